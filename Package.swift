@@ -1,0 +1,81 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// `.ci/run` sets SWERVE_STRICT: a warning in our own code is then an error. SwiftPM never
+// applies it to dependencies, so a new compiler cannot break a user's build through them.
+let strict: [SwiftSetting] =
+  Context.environment["SWERVE_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)]
+
+let settings: [SwiftSetting] =
+  strict + [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+  ]
+
+// For the modules that call C: every unsafe step is marked where it stands.
+let boundarySettings: [SwiftSetting] = settings + [.strictMemorySafety()]
+
+let package = Package(
+  name: "swerve",
+  products: [
+    .executable(name: "swerve", targets: ["CLI"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+  ],
+  targets: [
+    .target(name: "CMicroHTTPD", linkerSettings: [.linkedLibrary("microhttpd")]),
+    .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
+
+    .target(name: "Tensors", dependencies: ["COpenBLAS"], swiftSettings: boundarySettings),
+    .target(
+      name: "Documents", dependencies: ["CJansson", .product(name: "Yams", package: "Yams")],
+      swiftSettings: boundarySettings),
+    .target(
+      name: "Store", dependencies: [.product(name: "GRDB", package: "GRDB.swift")],
+      swiftSettings: settings),
+    .target(name: "Digest", dependencies: ["CGnuTLS"], swiftSettings: boundarySettings),
+    .target(
+      name: "HTTP", dependencies: ["CMicroHTTPD", "CGnuTLS"], swiftSettings: boundarySettings),
+    .target(
+      name: "Telemetry", dependencies: [.product(name: "Logging", package: "swift-log")],
+      swiftSettings: settings),
+    .target(name: "Executors", dependencies: ["Tensors"], swiftSettings: settings),
+    .target(name: "ONNX", dependencies: ["Executors", "Tensors"], swiftSettings: settings),
+    .target(
+      name: "Registry", dependencies: ["Store", "Documents", "Digest"], swiftSettings: settings),
+    .target(
+      name: "Serving",
+      dependencies: [
+        "Registry", "Store", "Documents", "Digest", "ONNX", "Executors", "Tensors", "Telemetry",
+      ],
+      swiftSettings: settings),
+    .target(
+      name: "Gateway",
+      dependencies: [
+        "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Telemetry", "Executors",
+        "Tensors",
+      ],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "CLI",
+      dependencies: [
+        "Gateway", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Telemetry",
+        "Executors", "Tensors",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+
+    .testTarget(
+      name: "TensorsTests", dependencies: ["Tensors"],
+      swiftSettings: settings),
+  ]
+)

@@ -1,0 +1,2 @@
+// Debian offers several BLAS libraries behind `cblas.h`; this one name is OpenBLAS's own.
+#include <cblas-openblas.h>

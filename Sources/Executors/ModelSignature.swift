@@ -1,0 +1,79 @@
+package import Tensors
+
+/// What a model takes and what it gives, by name.
+package struct ModelSignature: Sendable, Equatable {
+  package var inputs: [ModelInput]
+  package var outputs: [ModelOutput]
+
+  package init(inputs: [ModelInput], outputs: [ModelOutput]) {
+    self.inputs = inputs
+    self.outputs = outputs
+  }
+
+  /// The indices of the outputs that a request gets when it names none.
+  package var defaultOutputs: [Int] { outputs.indices.filter { outputs[$0].isDefault } }
+
+  package func inputIndex(named name: String) -> Int? { inputs.firstIndex { $0.name == name } }
+  package func outputIndex(named name: String) -> Int? { outputs.firstIndex { $0.name == name } }
+}
+
+/// One tensor that a model takes.
+package struct ModelInput: Sendable, Equatable {
+  package var name: String
+  package var elementType: ElementType
+  /// One entry a dimension; nil where any size fits. The first is the row when it is nil.
+  package var shape: [Int?]
+  /// The names of the columns of a two-dimensional input, in the model's order; nil when the
+  /// model has no names. A column name of a table is looked up here.
+  package var columns: [String]?
+  /// False when a request may leave it out (an ONNX input with an initializer).
+  package var isRequired: Bool
+
+  package init(
+    name: String, elementType: ElementType, shape: [Int?], columns: [String]? = nil,
+    isRequired: Bool = true
+  ) {
+    self.name = name
+    self.elementType = elementType
+    self.shape = shape
+    self.columns = columns
+    self.isRequired = isRequired
+  }
+
+  /// Whether a tensor of `shape` fits.
+  package func accepts(_ shape: Shape) -> Bool {
+    guard shape.rank == self.shape.count else { return false }
+    for axis in 0..<shape.rank {
+      if let size = self.shape[axis], size != shape[axis] { return false }
+    }
+    return true
+  }
+}
+
+/// One value that a model gives.
+package struct ModelOutput: Sendable, Equatable {
+  package enum Kind: Sendable, Equatable {
+    /// A tensor; nil dimensions are not known before the model runs.
+    case tensor(ElementType, shape: [Int?])
+    /// One map a row (ONNX ZipMap): keys are `string` or `int64`.
+    case maps(keys: ElementType, values: ElementType)
+  }
+
+  package var name: String
+  package var kind: Kind
+  /// False for an output that is given only when asked for by name (`margin`, `leaf`).
+  package var isDefault: Bool
+
+  package init(name: String, kind: Kind, isDefault: Bool = true) {
+    self.name = name
+    self.kind = kind
+    self.isDefault = isDefault
+  }
+}
+
+/// What a model gave for one output.
+package enum ModelValue: Sendable {
+  case tensor(Tensor)
+  /// One map a row: `keys` has shape `(k)` (`string` or `int64`), `values` shape `(rows, k)`.
+  case maps(keys: Tensor, values: Tensor)
+}

@@ -1,0 +1,38 @@
+/// The tables, as they grew. A migration that has shipped is never changed.
+///
+/// A resource is a row: its key in columns, the rest as JSON in `body`. Times are milliseconds
+/// since 1970.
+enum Migrations {
+  /// SQL of each version, in order; `PRAGMA user_version` counts them.
+  static let versions: [String] = [
+    """
+    CREATE TABLE models (
+      name TEXT NOT NULL, version TEXT NOT NULL, created_at INTEGER NOT NULL,
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+      content_hash TEXT NOT NULL, is_archived INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL,
+      UNIQUE (name, version));
+    CREATE TABLE model_containers (
+      name TEXT PRIMARY KEY, is_archived INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL);
+    CREATE TABLE endpoints (
+      name TEXT PRIMARY KEY COLLATE NOCASE, generation INTEGER NOT NULL, body TEXT NOT NULL);
+    CREATE TABLE deployments (
+      endpoint TEXT NOT NULL COLLATE NOCASE REFERENCES endpoints(name) ON DELETE CASCADE,
+      name TEXT NOT NULL COLLATE NOCASE, generation INTEGER NOT NULL, body TEXT NOT NULL,
+      PRIMARY KEY (endpoint, name));
+    CREATE TABLE endpoint_keys (
+      endpoint TEXT NOT NULL COLLATE NOCASE REFERENCES endpoints(name) ON DELETE CASCADE,
+      kind TEXT NOT NULL, sealed BLOB NOT NULL, created_at INTEGER NOT NULL,
+      PRIMARY KEY (endpoint, kind));
+    CREATE TABLE applied_documents (
+      kind TEXT NOT NULL, name TEXT NOT NULL, content TEXT NOT NULL, content_hash TEXT NOT NULL,
+      applied_at INTEGER NOT NULL, PRIMARY KEY (kind, name));
+    CREATE TABLE operations (
+      id TEXT PRIMARY KEY, resource TEXT NOT NULL, status TEXT NOT NULL,
+      started_at INTEGER NOT NULL, ended_at INTEGER, body TEXT NOT NULL);
+    CREATE TABLE audit (
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL,
+      action TEXT NOT NULL, resource TEXT NOT NULL, body TEXT NOT NULL);
+    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+    """
+  ]
+}

@@ -1,0 +1,84 @@
+/// The dimensions of a tensor, stored inline: copying a shape allocates nothing.
+///
+/// Every dimension is at least 0, the rank at most `maxRank`, and the number of elements fits
+/// an `Int`; the initialisers that take foreign numbers check all three.
+package struct Shape: Sendable {
+  package static let maxRank = 8
+
+  private var dimensions: [8 of Int]
+  package private(set) var rank: Int
+
+  /// How many elements a tensor of this shape has; 1 for a scalar.
+  package private(set) var elementCount: Int
+
+  /// Makes a shape from foreign numbers.
+  ///
+  /// - Throws: `TensorError.shape` when a dimension is negative, the rank is over `maxRank`, or
+  ///   the element count overflows.
+  package init(checking dimensions: some Collection<Int>) throws(TensorError) {
+    guard dimensions.count <= Shape.maxRank else {
+      throw .shape(Array(dimensions), reason: "rank is over \(Shape.maxRank)")
+    }
+    self.dimensions = [8 of Int](repeating: 1)
+    rank = dimensions.count
+    elementCount = 1
+    var hasZero = false
+    for (axis, dimension) in dimensions.enumerated() {
+      guard dimension >= 0 else {
+        throw .shape(Array(dimensions), reason: "dimension \(axis) is negative")
+      }
+      self.dimensions[axis] = dimension
+      hasZero = hasZero || dimension == 0
+      let (product, overflows) = elementCount.multipliedReportingOverflow(by: max(dimension, 1))
+      // 16 bytes is the largest element there will be: sizes in bytes cannot overflow either.
+      guard !overflows, product <= Int.max / 16 else {
+        throw .shape(Array(dimensions), reason: "the number of elements overflows")
+      }
+      elementCount = product
+    }
+    if hasZero { elementCount = 0 }
+  }
+
+  /// Makes a shape from numbers of our own; a bad one is a mistake of ours.
+  package init(_ dimensions: Int...) {
+    do {
+      try self.init(checking: dimensions)
+    } catch {
+      preconditionFailure("\(error)")
+    }
+  }
+
+  /// The dimension at `axis`, `0..<rank`.
+  package subscript(axis: Int) -> Int {
+    precondition(axis >= 0 && axis < rank, "axis \(axis) of a shape of rank \(rank)")
+    return dimensions[axis]
+  }
+
+  package var array: [Int] { (0..<rank).map { dimensions[$0] } }
+
+  /// The same shape with another first dimension: a batch of `rows` rows.
+  package func withRows(_ rows: Int) -> Shape {
+    precondition(rank > 0, "a scalar has no rows")
+    var all = array
+    all[0] = rows
+    do {
+      return try Shape(checking: all)
+    } catch {
+      preconditionFailure("\(error)")
+    }
+  }
+}
+
+extension Shape: Equatable {
+  package static func == (left: Shape, right: Shape) -> Bool {
+    guard left.rank == right.rank else { return false }
+    for axis in 0..<left.rank where left.dimensions[axis] != right.dimensions[axis] {
+      return false
+    }
+    return true
+  }
+}
+
+extension Shape: CustomStringConvertible {
+  package var description: String { "\(array)" }
+}

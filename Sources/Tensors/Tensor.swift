@@ -1,0 +1,167 @@
+/// One typed, row-major block of numbers or strings.
+///
+/// A value: copies share memory until one of them is written to. Numbers lie in a
+/// `TensorBuffer`; strings in `ByteStrings`.
+package struct Tensor: Sendable {
+  package let elementType: ElementType
+  package private(set) var shape: Shape
+
+  private var buffer: TensorBuffer
+  private var byteOffset: Int
+  private var text: ByteStrings
+
+  /// A tensor of zeros (or of empty strings).
+  package init(_ elementType: ElementType, shape: Shape) {
+    self.elementType = elementType
+    self.shape = shape
+    buffer = TensorBuffer(byteCount: shape.elementCount * elementType.byteSize)
+    byteOffset = 0
+    text = ByteStrings()
+    if elementType == .string {
+      for _ in 0..<shape.elementCount { text.append("") }
+    }
+  }
+
+  /// A tensor that lies in `buffer` from `byteOffset` on, which must fit and be aligned to the
+  /// element's size.
+  package init(
+    _ elementType: ElementType, shape: Shape, buffer: TensorBuffer, byteOffset: Int = 0
+  ) {
+    precondition(elementType != .string, "strings do not lie in a buffer")
+    let end = byteOffset + shape.elementCount * elementType.byteSize
+    precondition(
+      byteOffset >= 0 && end <= buffer.byteCount,
+      "bytes \(byteOffset)..<\(end) of a buffer of \(buffer.byteCount)")
+    self.elementType = elementType
+    self.shape = shape
+    self.buffer = buffer
+    self.byteOffset = byteOffset
+    text = ByteStrings()
+  }
+
+  /// A tensor of these values. Precondition: `values.count == shape.elementCount`.
+  package init<Element: TensorElement>(_ values: [Element], shape: Shape) {
+    precondition(values.count == shape.elementCount, "\(values.count) values for \(shape)")
+    self.init(Element.elementType, shape: shape)
+    unsafe values.withUnsafeBytes { source in
+      unsafe buffer.bytes.copyMemory(from: source)
+    }
+  }
+
+  /// A tensor of these strings. Precondition: `strings.count == shape.elementCount`.
+  package init(strings: ByteStrings, shape: Shape) {
+    precondition(strings.count == shape.elementCount, "\(strings.count) strings for \(shape)")
+    elementType = .string
+    self.shape = shape
+    buffer = TensorBuffer(byteCount: 0)
+    byteOffset = 0
+    text = strings
+  }
+
+  /// Rows of a batch: the first dimension, 1 for a scalar.
+  package var rowCount: Int { shape.rank == 0 ? 1 : shape[0] }
+
+  package var byteCount: Int { shape.elementCount * elementType.byteSize }
+
+  /// The elements, read only. `Element` must be the tensor's type (`UInt8` for `bool`, `UInt16`
+  /// for `bfloat16`).
+  @_lifetime(borrow self)
+  package func values<Element: TensorElement>(as _: Element.Type = Element.self) -> Span<Element> {
+    checkAccess(Element.self)
+    let elements = unsafe UnsafeBufferPointer(
+      start: address?.assumingMemoryBound(to: Element.self),
+      count: address == nil ? 0 : shape.elementCount)
+    let span = unsafe Span(_unsafeElements: elements)
+    return unsafe _overrideLifetime(span, borrowing: self)
+  }
+
+  /// The elements, to be written. Copies the memory first unless this tensor alone holds it.
+  @_lifetime(&self)
+  package mutating func mutableValues<Element: TensorElement>(
+    as _: Element.Type = Element.self
+  ) -> MutableSpan<Element> {
+    checkAccess(Element.self)
+    makeUnique()
+    let elements = unsafe UnsafeMutableBufferPointer(
+      start: address?.assumingMemoryBound(to: Element.self),
+      count: address == nil ? 0 : shape.elementCount)
+    let span = unsafe MutableSpan(_unsafeElements: elements)
+    return unsafe _overrideLifetime(span, mutating: &self)
+  }
+
+  /// The elements' bytes as they lie in memory (little endian on every machine we run on).
+  package var bytes: RawSpan {
+    @_lifetime(borrow self)
+    get {
+      let raw = unsafe UnsafeRawBufferPointer(start: address, count: byteCount)
+      let span = unsafe RawSpan(_unsafeBytes: raw)
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  /// The elements of a string tensor.
+  package var strings: ByteStrings {
+    precondition(elementType == .string, "a tensor of \(elementType.name) has no strings")
+    return text
+  }
+
+  /// The same elements in another shape. Precondition: as many elements.
+  package func reshaped(to shape: Shape) -> Tensor {
+    precondition(
+      shape.elementCount == self.shape.elementCount, "\(self.shape) cannot become \(shape)")
+    var copy = self
+    copy.shape = shape
+    return copy
+  }
+
+  /// Gives this tensor another shape, keeping its memory when that is large enough and nobody
+  /// else holds it. What the elements are afterwards is not said: they are to be written.
+  package mutating func reuse(shape: Shape) {
+    self.shape = shape
+    if elementType == .string {
+      text.removeAll()
+      for _ in 0..<shape.elementCount { text.append("") }
+      return
+    }
+    if isKnownUniquelyReferenced(&buffer), buffer.isWritable,
+      byteOffset + byteCount <= buffer.byteCount
+    {
+      return
+    }
+    buffer = TensorBuffer(byteCount: byteCount)
+    byteOffset = 0
+  }
+
+  /// Replaces the elements of a string tensor. Precondition: as many as the shape says.
+  package mutating func setStrings(_ strings: ByteStrings, shape: Shape) {
+    precondition(elementType == .string, "a tensor of \(elementType.name) takes no strings")
+    precondition(strings.count == shape.elementCount, "\(strings.count) strings for \(shape)")
+    text = strings
+    self.shape = shape
+  }
+
+  private var address: UnsafeMutableRawPointer? {
+    unsafe buffer.bytes.baseAddress.map { unsafe $0 + byteOffset }
+  }
+
+  private func checkAccess<Element: TensorElement>(_: Element.Type) {
+    let matches =
+      switch elementType {
+      case .bool: Element.elementType == .uint8
+      case .bfloat16: Element.elementType == .uint16
+      default: Element.elementType == elementType
+      }
+    precondition(matches, "a tensor of \(elementType.name) read as \(Element.self)")
+  }
+
+  private mutating func makeUnique() {
+    if isKnownUniquelyReferenced(&buffer), buffer.isWritable { return }
+    let copy = TensorBuffer(byteCount: byteCount)
+    if let source = unsafe address {
+      unsafe copy.bytes.copyMemory(
+        from: UnsafeRawBufferPointer(start: source, count: byteCount))
+    }
+    buffer = copy
+    byteOffset = 0
+  }
+}

@@ -1,0 +1,37 @@
+/// A block of memory that tensors lie in, aligned to 64 bytes when it is ours.
+///
+/// Owns its memory, or keeps alive what does (a mapped file). Freed with the last reference.
+/// Whoever writes into it through `bytes` is alone with it, or has arranged who writes where:
+/// `Tensor` writes only when it holds the one reference.
+@safe package final class TensorBuffer: @unchecked Sendable {
+  // `@unchecked`: see the type's promise about writers.
+  package static let alignment = 64
+
+  package let bytes: UnsafeMutableRawBufferPointer
+  private let owner: AnyObject?
+
+  /// Zeroed memory of `byteCount` bytes.
+  package init(byteCount: Int) {
+    precondition(byteCount >= 0, "a buffer of \(byteCount) bytes")
+    let memory = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: byteCount, alignment: TensorBuffer.alignment)
+    unsafe memory.initializeMemory(as: UInt8.self, repeating: 0)
+    unsafe bytes = memory
+    owner = nil
+  }
+
+  /// Memory that `owner` holds and will hold as long as it lives; never written to.
+  package init(borrowing memory: UnsafeRawBufferPointer, owner: AnyObject) {
+    unsafe bytes = UnsafeMutableRawBufferPointer(mutating: memory)
+    self.owner = owner
+  }
+
+  package var byteCount: Int { unsafe bytes.count }
+
+  /// False for memory that belongs to somebody else, such as a mapped model file.
+  package var isWritable: Bool { owner == nil }
+
+  deinit {
+    if owner == nil { unsafe bytes.deallocate() }
+  }
+}
