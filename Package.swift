@@ -77,5 +77,47 @@ let package = Package(
     .testTarget(
       name: "TensorsTests", dependencies: ["Tensors"],
       swiftSettings: settings),
+    .testTarget(
+      name: "DocumentsTests", dependencies: ["Documents"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "StoreTests", dependencies: ["Store"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "DigestTests", dependencies: ["Digest"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "HTTPTests", dependencies: ["HTTP"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "TelemetryTests", dependencies: ["Telemetry"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "ExecutorsTests", dependencies: ["Executors", "Tensors"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "ONNXTests", dependencies: ["ONNX", "Executors", "Tensors"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "RegistryTests", dependencies: ["Registry", "Store", "Documents", "Digest"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "ServingTests",
+      dependencies: [
+        "Serving", "Registry", "Store", "Documents", "Digest", "ONNX", "Executors", "Tensors",
+        "Telemetry",
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "GatewayTests",
+      dependencies: [
+        "Gateway", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Telemetry",
+        "Executors", "Tensors",
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "CLITests",
+      dependencies: ["CLI", "Gateway", "Serving", "Registry", "Documents", "HTTP", "Tensors"],
+      swiftSettings: settings),
   ]
 )

@@ -1,0 +1,126 @@
+/// NumPy's `.npy` format, versions 1 to 3, C order, little endian.
+///
+/// Source: numpy/lib/format.py. Text columns (`U`, `S`) and Python objects are refused.
+package enum NPYFormat {
+  package enum Failure: Error, Equatable, CustomStringConvertible {
+    case malformed(String)
+    package var description: String {
+      switch self {
+      case .malformed(let reason): "not a usable .npy file: \(reason)"
+      }
+    }
+  }
+
+  private static let magic: [UInt8] = [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]
+  private static let types: [(descriptor: String, type: ElementType)] = [
+    ("|b1", .bool), ("|u1", .uint8), ("<u2", .uint16), ("<u4", .uint32), ("<u8", .uint64),
+    ("|i1", .int8), ("<i2", .int16), ("<i4", .int32), ("<i8", .int64),
+    ("<f2", .float16), ("<f4", .float32), ("<f8", .float64),
+  ]
+
+  /// The array in `file`, the whole content of a `.npy` file.
+  package static func read(_ file: [UInt8]) throws(Failure) -> Tensor {
+    guard file.count >= 12, Array(file[0..<6]) == magic else {
+      throw .malformed("it does not begin with \\x93NUMPY")
+    }
+    let isLong = file[6] >= 2
+    guard (1...3).contains(file[6]) else {
+      throw .malformed("version \(file[6]) is unknown")
+    }
+    let headerStart = isLong ? 12 : 10
+    var headerLength = Int(file[8]) | Int(file[9]) << 8
+    if isLong { headerLength |= Int(file[10]) << 16 | Int(file[11]) << 24 }
+    guard headerLength <= file.count - headerStart else {
+      throw .malformed("the header is cut off")
+    }
+    let dataStart = headerStart + headerLength
+    let header = String(decoding: file[headerStart..<dataStart], as: UTF8.self)
+
+    guard let descriptor = quotedValue(of: "'descr'", in: header) else {
+      throw .malformed("the header has no 'descr'")
+    }
+    guard let type = types.first(where: { $0.descriptor == descriptor })?.type else {
+      let known = types.map(\.descriptor).joined(separator: ", ")
+      throw .malformed("its type is '\(descriptor)'; known are \(known)")
+    }
+    guard header.contains("'fortran_order': False") else {
+      throw .malformed("it is in Fortran order; save it with numpy.ascontiguousarray")
+    }
+    let shape: Shape
+    do {
+      shape = try Shape(checking: try dimensions(in: header))
+    } catch let error as TensorError {
+      throw .malformed("\(error)")
+    } catch let failure as Failure {
+      throw failure
+    } catch {
+      throw .malformed("\(error)")
+    }
+    let byteCount = shape.elementCount * type.byteSize
+    guard file.count - dataStart == byteCount else {
+      throw .malformed(
+        "shape \(shape) of \(type.name) takes \(byteCount) bytes; "
+          + "\(file.count - dataStart) follow the header")
+    }
+    let buffer = TensorBuffer(byteCount: byteCount)
+    file[dataStart...].withUnsafeBytes { source in
+      unsafe buffer.bytes.copyMemory(from: source)
+    }
+    return Tensor(type, shape: shape, buffer: buffer)
+  }
+
+  /// A version 1 file of `tensor`. Precondition: neither string nor bfloat16.
+  package static func write(_ tensor: Tensor) -> [UInt8] {
+    guard let descriptor = types.first(where: { $0.type == tensor.elementType })?.descriptor else {
+      preconditionFailure(".npy has no type for \(tensor.elementType.name)")
+    }
+    let dimensions = tensor.shape.array.map(String.init).joined(separator: ", ")
+    let tuple = tensor.shape.rank == 1 ? "(\(dimensions),)" : "(\(dimensions))"
+    var header = "{'descr': '\(descriptor)', 'fortran_order': False, 'shape': \(tuple), }"
+    let padding = (64 - (10 + header.utf8.count + 1) % 64) % 64
+    header += String(repeating: " ", count: padding) + "\n"
+    var file = magic + [1, 0, UInt8(header.utf8.count & 0xFF), UInt8(header.utf8.count >> 8)]
+    file.append(contentsOf: header.utf8)
+    let bytes = tensor.bytes
+    file.reserveCapacity(file.count + bytes.byteCount)
+    for offset in 0..<bytes.byteCount {
+      file.append(unsafe bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self))
+    }
+    return file
+  }
+
+  private static func quotedValue(of key: String, in header: String) -> String? {
+    guard let found = rest(of: header, after: key + ": '") else { return nil }
+    return found.split(separator: "'", maxSplits: 1, omittingEmptySubsequences: false).first
+      .map(String.init)
+  }
+
+  private static func dimensions(in header: String) throws(Failure) -> [Int] {
+    guard let found = rest(of: header, after: "'shape': ("),
+      let inner = found.split(separator: ")", maxSplits: 1, omittingEmptySubsequences: false).first
+    else {
+      throw .malformed("the header has no 'shape'")
+    }
+    var dimensions: [Int] = []
+    for part in inner.split(separator: ",") {
+      let text = part.filter { $0 != " " }
+      if text.isEmpty { continue }
+      guard let dimension = Int(text) else {
+        throw .malformed("'\(text)' in the shape is no number")
+      }
+      dimensions.append(dimension)
+    }
+    return dimensions
+  }
+
+  private static func rest(of text: String, after prefix: String) -> Substring? {
+    var start = text.startIndex
+    while start < text.endIndex {
+      if text[start...].hasPrefix(prefix) {
+        return text[text.index(start, offsetBy: prefix.count)...]
+      }
+      start = text.index(after: start)
+    }
+    return nil
+  }
+}
