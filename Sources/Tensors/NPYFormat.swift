@@ -63,7 +63,7 @@ package enum NPYFormat {
           + "\(file.count - dataStart) follow the header")
     }
     let buffer = TensorBuffer(byteCount: byteCount)
-    file[dataStart...].withUnsafeBytes { source in
+    unsafe file[dataStart...].withUnsafeBytes { source in
       unsafe buffer.bytes.copyMemory(from: source)
     }
     return Tensor(type, shape: shape, buffer: buffer)
