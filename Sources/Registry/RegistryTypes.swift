@@ -52,7 +52,7 @@ package struct ModelVersion: Sendable, Equatable {
 }
 
 /// What is to be registered.
-package struct ModelRegistration: Sendable {
+package struct ModelRegistration: Sendable, Equatable {
   package var name: String
   /// nil: the next free integer.
   package var version: String?

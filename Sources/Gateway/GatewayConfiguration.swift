@@ -1,0 +1,39 @@
+/// Every setting of `swerve serve`: default, unit, range. Flags win over the `--config` file.
+package struct GatewayConfiguration: Sendable {
+  /// The folder that holds everything this gateway owns. Default `./workspace`.
+  package var workspace = "./workspace"
+  /// Where scoring listens. Default 127.0.0.1.
+  package var host = "127.0.0.1"
+  /// 0 picks a free port. Default 8080.
+  package var port: UInt16 = 8080
+  /// Models to register and serve without any YAML: endpoint name and absolute path.
+  package var quickModels: [(name: String, path: String)] = []
+  /// A file or folder of YAML applied at start and on SIGHUP.
+  package var applyPath: String?
+  /// PEM files; both or neither.
+  package var tlsCertificatePath: String?
+  package var tlsKeyPath: String?
+  /// Something in front ends TLS: plain HTTP off loopback is then allowed.
+  package var isTLSUpstream = false
+  /// A folder with `<endpoint>/primary` and optionally `<endpoint>/secondary`.
+  package var keysFolder: String?
+  /// Largest body of a scoring request, bytes. Default 64 MiB.
+  package var maxBodyBytes = 64 << 20
+  /// Default 10,000.
+  package var maxConnections = 10_000
+  /// How long new connections are still accepted after SIGTERM. Default 0 s.
+  package var drainDelay = Duration.zero
+  /// How long requests in flight may take after that. Default 30 s.
+  package var drainTimeout = Duration.seconds(30)
+  /// `debug`, `info`, `warning`, `error`. Default `info`.
+  package var logLevel = "info"
+  /// HTTP threads; 0: the cgroup's CPU quota.
+  package var threads = 0
+  /// Serves `/invocations` and `/v2` without a name; nil: the only endpoint there is.
+  package var defaultEndpoint: String?
+
+  package init() {}
+
+  /// Every fault, told together; empty when it can start.
+  package func faults() -> [String] { fatalError("skeleton") }
+}
