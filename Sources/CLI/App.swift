@@ -1,1 +1,39 @@
-@main struct App { static func main() {} }
+import ArgumentParser
+
+/// The command `swerve`: `serve` runs the gateway; everything else talks to a running one, or
+/// works on files alone (`score`).
+@main
+struct App: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "swerve",
+    abstract: "Serve trained models over HTTP, split traffic between their versions.",
+    version: Version.text,
+    subcommands: [
+      ServeCommand.self, ApplyCommand.self, PlanCommand.self, ModelCommand.self,
+      EndpointCommand.self, DeploymentCommand.self, ScoreCommand.self, DoctorCommand.self,
+      HealthCommand.self, VersionCommand.self,
+    ])
+
+  /// Exit status 0 done, 1 failed, 2 usage.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let failure as CommandFailure {
+      StandardError.write("swerve: \(failure.message)\n")
+      exit(withStatus: 1)
+    } catch {
+      let status = exitCode(for: error)
+      if status.isSuccess || error is CleanExit || error is ExitCode { exit(withError: error) }
+      StandardError.write(fullMessage(for: error) + "\n")
+      exit(withStatus: 2)
+    }
+  }
+}
+
+/// A command could not do what it was asked: one sentence for the person at the terminal.
+struct CommandFailure: Error {
+  var message: String
+
+  init(_ message: String) { self.message = message }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import Documents
+import Serving
+
+struct ApplyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "apply",
+    abstract: "Bring the gateway to what a file or folder of YAML says: all of it, or nothing.")
+  @OptionGroup var client: ClientOptions
+  @OptionGroup var output: OutputOptions
+  @Option(name: .shortAndLong, help: "A YAML file, or a folder of them.") var file: String
+  @Flag(help: "Delete what an earlier apply made and no document names any more.")
+  var prune = false
+
+  func run() throws {
+    try output.print(try sendApply(file, prune: prune, dryRun: false, client.client()))
+  }
+}
+
+struct PlanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan", abstract: "Say what 'apply' would do, and do none of it.")
+  @OptionGroup var client: ClientOptions
+  @OptionGroup var output: OutputOptions
+  @Option(name: .shortAndLong, help: "A YAML file, or a folder of them.") var file: String
+  @Flag(help: "Plan with --prune.") var prune = false
+
+  func run() throws {
+    try output.print(try sendApply(file, prune: prune, dryRun: true, client.client()))
+  }
+}
+
+private func sendApply(
+  _ file: String, prune: Bool, dryRun: Bool, _ control: ControlClient
+) throws(CommandFailure) -> DocumentValue {
+  let documents: [ApplyDocument]
+  do {
+    documents = try ApplyDocument.read(LocalFile.absolute(file))
+  } catch {
+    throw CommandFailure("\(error)")
+  }
+  let list = documents.map { document -> DocumentValue in
+    ["path": .string(document.path), "text": .string(document.text)]
+  }
+  let answer = try control.send(
+    "POST", "apply",
+    body: ["documents": .array(list), "prune": .bool(prune), "dryRun": .bool(dryRun)])
+  return answer.body
+}

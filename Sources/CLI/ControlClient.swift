@@ -1,0 +1,164 @@
+import ArgumentParser
+import Documents
+import Glibc
+import HTTP
+
+/// Where the gateway is. Azure's own names for a place are accepted and mean nothing here.
+struct ClientOptions: ParsableArguments {
+  @Option(help: "The workspace of the gateway. Default: SWERVE_WORKSPACE, else ./workspace.")
+  var workspace: String?
+
+  @Option(name: [.customShort("g"), .long], help: "Accepted for Azure's scripts; not used.")
+  var resourceGroup: String?
+
+  @Option(name: [.customShort("w"), .long], help: "Accepted for Azure's scripts; not used.")
+  var workspaceName: String?
+
+  @Option(help: "Accepted for Azure's scripts; not used.")
+  var subscription: String?
+
+  var workspaceFolder: String {
+    if let workspace { return LocalFile.absolute(workspace) }
+    return LocalFile.absolute(defaultWorkspace())
+  }
+
+  func client() -> ControlClient { ControlClient(workspace: workspaceFolder) }
+}
+
+/// `SWERVE_WORKSPACE`, else `./workspace`.
+func defaultWorkspace() -> String {
+  guard let value = getenv("SWERVE_WORKSPACE"), value.pointee != 0 else { return "./workspace" }
+  return String(cString: value)
+}
+
+/// Talks Azure Resource Manager to a running gateway, over its admin socket.
+final class ControlClient {
+  /// Any names do: one gateway is one workspace.
+  static let workspacePath =
+    "/subscriptions/local/resourceGroups/local/providers/"
+    + "Microsoft.MachineLearningServices/workspaces/local"
+
+  let socketPath: String
+  private let http: HTTPClient
+
+  init(workspace: String) {
+    socketPath = workspace + "/swerve.sock"
+    http = HTTPClient(.unix(path: socketPath), timeout: .seconds(600))
+  }
+
+  struct Answer {
+    var status: Int
+    var body: DocumentValue
+    var headers: [(name: String, value: String)]
+
+    func header(_ name: String) -> String? {
+      headers.first { $0.name.lowercased() == name.lowercased() }?.value
+    }
+  }
+
+  /// Sends one request. `path` is below the workspace unless it begins with a slash.
+  ///
+  /// - Throws: `CommandFailure` with the gateway's own sentence for any status that is no
+  ///   success, unless `accepting` holds it.
+  func send(
+    _ method: String, _ path: String, body: DocumentValue? = nil, accepting: Set<Int> = []
+  ) throws(CommandFailure) -> Answer {
+    let response = try sendRaw(method, path, body: body)
+    let text = response.body
+    var value = DocumentValue.null
+    if !text.isEmpty {
+      do {
+        value = try JSONReader.read(text.span, source: "the gateway's answer")
+      } catch {
+        throw CommandFailure("\(error)")
+      }
+    }
+    guard (200..<300).contains(response.status) || accepting.contains(response.status) else {
+      throw CommandFailure(ControlClient.sentence(of: value, status: response.status))
+    }
+    return Answer(status: response.status, body: value, headers: response.headers)
+  }
+
+  func sendRaw(
+    _ method: String, _ path: String, body: DocumentValue? = nil
+  ) throws(CommandFailure) -> HTTPClient.Response {
+    var writer = JSONWriter()
+    if let body { writer.document(body) }
+    let target = path.hasPrefix("/") ? path : ControlClient.workspacePath + "/" + path
+    do {
+      return try http.send(
+        method: method, path: target, headers: [("Content-Type", "application/json")],
+        body: writer.bytes)
+    } catch {
+      throw CommandFailure(
+        "no gateway answers on \(socketPath) (\(error)); start one with 'swerve serve', or name "
+          + "its workspace with --workspace or SWERVE_WORKSPACE")
+    }
+  }
+
+  /// Waits for a long-running operation that an answer names, if any.
+  func wait(for answer: Answer) throws(CommandFailure) {
+    guard let location = answer.header("Azure-AsyncOperation") ?? answer.header("Location") else {
+      return
+    }
+    let path = ControlClient.path(of: location)
+    while true {
+      let poll = try send("GET", path, accepting: [202])
+      guard case .object(let operation) = poll.body, case .string(let status)? = operation["status"]
+      else {
+        if poll.status == 202 {
+          usleep(50_000)
+          continue
+        }
+        return
+      }
+      switch status {
+      case "Succeeded": return
+      case "Failed", "Canceled":
+        throw CommandFailure(ControlClient.sentence(of: poll.body, status: 0))
+      default: usleep(20_000)
+      }
+    }
+  }
+
+  private static func path(of location: String) -> String {
+    guard let scheme = location.firstRange(of: "://") else { return location }
+    let rest = location[scheme.upperBound...]
+    guard let slash = rest.firstIndex(of: "/") else { return "/" }
+    return String(rest[slash...])
+  }
+
+  /// Azure's error body as a sentence: the message, then each detail on a line of its own.
+  static func sentence(of body: DocumentValue, status: Int) -> String {
+    guard case .object(let whole) = body, case .object(let error)? = whole["error"] else {
+      return "the gateway answered \(status)"
+    }
+    var text = "the gateway answered \(status)"
+    if case .string(let message)? = error["message"] { text = message }
+    if case .array(let details)? = error["details"] {
+      for case .object(let detail) in details {
+        if case .string(let message)? = detail["message"] { text += "\n  " + message }
+      }
+    }
+    return text
+  }
+}
+
+extension String {
+  /// The name as one segment of a URL's path.
+  var percentEncoded: String {
+    var encoded = ""
+    for byte in utf8 {
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+        UInt8(ascii: "_"), UInt8(ascii: "~"):
+        encoded.unicodeScalars.append(Unicode.Scalar(byte))
+      default:
+        let digits = String(byte, radix: 16, uppercase: true)
+        encoded += "%" + (digits.count == 1 ? "0" : "") + digits
+      }
+    }
+    return encoded
+  }
+}

@@ -1,0 +1,112 @@
+import Documents
+import Gateway
+import Serving
+
+/// The control plane's bodies as `az ml … show` prints them: the YAML schema's names, with the
+/// read-only members behind.
+enum ResourceViews {
+  static func endpoint(_ body: DocumentValue) throws(CommandFailure) -> DocumentValue {
+    let name = text(body, "name") ?? ""
+    do {
+      let specification = try ARM.endpoint(
+        name: name, body: Document(body, source: "the gateway's answer"))
+      return merged(
+        specification.yaml,
+        [
+          ("id", member(body, "id")),
+          ("provisioning_state", property(body, "provisioningState")),
+          ("scoring_uri", property(body, "scoringUri")),
+          ("openapi_uri", property(body, "swaggerUri")),
+        ])
+    } catch {
+      throw CommandFailure("\(error)")
+    }
+  }
+
+  static func deployment(
+    _ body: DocumentValue, endpoint: String
+  ) throws(CommandFailure) -> DocumentValue {
+    // Azure names a deployment `endpoint/deployment` in some answers.
+    let name = text(body, "name")?.split(separator: "/").last.map(String.init) ?? ""
+    do {
+      let specification = try ARM.deployment(
+        name: name, endpoint: endpoint, body: Document(body, source: "the gateway's answer"))
+      return merged(
+        specification.yaml,
+        [
+          ("id", member(body, "id")),
+          ("provisioning_state", property(body, "provisioningState")),
+          ("provisioning_error", property(body, "provisioningError")),
+        ])
+    } catch {
+      throw CommandFailure("\(error)")
+    }
+  }
+
+  /// A model version, or a container of versions.
+  static func model(_ body: DocumentValue, name: String? = nil) -> DocumentValue {
+    let properties = DocumentValue.object(object(member(body, "properties")))
+    var view = DocumentObject()
+    view["name"] = .string(name ?? modelName(of: body))
+    view["version"] = member(body, "name")
+    for (yaml, arm) in [
+      ("type", "modelType"), ("path", "modelUri"), ("description", "description"),
+      ("tags", "tags"), ("properties", "properties"), ("stage", "stage"),
+      ("is_archived", "isArchived"),
+    ] {
+      view[yaml] = member(properties, arm)
+    }
+    // What only this gateway says travels beside Azure's members under one name.
+    for (name, value) in object(member(properties, "swerve")).members { view[name] = value }
+    if case .object(let system) = member(body, "systemData") {
+      view["creation_context"] = .object(
+        DocumentObject([
+          "created_at": system["createdAt"] ?? .null,
+          "last_modified_at": system["lastModifiedAt"] ?? .null,
+        ]))
+    }
+    view["id"] = member(body, "id")
+    return .object(view)
+  }
+
+  /// The elements of a list answer.
+  static func elements(_ body: DocumentValue) -> [DocumentValue] {
+    if case .array(let values) = member(body, "value") { return values }
+    return []
+  }
+
+  static func member(_ value: DocumentValue, _ name: String) -> DocumentValue {
+    object(value)[name] ?? .null
+  }
+
+  static func text(_ value: DocumentValue, _ name: String) -> String? {
+    if case .string(let text) = member(value, name) { return text }
+    return nil
+  }
+
+  static func property(_ value: DocumentValue, _ name: String) -> DocumentValue {
+    member(member(value, "properties"), name)
+  }
+
+  private static func object(_ value: DocumentValue) -> DocumentObject {
+    if case .object(let object) = value { return object }
+    return DocumentObject()
+  }
+
+  private static func merged(
+    _ value: DocumentValue, _ more: [(String, DocumentValue)]
+  ) -> DocumentValue {
+    var whole = object(value)
+    for (name, value) in more where value != .null { whole[name] = value }
+    return .object(whole)
+  }
+
+  /// From `…/models/churn/versions/3`.
+  private static func modelName(of body: DocumentValue) -> String {
+    let parts = (text(body, "id") ?? "").split(separator: "/")
+    guard let index = parts.lastIndex(where: { $0.lowercased() == "models" }),
+      index + 1 < parts.count
+    else { return "" }
+    return String(parts[index + 1])
+  }
+}
