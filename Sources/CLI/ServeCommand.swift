@@ -1,0 +1,101 @@
+import ArgumentParser
+import Documents
+import Gateway
+
+struct ServeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve",
+    abstract: "Run the gateway.",
+    discussion: """
+      Logs are JSON lines on standard error. Standard output gets one line when everything that \
+      the workspace names is loaded: {"message":"ready","address":"http://127.0.0.1:8080"}.
+      SIGTERM and SIGINT drain; SIGHUP applies --apply again.
+      """)
+
+  @Option(help: "A YAML file of these settings, by their long names; flags win.")
+  var config: String?
+  @Option(help: "Everything this gateway owns on disk. Default: SWERVE_WORKSPACE, else ./workspace.")
+  var workspace: String?
+  @Option(help: "The address to listen on. Default: 127.0.0.1.") var host: String?
+  @Option(help: "The port; 0 picks a free one. Default: 8080.") var port: UInt16?
+  @Option(help: "NAME=PATH: register this model file or folder and serve it. Repeatable.")
+  var model: [String] = []
+  @Option(name: .customLong("apply"), help: "A file or folder of YAML: applied at start and on SIGHUP.")
+  var applyPath: String?
+  @Option(help: "The server's certificate chain, PEM.") var tlsCert: String?
+  @Option(help: "Its private key, PEM.") var tlsKey: String?
+  @Flag(help: "Something in front ends TLS: allow plain HTTP off loopback.")
+  var tlsUpstream = false
+  @Option(help: "A folder with ENDPOINT/primary and ENDPOINT/secondary: keys from files.")
+  var keysDir: String?
+  @Option(help: "Largest request body in bytes. Default: 67108864.") var maxBodyBytes: Int?
+  @Option(help: "Connections beyond this get 503. Default: 10000.") var maxConnections: Int?
+  @Option(help: "Seconds in which new connections are still accepted after SIGTERM. Default: 0.")
+  var drainDelay: Int?
+  @Option(help: "Seconds that requests in flight get after that. Default: 30.")
+  var drainTimeout: Int?
+  @Option(help: "debug, info, warning or error. Default: info.") var logLevel: String?
+  @Option(help: "HTTP threads. Default: the CPU quota.") var threads: Int?
+  @Option(help: "The endpoint of /invocations at the root. Default: the only one there is.")
+  var defaultEndpoint: String?
+
+  func run() throws {
+    let configuration = try resolved()
+    let faults = configuration.faults()
+    guard faults.isEmpty else {
+      throw CommandFailure(faults.joined(separator: "\nswerve: "))
+    }
+    let server: GatewayServer
+    do {
+      server = try GatewayServer(configuration)
+    } catch {
+      throw CommandFailure("\(error)")
+    }
+    var ready = DocumentObject(["message": "ready", "address": .string(server.address)])
+    if !configuration.quickModels.isEmpty {
+      ready["scoring_uris"] = .array(
+        configuration.quickModels.map { .string("\(server.address)/endpoints/\($0.name)/score") })
+    }
+    var line = JSONWriter()
+    line.document(.object(ready))
+    StandardOutput.write(line.bytes + [UInt8(ascii: "\n")])
+    exit(withStatus: server.run())
+  }
+
+  /// The settings file first, then the flags.
+  private func resolved() throws(CommandFailure) -> GatewayConfiguration {
+    var configuration = GatewayConfiguration()
+    configuration.workspace = LocalFile.absolute(defaultWorkspace())
+    if let config { try SettingsFile.read(config, into: &configuration) }
+    if let workspace { configuration.workspace = LocalFile.absolute(workspace) }
+    if let host { configuration.host = host }
+    if let port { configuration.port = port }
+    for assignment in model {
+      configuration.quickModels.append(try QuickModelArgument.parse(assignment))
+    }
+    if let applyPath { configuration.applyPath = LocalFile.absolute(applyPath) }
+    if let tlsCert { configuration.tlsCertificatePath = LocalFile.absolute(tlsCert) }
+    if let tlsKey { configuration.tlsKeyPath = LocalFile.absolute(tlsKey) }
+    if tlsUpstream { configuration.isTLSUpstream = true }
+    if let keysDir { configuration.keysFolder = LocalFile.absolute(keysDir) }
+    if let maxBodyBytes { configuration.maxBodyBytes = maxBodyBytes }
+    if let maxConnections { configuration.maxConnections = maxConnections }
+    if let drainDelay { configuration.drainDelay = .seconds(drainDelay) }
+    if let drainTimeout { configuration.drainTimeout = .seconds(drainTimeout) }
+    if let logLevel { configuration.logLevel = logLevel }
+    if let threads { configuration.threads = threads }
+    if let defaultEndpoint { configuration.defaultEndpoint = defaultEndpoint }
+    return configuration
+  }
+}
+
+/// `churn=path/to/model.json`.
+enum QuickModelArgument {
+  static func parse(_ text: String) throws(CommandFailure) -> (name: String, path: String) {
+    let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+    guard parts.count == 2, !parts[1].isEmpty else {
+      throw CommandFailure("--model takes NAME=PATH; '\(text)' is none")
+    }
+    return (parts[0], LocalFile.absolute(parts[1]))
+  }
+}

@@ -1,0 +1,89 @@
+internal import Glibc
+internal import Registry
+internal import Store
+
+/// Looks for what is wrong with a workspace. Changes nothing.
+package enum Doctor {
+  package struct Report: Sendable {
+    /// A gateway holds the workspace.
+    package var isRunning = false
+    /// What was looked at and found well.
+    package var facts: [String] = []
+    /// What is wrong: the thing, what was found, what was expected.
+    package var findings: [String] = []
+  }
+
+  package static func examine(workspace: String) -> Report {
+    var report = Report()
+    guard access(workspace, F_OK) == 0 else {
+      report.findings.append("there is no workspace at \(workspace)")
+      return report
+    }
+    if let holder = WorkspaceLock.holder(of: workspace) {
+      report.isRunning = true
+      report.facts.append("process \(holder) serves workspace \(workspace)")
+    } else {
+      report.facts.append("no gateway runs on workspace \(workspace)")
+    }
+    checkMode(of: workspace + "/secret", allowed: 0o600, in: &report)
+    checkMode(of: workspace + "/swerve.db", allowed: 0o644, in: &report)
+    checkSpace(of: workspace, in: &report)
+    checkRegistry(workspace, in: &report)
+    return report
+  }
+
+  private static func checkMode(of path: String, allowed: UInt32, in report: inout Report) {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      report.findings.append("\(path) is missing")
+      return
+    }
+    let mode = status.st_mode & 0o777
+    if mode & ~allowed != 0 {
+      report.findings.append(
+        "\(path) has mode 0\(String(mode, radix: 8)); expected 0\(String(allowed, radix: 8)) "
+          + "or less")
+    }
+  }
+
+  private static func checkSpace(of path: String, in report: inout Report) {
+    var status = statvfs()
+    guard statvfs(path, &status) == 0 else { return }
+    let (free, overflows) = UInt64(status.f_bavail)
+      .multipliedReportingOverflow(by: UInt64(status.f_frsize))
+    let mebibytes = overflows ? UInt64.max : free >> 20
+    if mebibytes < 100 {
+      report.findings.append("\(path) has \(mebibytes) MiB free; expected at least 100")
+    } else {
+      report.facts.append("\(mebibytes) MiB free")
+    }
+  }
+
+  /// The database's own check, then every registered file against its hash.
+  private static func checkRegistry(_ workspace: String, in report: inout Report) {
+    do {
+      let database = try Database(readingFrom: workspace + "/swerve.db")
+      defer { database.close() }
+      report.findings += database.integrityProblems().map { "swerve.db: \($0)" }
+      let registry = try ModelRegistry(
+        reading: database, folder: workspace + "/models")
+      var count = 0
+      for model in try registry.models(.all) {
+        for version in try registry.versions(of: model.name, .all) {
+          count += 1
+          do {
+            try registry.verify(version)
+          } catch {
+            report.findings.append("model \(version.name):\(version.version): \(error)")
+          }
+        }
+      }
+      report.facts.append("swerve.db is sound; \(count) model versions match their hashes")
+      for stray in try registry.strays() where !report.isRunning {
+        report.findings.append("\(stray) is named by no model; the next start removes it")
+      }
+    } catch {
+      report.findings.append("\(error)")
+    }
+  }
+}
