@@ -94,7 +94,7 @@ let package = Package(
       name: "TelemetryTests", dependencies: ["Telemetry"],
       swiftSettings: settings),
     .testTarget(
-      name: "ExecutorsTests", dependencies: ["Executors", "Tensors"],
+      name: "ExecutorsTests", dependencies: ["Executors", "Tensors"], exclude: ["Fixtures"],
       swiftSettings: settings),
     .testTarget(
       name: "ONNXTests", dependencies: ["ONNX", "Executors", "Tensors"],

@@ -157,7 +157,8 @@ struct DeploymentCommand: ParsableCommand {
 
     func run() throws {
       let answer = try client.client().send(
-        "POST", deploymentPath(endpointName, name) + "/getLogs", body: ["tail": .integer(Int64(lines))])
+        "POST", deploymentPath(endpointName, name) + "/getLogs",
+        body: ["tail": .integer(Int64(lines))])
       StandardOutput.write(ResourceViews.text(answer.body, "content") ?? "")
     }
   }

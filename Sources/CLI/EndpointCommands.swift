@@ -29,9 +29,11 @@ struct EndpointCommand: ParsableCommand {
     var noWait = false
 
     func run() throws {
-      let document = try YAMLFile(file, name: name, assignments: assignments, extra: authMode.map {
-        [("auth_mode", .string($0))]
-      } ?? [])
+      let document = try YAMLFile(
+        file, name: name, assignments: assignments,
+        extra: authMode.map {
+          [("auth_mode", .string($0))]
+        } ?? [])
       let specification = try document.endpoint()
       let answer = try client.client().send(
         "PUT", "onlineEndpoints/\(specification.name.percentEncoded)",

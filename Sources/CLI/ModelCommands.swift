@@ -78,7 +78,8 @@ struct ModelCommand: ParsableCommand {
         object["properties"] = properties
         body = .object(object)
       }
-      try output.print(ResourceViews.model(try control.send("PUT", path, body: body).body, name: name))
+      try output.print(
+        ResourceViews.model(try control.send("PUT", path, body: body).body, name: name))
     }
   }
 
@@ -143,7 +144,8 @@ struct ModelCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
     @Option(name: .shortAndLong) var name: String
     @Option(name: .shortAndLong) var version: String
-    @Option(name: [.customShort("p"), .long], help: "Where the folder NAME is made. Default: here.")
+    @Option(
+      name: [.customShort("p"), .long], help: "Where the folder NAME is made. Default: here.")
     var downloadPath = "."
 
     func run() throws {

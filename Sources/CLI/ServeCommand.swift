@@ -14,13 +14,15 @@ struct ServeCommand: ParsableCommand {
 
   @Option(help: "A YAML file of these settings, by their long names; flags win.")
   var config: String?
-  @Option(help: "Everything this gateway owns on disk. Default: SWERVE_WORKSPACE, else ./workspace.")
+  @Option(
+    help: "Everything this gateway owns on disk. Default: SWERVE_WORKSPACE, else ./workspace.")
   var workspace: String?
   @Option(help: "The address to listen on. Default: 127.0.0.1.") var host: String?
   @Option(help: "The port; 0 picks a free one. Default: 8080.") var port: UInt16?
   @Option(help: "NAME=PATH: register this model file or folder and serve it. Repeatable.")
   var model: [String] = []
-  @Option(name: .customLong("apply"), help: "A file or folder of YAML: applied at start and on SIGHUP.")
+  @Option(
+    name: .customLong("apply"), help: "A file or folder of YAML: applied at start and on SIGHUP.")
   var applyPath: String?
   @Option(help: "The server's certificate chain, PEM.") var tlsCert: String?
   @Option(help: "Its private key, PEM.") var tlsKey: String?

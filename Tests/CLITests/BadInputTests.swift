@@ -4,7 +4,9 @@ import Testing
 
 /// Bad input gets a clear error that names the thing and what was expected, and nothing is lost.
 @Suite(.serialized) struct BadInputTests {
-  static let gateway = Result { try GatewayProcess(arguments: ["--apply", GatewayProcess.models.path]) }
+  static let gateway = Result {
+    try GatewayProcess(arguments: ["--apply", GatewayProcess.models.path])
+  }
 
   struct Case: Sendable, CustomTestStringConvertible {
     var name: String
@@ -144,10 +146,10 @@ import Testing
     defer { try? FileManager.default.removeItem(at: folder) }
     let file = folder.appendingPathComponent("endpoint.yml")
     try """
-      $schema: https://azuremlschemas.azureedge.net/latest/managedOnlineEndpoint.schema.json
-      name: fresh
-      trafic: {blue: 100}
-      """.write(to: file, atomically: true, encoding: .utf8)
+    $schema: https://azuremlschemas.azureedge.net/latest/managedOnlineEndpoint.schema.json
+    name: fresh
+    trafic: {blue: 100}
+    """.write(to: file, atomically: true, encoding: .utf8)
     let result = try gateway.swerve("apply", "-f", file.path)
     #expect(result.status == 1)
     #expect(result.error.contains("trafic") && result.error.contains("traffic"), "\(result.error)")
