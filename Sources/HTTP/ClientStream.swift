@@ -168,7 +168,7 @@ internal import Glibc
     unsafe gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, UnsafeMutableRawPointer(credentials))
     // Checked against the certificate's names in the handshake; the library keeps a pointer only
     // to its own copy of the server name.
-    let isNumeric = host.utf8.contains(UInt8(ascii: ":")) || inet_addr(host) != INADDR_NONE
+    let isNumeric = unsafe host.utf8.contains(UInt8(ascii: ":")) || inet_addr(host) != INADDR_NONE
     if !isNumeric {
       unsafe gnutls_server_name_set(session, GNUTLS_NAME_DNS, host, host.utf8.count)
     }
