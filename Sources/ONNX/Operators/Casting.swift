@@ -6,7 +6,9 @@ extension OperatorTable {
     OperatorDefinition(
       "Cast", [6, 9, 13, 19, 21, 23, 24, 25, 28], numbers.union([.bool, .float16])
     ) { context throws(ModelFormatError) in
-      guard let number = try context.integer("to") else { throw context.malformed("it has no 'to'") }
+      guard let number = try context.integer("to") else {
+        throw context.malformed("it has no 'to'")
+      }
       // Both only concern 8-bit floats, which are refused below.
       _ = try context.integer("saturate")
       _ = try context.string("round_mode")

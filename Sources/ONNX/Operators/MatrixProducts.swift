@@ -6,7 +6,9 @@ extension OperatorTable {
     OperatorDefinition("MatMul", [1, 9, 13], floats, maxInputs: 2) {
       context throws(ModelFormatError) in
       let type = try context.type(0)
-      guard try context.type(1) == type else { throw context.malformed("its inputs differ in type") }
+      guard try context.type(1) == type else {
+        throw context.malformed("its inputs differ in type")
+      }
       return type == .float64
         ? BuiltOperator(MatMul<Double>(), .float64) : BuiltOperator(MatMul<Float>(), .float32)
     },
@@ -24,7 +26,8 @@ extension OperatorTable {
       let transposesRight = try context.integer("transB") ?? 0 != 0
       var packed: Tensor?
       if transposesRight, let weights = context.constant(1), weights.shape.rank == 2 {
-        packed = type == .float64 ? transposed(weights, Double.self) : transposed(weights, Float.self)
+        packed =
+          type == .float64 ? transposed(weights, Double.self) : transposed(weights, Float.self)
       }
       return type == .float64
         ? BuiltOperator(
@@ -69,6 +72,7 @@ func transposed<Element: TensorElement>(_ tensor: Tensor, _: Element.Type) -> Te
   let rows = tensor.shape[0]
   let columns = tensor.shape[1]
   var result = Tensor(tensor.elementType, shape: Shape(columns, rows))
+  if tensor.shape.elementCount == 0 { return result }
   let source = tensor.values(as: Element.self)
   var target = result.mutableValues(as: Element.self)
   for row in 0..<rows {

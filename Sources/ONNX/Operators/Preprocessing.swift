@@ -53,7 +53,9 @@ extension OperatorTable {
       switch type {
       case .int64:
         return BuiltOperator(
-          Imputer<Int64>(values: (integers ?? []).map { Int64($0) }) { $0 == Int64(replacedInteger) },
+          Imputer<Int64>(values: (integers ?? []).map { Int64($0) }) {
+            $0 == Int64(replacedInteger)
+          },
           type)
       case .float64:
         return BuiltOperator(
@@ -76,7 +78,8 @@ extension OperatorTable {
         throw context.malformed("it has no categories of its input's type")
       }
       return BuiltOperator(
-        OneHotEncoder(strings: isText ? strings ?? [] : [], integers: integers ?? [], allowsUnknown: zeros),
+        OneHotEncoder(
+          strings: isText ? strings ?? [] : [], integers: integers ?? [], allowsUnknown: zeros),
         .float32)
     },
   ]
@@ -186,7 +189,9 @@ struct Imputer<Element: TensorElement>: Operator {
     try replace(input, scratch, columns)
   }
 
-  private func replace(_ input: Tensor, _ scratch: ONNXScratch, _ columns: Int) throws(OperatorError) {
+  private func replace(_ input: Tensor, _ scratch: ONNXScratch, _ columns: Int)
+    throws(OperatorError)
+  {
     var output = try scratch.memory(0, input.shape)
     do {
       let source = input.values(as: Element.self)

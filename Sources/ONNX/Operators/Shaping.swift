@@ -103,7 +103,9 @@ extension OperatorTable {
     },
     OperatorDefinition("Concat", [4, 11, 13], all, maxInputs: .max) {
       context throws(ModelFormatError) in
-      guard let axis = try context.integer("axis") else { throw context.malformed("it has no axis") }
+      guard let axis = try context.integer("axis") else {
+        throw context.malformed("it has no axis")
+      }
       let type = try context.type(0)
       for input in context.inputTypes where input != type {
         throw context.malformed("its inputs differ in type")
@@ -242,7 +244,8 @@ struct Slice: Operator {
       let start = step > 0 ? clamped(starts[index], 0, size) : clamped(starts[index], 0, size - 1)
       let end = step > 0 ? clamped(ends[index], 0, size) : clamped(ends[index], -1, size - 1)
       let length =
-        size == 0 ? 0 : max(0, step > 0 ? (end - start + step - 1) / step : (start - end - step - 1) / -step)
+        size == 0
+        ? 0 : max(0, step > 0 ? (end - start + step - 1) / step : (start - end - step - 1) / -step)
       dimensions[axis] = length
       if length > 0 { offset += start * strides[axis] }
       // A single element has no second: its stride may be anything that does not overflow.
@@ -307,15 +310,19 @@ struct Concat: Operator {
       guard part.shape.rank == first.rank,
         (0..<first.rank).allSatisfy({ $0 == axis || part.shape[$0] == first[$0] })
       else { throw OperatorError("shapes \(first) and \(part.shape) do not join at axis \(axis)") }
-      size += part.shape[axis]
+      let (sum, overflows) = size.addingReportingOverflow(part.shape[axis])
+      guard !overflows else { throw OperatorError("the joined axis \(axis) is too long") }
+      size = sum
       parts.append(part)
     }
     var dimensions = first.array
     dimensions[axis] = size
     let outer = try checkedShape(Array(dimensions[..<axis])).elementCount
     let inner = try checkedShape(Array(dimensions[(axis + 1)...])).elementCount
-    var writer = try scratch.writer(0, try checkedShape(dimensions))
-    for block in 0..<outer {
+    let shape = try checkedShape(dimensions)
+    var writer = try scratch.writer(0, shape)
+    // An empty result may still have a huge outer dimension.
+    for block in 0..<(shape.elementCount == 0 ? 0 : outer) {
       for part in parts {
         let run = part.shape[axis] * inner
         writer.append(from: part, start: block * run, count: run)
@@ -334,14 +341,20 @@ struct Gather: Operator {
     let axis = try checkedAxis(axis, rank: data.shape.rank)
     let size = data.shape[axis]
     var wanted = try integers(of: indices, input: 1)
-    for index in wanted.indices { wanted[index] = try checkedAxis(wanted[index], rank: size) }
+    for place in wanted.indices {
+      let index = wanted[place]
+      guard index >= -size, index < size else {
+        throw OperatorError("index \(index) is outside the \(size) places of axis \(axis)")
+      }
+      wanted[place] = index < 0 ? index + size : index
+    }
     let outerShape = Array(data.shape.array[..<axis])
     let innerShape = Array(data.shape.array[(axis + 1)...])
     let outer = try checkedShape(outerShape).elementCount
     let inner = try checkedShape(innerShape).elementCount
-    var writer = try scratch.writer(
-      0, try checkedShape(outerShape + indices.shape.array + innerShape))
-    for block in 0..<outer {
+    let shape = try checkedShape(outerShape + indices.shape.array + innerShape)
+    var writer = try scratch.writer(0, shape)
+    for block in 0..<(shape.elementCount == 0 ? 0 : outer) {
       for index in wanted {
         writer.append(from: data, start: (block * size + index) * inner, count: inner)
       }
