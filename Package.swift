@@ -97,7 +97,7 @@ let package = Package(
       name: "ExecutorsTests", dependencies: ["Executors", "Tensors"], exclude: ["Fixtures"],
       swiftSettings: settings),
     .testTarget(
-      name: "ONNXTests", dependencies: ["ONNX", "Executors", "Tensors"],
+      name: "ONNXTests", dependencies: ["ONNX", "Executors", "Tensors"], exclude: ["Fixtures"],
       swiftSettings: settings),
     .testTarget(
       name: "RegistryTests", dependencies: ["Registry", "Store", "Documents", "Digest"],

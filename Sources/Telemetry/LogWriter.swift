@@ -35,7 +35,6 @@ final class LogWriter: Sendable {
       }, context.toOpaque())
     pthread_sigmask(SIG_SETMASK, &before, nil)
     precondition(status == 0, "the log's thread could not be started: error \(status)")
-    pthread_setname_np(thread, "log")
     pthread_detach(thread)
   }
 
