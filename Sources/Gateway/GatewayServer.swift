@@ -92,7 +92,8 @@ package final class GatewayServer: Sendable {
     var time = timespec(
       tv_sec: Int(duration.components.seconds),
       tv_nsec: Int(duration.components.attoseconds / 1_000_000_000))
-    while nanosleep(&time, &time) != 0, errno == EINTR {}
+    var rest = timespec()
+    while nanosleep(&time, &rest) != 0, errno == EINTR { time = rest }
   }
 
   private func nanoseconds(_ duration: Duration) -> UInt64 {

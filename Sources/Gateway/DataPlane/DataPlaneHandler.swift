@@ -1,5 +1,5 @@
 internal import Digest
-package import HTTP
+internal import HTTP
 internal import Serving
 internal import Telemetry
 

@@ -20,7 +20,7 @@ struct RequestIdentifiers: ~Copyable, Sendable {
     let mixed = mixedBits(
       counter.wrappingAdd(0x9E37_79B9_7F4A_7C15, ordering: .relaxed).newValue)
     // 48 bits, the version, 12 bits; the variant, the last 4 bits, and the process's.
-    let high = mixed >> 16 << 16 | 0x4000 | mixed >> 4 & 0xFFF
+    let high = (mixed & ~0xFFFF) | 0x4000 | (mixed >> 4 & 0xFFF)
     let low = 0x8000_0000_0000_0000 | (mixed & 0xF) << 58 | processBits >> 6
     return RequestIdentifiers.text(high, low)
   }

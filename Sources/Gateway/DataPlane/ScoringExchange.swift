@@ -34,7 +34,11 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
 
   var body: Span<UInt8> {
     @_lifetime(borrow self)
-    get { exchange.body }
+    get {
+      let exchange = exchange
+      // `self` holds the exchange as long as it lives.
+      return _overrideLifetime(exchange.body, borrowing: self)
+    }
   }
 
   var hasLeft: Bool { exchange.clientHasLeft }

@@ -47,7 +47,7 @@ struct ModelArtifact {
     let files = names.filter { FileKind(path: folder + "/" + $0) == .file }
       .filter { !companions.contains($0) }
     let folders = names.filter { FileKind(path: folder + "/" + $0) == .folder }
-    let models = files.filter { isModel(folder + "/" + $0) }
+    let models = files.filter { holdsModel(folder + "/" + $0) }
     if models.count > 1 {
       throw .unsupported(
         format: "folder", what: "\(folder) holds several models: \(listed(models))",
@@ -71,6 +71,21 @@ struct ModelArtifact {
         + (files.isEmpty ? "" : "; it has \(listed(files))"),
       advice: "XGBoost (JSON, UBJSON), LightGBM (text) and ONNX files, and MLflow directories "
         + "of these, can be served")
+  }
+
+  private static func holdsModel(_ path: String) -> Bool {
+    guard let file = try? ModelFile(path: path) else { return false }
+    switch ModelFormat.detect(file) {
+    case .xgboostJSON: return namesLearner(file)
+    case .xgboostUBJSON, .xgboostBinary, .lightGBMText, .onnx: return true
+    case .unknown: return false
+    }
+  }
+
+  /// Any JSON document looks like XGBoost's from its first byte: a model begins with a learner.
+  private static func namesLearner(_ file: ModelFile) -> Bool {
+    let word = Array("\"learner\"".utf8)
+    return file.bytes.withUnsafeBytes { $0.prefix(4096).firstRange(of: word) != nil }
   }
 
   private static func listed(_ names: [String]) -> String {

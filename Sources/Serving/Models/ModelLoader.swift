@@ -1,5 +1,6 @@
 package import Documents
 package import Executors
+internal import ONNX
 
 /// A model in memory, ready to score.
 package struct LoadedModel: Sendable {
@@ -51,7 +52,38 @@ package enum ModelLoader {
   }
 
   private static func read(_ path: String) throws(ModelFormatError) -> LoadedModel {
-    try readModel(path)
+    let file = try ModelFile(path: path)
+    switch ModelFormat.detect(file) {
+    case .xgboostJSON:
+      return LoadedModel(executor: try NativeModel.load(file), format: "xgboost-json")
+    case .xgboostUBJSON:
+      return LoadedModel(executor: try NativeModel.load(file), format: "xgboost-ubj")
+    case .lightGBMText:
+      return LoadedModel(executor: try NativeModel.load(file), format: "lightgbm-text")
+    case .onnx:
+      return LoadedModel(executor: try ONNXModel.load(path: path), format: "onnx")
+    case .xgboostBinary:
+      // Refuses, and says what to do instead.
+      return LoadedModel(executor: try NativeModel.load(file), format: "xgboost-binary")
+    case .unknown:
+      throw unknown(file)
+    }
+  }
+}
+
+extension ModelLoader {
+  private static func unknown(_ file: ModelFile) -> ModelFormatError {
+    // Protocols 2 to 5 of pickle; joblib's files begin so too.
+    let start = file.bytes.withUnsafeBytes { Array($0.prefix(2)) }
+    if start.count == 2, start[0] == 0x80, (2...5).contains(start[1]) {
+      return .unsupported(
+        format: "Python pickle", what: "\(file.path) is code that only Python can run",
+        advice: "convert the model to ONNX (scikit-learn: skl2onnx), or save an XGBoost or "
+          + "LightGBM model in the library's own format")
+    }
+    return .unsupported(
+      format: "model file", what: "\(file.path) is of no kind that can be served",
+      advice: "XGBoost JSON or UBJSON, LightGBM text, ONNX, or an MLflow directory of these")
   }
 }
 

@@ -11,6 +11,3 @@ enum Payloads {
     _ values: [ModelValue], signature: ModelSignature, outputs: [Int], form: AnswerForm
   ) -> [UInt8] { fatalError("skeleton") }
 }
-
-func readModel(_ path: String) throws(ModelFormatError) -> LoadedModel { fatalError("skeleton") }
-func isModel(_ path: String) -> Bool { fatalError("skeleton") }

@@ -1,7 +1,6 @@
 internal import Documents
 internal import Executors
 package import Registry
-internal import Store
 package import Telemetry
 
 /// A deployment that is loaded, verified, warmed up, and can answer. Immutable but for its
@@ -43,7 +42,7 @@ package final class LiveDeployment: Sendable {
     } catch {
       throw DeploymentFailure(
         code: "ResourceNotReady",
-        message: "model \(version.name):\(version.version): \(sentence(for: error))")
+        message: "model \(version.name):\(version.version): \(registrySentence(for: error))")
     }
     var properties = version.properties
     if let outputs = specification.responseOutputs {
@@ -127,20 +126,4 @@ package final class LiveDeployment: Sendable {
 
 private func nanoseconds(milliseconds: Int) -> UInt64 {
   UInt64(min(max(milliseconds, 0), 86_400_000)) * 1_000_000
-}
-
-private func sentence(for error: RegistryError) -> String {
-  switch error {
-  case .invalidName(let name, let reason): "'\(name)': \(reason)"
-  case .notFound(let name, let version, _): "\(name):\(version ?? "latest") does not exist"
-  case .immutable(let name, let version, let existing, let offered):
-    "\(name):\(version) exists with content \(existing); offered was \(offered)"
-  case .inUse(let name, let version, let users):
-    "\(name):\(version) is used by \(users.joined(separator: ", "))"
-  case .refused(let reason): reason
-  case .unreadable(let path, let reason): "\(path): \(reason)"
-  case .corrupt(let path, let expected, let found):
-    "\(path) is not what was registered: its SHA-256 is \(found), expected \(expected)"
-  case .store(let error): error.description
-  }
 }
