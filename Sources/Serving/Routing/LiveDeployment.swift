@@ -58,25 +58,22 @@ package final class LiveDeployment: Sendable {
       throw DeploymentFailure(
         code: "BadArgument", message: "model \(version.name):\(version.version): \(error)")
     }
-    try self.init(
+    let cost = try WarmUp.run(
+      Scorer(model), sample: try WarmUp.Sample(package: package),
+      tolerance: try AnswerTolerance(format: model.format, properties: version.properties))
+    self.init(
       specification, generation: generation, modelName: version.name,
-      modelVersion: version.version, model: model, metrics: metrics,
-      sample: WarmUp.Sample(package: package), properties: version.properties)
+      modelVersion: version.version, model: model, metrics: metrics, cost: cost)
   }
 
-  /// Puts a loaded model in force after warming it up.
-  package init(
+  /// Puts a loaded model in force whose cost is known.
+  init(
     _ specification: DeploymentSpecification, generation: Int64, modelName: String,
-    modelVersion: String, model: LoadedModel, metrics: MetricRegistry,
-    sample: WarmUp.Sample = WarmUp.Sample(), properties: [String: String] = [:]
-  ) throws(DeploymentFailure) {
-    let scorer = Scorer(
-      executor: model.executor, signature: model.signature, outputs: model.defaultOutputs,
-      clock: .system)
-    let scratches = ScratchPool(executor: model.executor)
-    cost = try WarmUp.run(
-      scorer, scratches: scratches, sample: sample,
-      tolerance: try AnswerTolerance(format: model.format, properties: properties))
+    modelVersion: String, model: LoadedModel, metrics: MetricRegistry, cost: CostEstimate
+  ) {
+    scorer = Scorer(model)
+    scratches = ScratchPool(executor: model.executor)
+    self.cost = cost
     endpointName = specification.endpointName
     name = specification.name
     self.generation = generation
@@ -84,8 +81,6 @@ package final class LiveDeployment: Sendable {
     self.modelName = modelName
     self.modelVersion = modelVersion
     self.model = model
-    self.scorer = scorer
-    self.scratches = scratches
     self.metrics = DeploymentMetrics(
       endpoint: specification.endpointName, deployment: specification.name, metrics: metrics)
     timeLimit = nanoseconds(milliseconds: specification.requestTimeoutMs)

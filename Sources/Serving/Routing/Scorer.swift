@@ -7,7 +7,13 @@ struct Scorer: Sendable {
   let signature: ModelSignature
   /// Indices into the signature's outputs that an answer carries.
   let outputs: [Int]
-  let clock: MonotonicClock
+  let clock = MonotonicClock.system
+
+  init(_ model: LoadedModel) {
+    executor = model.executor
+    signature = model.signature
+    outputs = model.defaultOutputs
+  }
 
   func score(
     _ body: Span<UInt8>, form: AnswerForm, scratch: ScoringScratch, started: UInt64,

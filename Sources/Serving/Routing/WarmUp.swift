@@ -30,10 +30,9 @@ package enum WarmUp {
   private static let maxRuns = 8
 
   static func run(
-    _ scorer: Scorer, scratches: ScratchPool, sample: Sample, tolerance: AnswerTolerance
+    _ scorer: Scorer, sample: Sample, tolerance: AnswerTolerance
   ) throws(DeploymentFailure) -> CostEstimate {
-    let scratch = scratches.take()
-    defer { scratches.give(back: scratch) }
+    let scratch = ScoringScratch(scorer.executor.makeScratch())
     guard let request = sample.request else { return probe(scorer, scratch) }
     let answer: [UInt8]
     do {
