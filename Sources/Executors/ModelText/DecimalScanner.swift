@@ -13,7 +13,9 @@ enum DecimalScanner {
     var index = position
     let end = bytes.byteCount
     var isNegative = false
-    if index < end, bytes.byte(at: index) == UInt8(ascii: "-") || bytes.byte(at: index) == UInt8(ascii: "+") {
+    if index < end,
+      bytes.byte(at: index) == UInt8(ascii: "-") || bytes.byte(at: index) == UInt8(ascii: "+")
+    {
       isNegative = bytes.byte(at: index) == UInt8(ascii: "-")
       index += 1
     }
@@ -69,7 +71,9 @@ enum DecimalScanner {
     guard index < end, bytes.byte(at: index) | 0x20 == UInt8(ascii: "e") else { return nil }
     index += 1
     var isNegative = false
-    if index < end, bytes.byte(at: index) == UInt8(ascii: "-") || bytes.byte(at: index) == UInt8(ascii: "+") {
+    if index < end,
+      bytes.byte(at: index) == UInt8(ascii: "-") || bytes.byte(at: index) == UInt8(ascii: "+")
+    {
       isNegative = bytes.byte(at: index) == UInt8(ascii: "-")
       index += 1
     }
