@@ -39,7 +39,7 @@ internal import Glibc
 
   package static func bytes(of bytes: [UInt8]) -> [UInt8] {
     var hash = SHA256()
-    hash.update(bytes.span.bytes)
+    unsafe hash.update(bytes.span.bytes)
     return hash.bytes()
   }
 
@@ -72,7 +72,7 @@ internal import Glibc
         throw unreadable(path)
       }
       total += count
-      hash.update(block.span.bytes.extracting(first: count))
+      unsafe hash.update(block.span.bytes.extracting(first: count))
     }
     return (hash.hex(), total)
   }

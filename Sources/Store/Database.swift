@@ -27,12 +27,6 @@ package final class Database: Sendable {
   package func write<Result, Failure: Error>(
     _ body: (any SQLTransaction) throws(Failure) -> Result
   ) throws(DatabaseFailure<Failure>) -> Result {
-    try transact(body)
-  }
-
-  private func transact<Result, Failure: Error>(
-    _ body: (any SQLTransaction) throws(Failure) -> Result
-  ) throws(DatabaseFailure<Failure>) -> Result {
     if let stop = writeStop.withLock({ $0 }) { throw .store(stop) }
     var outcome: Swift.Result<Result, Failure>?
     do {
@@ -64,19 +58,6 @@ package final class Database: Sendable {
     case .success(let result): return result
     case .failure(let failure): throw .body(failure)
     case nil: preconditionFailure("SQLite ended a transaction without running its body")
-    }
-  }
-
-  /// `write` whose body fails by the store only.
-  package func write<Result>(
-    _ body: (any SQLTransaction) throws(StoreError) -> Result
-  ) throws(StoreError) -> Result {
-    do throws(DatabaseFailure<StoreError>) {
-      return try transact(body)
-    } catch {
-      switch error {
-      case .store(let error), .body(let error): throw error
-      }
     }
   }
 

@@ -36,8 +36,15 @@ struct GRDBTransaction: SQLTransaction {
     }
   }
 
-  private static func arguments(_ parameters: [SQLValue]) -> StatementArguments {
-    StatementArguments(parameters.map(\.databaseValue))
+  private static func arguments(
+    _ parameters: [SQLValue]
+  ) throws(StoreError) -> StatementArguments {
+    for case .text(let text) in parameters where text.utf8.contains(0) {
+      // GRDB would keep what stands before it.
+      throw .database(
+        reason: "a text with a NUL character cannot be stored: \(text.debugDescription)")
+    }
+    return StatementArguments(parameters.map(\.databaseValue))
   }
 }
 
@@ -66,6 +73,7 @@ extension SQLValue {
 extension StoreError {
   /// An error of SQLite in our words.
   static func database(_ error: any Error, path: String) -> StoreError {
+    if let error = error as? StoreError { return error }
     guard let error = error as? DatabaseError else { return .database(reason: "\(error)") }
     switch error.resultCode {
     case .SQLITE_FULL:
@@ -81,6 +89,7 @@ extension StoreError {
 
   /// Whether SQLite could not bring bytes to the disk that it had handed to the kernel.
   static func isFailedSync(_ error: any Error) -> Bool {
+    if let error = error as? StoreError { return error }
     guard let error = error as? DatabaseError else { return false }
     return error.extendedResultCode == .SQLITE_IOERR_FSYNC
       || error.extendedResultCode == .SQLITE_IOERR_DIR_FSYNC

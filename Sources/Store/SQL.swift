@@ -30,7 +30,23 @@ package protocol SQLTransaction {
 }
 
 /// `write` fails by the store, or by what its body threw.
-package enum DatabaseFailure<Failure: Error>: Error {
+package enum DatabaseFailure<Failure: Error>: Error, CustomStringConvertible {
   case store(StoreError)
   case body(Failure)
+
+  package var description: String {
+    switch self {
+    case .store(let error): "\(error)"
+    case .body(let error): "\(error)"
+    }
+  }
+}
+
+extension DatabaseFailure where Failure == StoreError {
+  /// The one error, wherever it came from.
+  package var storeError: StoreError {
+    switch self {
+    case .store(let error), .body(let error): error
+    }
+  }
 }

@@ -37,13 +37,22 @@ struct DatabaseTests {
   @Test func `every kind of value comes back as it went in`() throws {
     let database = try Database(path: path)
     let values: [SQLValue] = [
-      .null, .integer(.min), .real(0.1), .text("Grüße\u{0}x"), .blob([]), .blob([0, 255, 1]),
+      .null, .integer(.min), .real(0.1), .text("Grüße"), .blob([]), .blob([0, 255, 1]),
     ]
     for value in values {
       let row = try database.read { (transaction) throws(StoreError) in
         try transaction.query("SELECT ? AS v", [value])
       }
-      #expect(row.first?[column: "v"] == value)
+      #expect(row.first?["v"] == value)
+    }
+  }
+
+  @Test func `a text that would be cut at a NUL is refused`() throws {
+    let database = try Database(path: path)
+    #expect(throws: StoreError.self) {
+      try database.read { (transaction) throws(StoreError) in
+        try transaction.query("SELECT ?", [.text("a\u{0}b")])
+      }
     }
   }
 
@@ -115,7 +124,7 @@ struct DatabaseTests {
     let first = try Database(path: path)
     try insert("a", into: first)
     first.close()
-    #expect(throws: StoreError.self) { try insert("b", into: first) }
+    #expect(throws: DatabaseFailure<StoreError>.self) { try insert("b", into: first) }
     let second = try Database(path: path)
     #expect(try count(second) == 1)
   }
