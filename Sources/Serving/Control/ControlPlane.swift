@@ -60,16 +60,6 @@ package enum ControlError: Error, Sendable {
   case store(StoreError)
 }
 
-/// One document given to `apply`.
-package struct ApplyDocument: Sendable {
-  /// The file it came from, absolute; relative paths in it count from its folder.
-  package var path: String
-  package var text: String
-  package init(path: String, text: String) {
-    self.path = path
-    self.text = text
-  }
-}
 
 /// What `apply` did, or what `plan` would do.
 package struct ApplyReport: Sendable {
