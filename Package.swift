@@ -34,13 +34,14 @@ let package = Package(
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
+    .systemLibrary(name: "CLinux"),
 
     .target(name: "Tensors", dependencies: ["COpenBLAS"], swiftSettings: boundarySettings),
     .target(
       name: "Documents", dependencies: ["CJansson", .product(name: "Yams", package: "Yams")],
       swiftSettings: boundarySettings),
     .target(
-      name: "Store", dependencies: [.product(name: "GRDB", package: "GRDB.swift")],
+      name: "Store", dependencies: ["CLinux", .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: settings),
     .target(name: "Digest", dependencies: ["CGnuTLS"], swiftSettings: boundarySettings),
     .target(

@@ -32,12 +32,78 @@ package final class HTTPClient {
     }
   }
 
-  package init(_ target: Target, timeout: Duration = .seconds(300)) { fatalError("skeleton") }
+  private let target: Target
+  private let timeout: UInt64
+  private var stream: ClientStream?
+
+  package init(_ target: Target, timeout: Duration = .seconds(300)) {
+    self.target = target
+    self.timeout = timeout.wholeNanoseconds
+  }
 
   /// Sends one request and reads its whole answer; connects first when needed, and again once
   /// when a kept connection turns out closed before the first byte of the answer.
   package func send(
     method: String, path: String, headers: [(name: String, value: String)] = [],
     body: [UInt8] = []
-  ) throws(Failure) -> Response { fatalError("skeleton") }
+  ) throws(Failure) -> Response {
+    let deadline = monotonicNanoseconds() + timeout
+    let request = message(method: method, path: path, headers: headers, body: body)
+    if let kept = stream.take() {
+      do throws(Failure) {
+        return try exchange(request, method: method, over: kept, deadline: deadline)
+      } catch {
+        // A server may close an idle connection at any moment. The request was not begun when
+        // not one byte has come back.
+        guard case .connectionLost = error, !kept.hasReceived else { throw error }
+      }
+    }
+    let fresh = try ClientStream(target, deadline: deadline)
+    return try exchange(request, method: method, over: fresh, deadline: deadline)
+  }
+
+  private func exchange(
+    _ request: [UInt8], method: String, over stream: ClientStream, deadline: UInt64
+  ) throws(Failure) -> Response {
+    stream.hasReceived = false
+    var sendFailure: Failure?
+    do throws(Failure) {
+      try stream.write(request, deadline: deadline)
+    } catch .connectionLost(let reason) {
+      // A server that refuses early answers first and closes then: the answer may be there.
+      sendFailure = .connectionLost(reason: reason)
+    }
+    var reader = ResponseReader(stream: stream, deadline: deadline)
+    do throws(Failure) {
+      let (response, isKept) = try reader.read(method: method)
+      if isKept && sendFailure == nil { self.stream = stream }
+      return response
+    } catch {
+      throw sendFailure ?? error
+    }
+  }
+
+  private func message(
+    method: String, path: String, headers: [(name: String, value: String)], body: [UInt8]
+  ) -> [UInt8] {
+    var head = "\(method) \(path) HTTP/1.1\r\n"
+    let names = Set(headers.map { $0.name.lowercased() })
+    if !names.contains("host") { head += "Host: \(hostHeader)\r\n" }
+    for header in headers {
+      head += "\(header.name): \(ResponseSender.cleaned(header.value))\r\n"
+    }
+    let takesBody = !["GET", "HEAD", "DELETE", "OPTIONS"].contains(method)
+    if !names.contains("content-length") && (takesBody || !body.isEmpty) {
+      head += "Content-Length: \(body.count)\r\n"
+    }
+    return Array((head + "\r\n").utf8) + body
+  }
+
+  private var hostHeader: String {
+    switch target {
+    case .tcp(let host, let port), .tls(let host, let port, _):
+      host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
+    case .unix: "localhost"
+    }
+  }
 }

@@ -1,49 +1,193 @@
+internal import CMicroHTTPD
+internal import Glibc
+internal import Synchronization
+
 /// One request in flight and its one answer.
 ///
 /// Made by the server at the head, kept until the answer is sent or the client gone.
-package final class HTTPExchange: @unchecked Sendable {
-  package var method: HTTPMethod { fatalError("skeleton") }
-  /// The path as sent, still percent-encoded, without the query: `/endpoints/iris/score`.
-  package var path: String { fatalError("skeleton") }
-  /// The query as sent, without the question mark; empty when there is none.
-  package var query: String { fatalError("skeleton") }
-  /// The path's segments, percent-decoded: `["endpoints", "iris", "score"]`.
-  package var pathSegments: [String] { fatalError("skeleton") }
+@safe package final class HTTPExchange: @unchecked Sendable {
+  // `@unchecked`: until it is suspended an exchange belongs to the server's thread, then to
+  // whoever will respond; `state` hands it back.
 
-  /// The first header of this name, any letter case; nil when absent. Valid until the answer.
-  package func header(_ name: StaticString) -> String? { fatalError("skeleton") }
+  package internal(set) var method = HTTPMethod.get
+  /// The path as sent, still percent-encoded, without the query: `/endpoints/iris/score`.
+  package let path: String
+  /// The query as sent, without the question mark; empty when there is none.
+  package let query: String
+  /// When the head came and when the body was whole, nanoseconds on the monotonic clock.
+  package internal(set) var headTime: UInt64 = 0
+  package internal(set) var bodyTime: UInt64 = 0
+  /// The status of the answer once given; 0 before.
+  package internal(set) var status = 0
+  /// Bytes of the answer's body once given.
+  package internal(set) var responseByteCount = 0
+  /// The handler's own state for this exchange.
+  package var context: AnyObject?
+
+  /// Where the exchange stands between the library's calls.
+  enum Stage { case head, body, refused, handling, answered }
+
+  /// `open → answered`, or `open → suspended → answered` or `→ abandoned` (the server stops and
+  /// has answered 503 in our place: a late answer is dropped).
+  enum State: UInt8 { case open, suspended, answered, abandoned }
+
+  let connection: Connection
+  /// Nil once the exchange is over.
+  var handle: OpaquePointer?
+  var stage = Stage.head
+  var targetFault: HeadFault?
+  let targetByteCount: Int
+  var framing = BodyFraming.none
+  var maxBodyBytes = 0
+  var buffer = BodyBuffer()
+  var tinyPieces = 0
+  var wasAdmitted = false
+  var isCounted = false
+  var didSuspend = false
+  /// The answer was written to the socket by us, behind the library's back.
+  var wasSentDirectly = false
+  var answer: HTTPResponse?
+  private let state = Atomic<UInt8>(State.open.rawValue)
+
+  init(connection: Connection, handle: OpaquePointer, target: Span<UInt8>) {
+    self.connection = connection
+    unsafe self.handle = handle
+    targetByteCount = target.count
+    targetFault = TargetValidation.fault(in: target)
+    var pathEnd = target.count
+    for index in target.indices where target[index] == UInt8(ascii: "?") {
+      pathEnd = index
+      break
+    }
+    path = unsafe target.extracting(0..<pathEnd).withUnsafeBufferPointer {
+      unsafe String(decoding: $0, as: UTF8.self)
+    }
+    query =
+      pathEnd + 1 < target.count
+      ? unsafe target.extracting((pathEnd + 1)..<target.count).withUnsafeBufferPointer {
+        unsafe String(decoding: $0, as: UTF8.self)
+      } : ""
+  }
+
+  deinit { buffer.free() }
+
+  /// The path's segments, percent-decoded: `["endpoints", "iris", "score"]`. A slash at the end
+  /// adds none.
+  package var pathSegments: [String] {
+    var segments = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    if !segments.isEmpty { segments.removeFirst() }
+    if segments.last?.isEmpty == true { segments.removeLast() }
+    return segments.map { segment in
+      guard segment.contains(UInt8(ascii: "%")) else { return String(Substring(segment)) }
+      let bytes = [UInt8](segment)
+      // `TargetValidation` has refused bad sequences.
+      guard let decoded = PercentEncoding.decoded(bytes.span, from: 0, to: bytes.count) else {
+        return String(Substring(segment))
+      }
+      return String(decoding: decoded.bytes, as: UTF8.self)
+    }
+  }
+
+  /// The first header of this name, any letter case; nil when absent. Valid until the answer,
+  /// and in `HTTPHandler.ended`.
+  package func header(_ name: StaticString) -> String? {
+    guard let handle = unsafe handle,
+      let value = unsafe MHD_lookup_connection_value(
+        handle, .HEADER_KIND, UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
+    else { return nil }
+    return unsafe String(cString: value)
+  }
 
   /// The body, whole when `handle` is called.
   package var body: Span<UInt8> {
     @_lifetime(borrow self)
-    get { fatalError("skeleton") }
+    get {
+      let span = unsafe Span(_unsafeElements: buffer.bytes)
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
   }
 
-  package var bodyByteCount: Int { fatalError("skeleton") }
-  /// When the head came and when the body was whole, nanoseconds on the monotonic clock.
-  package var headTime: UInt64 { fatalError("skeleton") }
-  package var bodyTime: UInt64 { fatalError("skeleton") }
+  package var bodyByteCount: Int { buffer.count }
   /// `192.0.2.1:4711`; `unix` for a local socket.
-  package var peer: String { fatalError("skeleton") }
+  package var peer: String { connection.peer }
   /// The user id of the process at the other end of a Unix socket; nil over TCP.
-  package var peerUserID: UInt32? { fatalError("skeleton") }
-  package var isTLS: Bool { fatalError("skeleton") }
-  /// The status of the answer once given; 0 before.
-  package var status: Int { fatalError("skeleton") }
-  /// Bytes of the answer's body once given.
-  package var responseByteCount: Int { fatalError("skeleton") }
+  package var peerUserID: UInt32? { connection.peerUserID }
+  package var isTLS: Bool { connection.core.isTLS }
 
-  /// The handler's own state for this exchange.
-  package var context: AnyObject?
-
-  /// Leaves the server's thread: `respond` will come later, from any thread. Only in `handle`.
-  package func suspend() { fatalError("skeleton") }
+  /// Leaves the server's thread: `respond` will come later, from any thread. Only in `handle`,
+  /// and before the exchange is handed to another thread.
+  package func suspend() {
+    guard let handle = unsafe handle, stage == .handling, !didSuspend else {
+      preconditionFailure("an exchange is suspended once, in handle")
+    }
+    didSuspend = true
+    connection.suspended.withLock { $0 = self }
+    unsafe MHD_suspend_connection(handle)
+    let (isOpen, _) = state.compareExchange(
+      expected: State.open.rawValue, desired: State.suspended.rawValue, ordering: .sequentiallyConsistent)
+    precondition(isOpen, "an exchange is suspended after its answer was given")
+    // `stop` sets the flag first and looks for suspended exchanges then: one of us sees the other.
+    if connection.core.isAbandoning.load(ordering: .sequentiallyConsistent) { abandon() }
+  }
 
   /// Gives the one answer. A second one is a mistake of ours.
-  package func respond(_ response: HTTPResponse) { fatalError("skeleton") }
+  package func respond(_ response: HTTPResponse) {
+    let wasOpen = state.compareExchange(
+      expected: State.open.rawValue, desired: State.answered.rawValue, ordering: .acquiringAndReleasing)
+    if wasOpen.exchanged {
+      answer = response
+      return
+    }
+    if finishSuspension(with: response, as: .answered) { return }
+    precondition(
+      state.load(ordering: .acquiring) == State.abandoned.rawValue,
+      "\(method.rawValue) \(path) is answered twice")
+    response.discard()
+  }
+
+  /// Answers 503 in the handler's place because the server stops.
+  func abandon() {
+    var response = connection.core.handler.refusal(
+      status: 503, reason: "the server is stopping")
+    response.closes = true
+    _ = finishSuspension(with: response, as: .abandoned)
+  }
+
+  private func finishSuspension(with response: HTTPResponse, as next: State) -> Bool {
+    let claim = state.compareExchange(
+      expected: State.suspended.rawValue, desired: next.rawValue, ordering: .sequentiallyConsistent)
+    guard claim.exchanged else { return false }
+    answer = response
+    connection.suspended.withLock { $0 = nil }
+    // The connection cannot end before it is resumed, so the handle is valid; after this call
+    // the exchange belongs to the server's thread again.
+    if let handle = unsafe handle { unsafe MHD_resume_connection(handle) }
+    return true
+  }
 
   /// Whether the client has closed its end while the exchange is suspended (it is not told).
-  package var clientHasLeft: Bool { fatalError("skeleton") }
+  package var clientHasLeft: Bool {
+    guard state.load(ordering: .acquiring) <= State.suspended.rawValue else { return false }
+    var poll = pollfd(fd: connection.descriptor, events: Int16(pollPeerClosed), revents: 0)
+    guard unsafe Glibc.poll(&poll, 1, 0) > 0 else { return false }
+    return Int32(poll.revents) & (pollPeerClosed | POLLHUP | POLLERR | POLLNVAL) != 0
+  }
+}
 
-  init() {}
+/// `POLLRDHUP`, which the Glibc module does not show: the peer has shut down its writing end.
+private let pollPeerClosed: Int32 = 0x2000
+
+extension HTTPResponse {
+  /// Closes what would have been sent.
+  func discard() {
+    if case .file(let descriptor, _) = body { close(descriptor) }
+  }
+
+  var bodyByteCount: Int {
+    switch body {
+    case .none: 0
+    case .bytes(let bytes): bytes.count
+    case .file(_, let byteCount): byteCount
+    }
+  }
 }

@@ -1,3 +1,7 @@
+internal import CMicroHTTPD
+internal import Glibc
+internal import Synchronization
+
 /// Where and how a server listens. All limits have a default.
 package struct HTTPServerConfiguration: Sendable {
   package enum Address: Sendable {
@@ -54,23 +58,127 @@ package enum HTTPServerError: Error, Equatable, CustomStringConvertible {
 
 /// A listening server. Owns the daemon, its socket and the deadline thread.
 package final class HTTPServer: Sendable {
+  private let core: ServerCore
+  private let listener: Listener
+  private let credentials: TLSCredentials?
+  private let reaper: DeadlineReaper
+  private let daemon: Mutex<Daemon?>
+
   /// Starts listening and serving.
   package init(
     _ configuration: HTTPServerConfiguration, handler: any HTTPHandler
-  ) throws(HTTPServerError) { fatalError("skeleton") }
+  ) throws(HTTPServerError) {
+    // A client that leaves while we write must not end the process.
+    signal(SIGPIPE, SIG_IGN)
+    credentials = if let tls = configuration.tls { try TLSCredentials(tls) } else { nil }
+    let limits = DescriptorLimits(maxConnections: configuration.maxConnections)
+    core = ServerCore(configuration, maxConnections: limits.maxConnections, handler: handler)
+    listener = try Listener(configuration.address)
+    reaper = DeadlineReaper(core)
+    let threads = min(64, max(1, configuration.threads))
+    // Only a backstop behind our own deadlines.
+    let backstop = UInt32(
+      clamping: (core.timeouts.idle + core.timeouts.send) / 1_000_000_000 + 60)
+    guard
+      let started = Daemon(
+        core: core, listener: listener.descriptor, threads: threads,
+        maxConnections: limits.libraryMaxConnections, backstopSeconds: backstop,
+        credentials: credentials)
+    else {
+      let reason = errnoText()
+      listener.unlinkSocketFile()
+      close(listener.descriptor)
+      throw .cannotStart(reason: "libmicrohttpd did not start: \(reason)")
+    }
+    daemon = Mutex(started)
+    reaper.start()
+  }
+
+  deinit { stop(deadline: 0) }
 
   /// The port that was picked; nil for a Unix socket.
-  package var port: UInt16? { fatalError("skeleton") }
-  package var connectionCount: Int { fatalError("skeleton") }
+  package var port: UInt16? { listener.port }
+  package var connectionCount: Int { core.connections.count }
   /// Exchanges between head and last byte sent.
-  package var exchangeCount: Int { fatalError("skeleton") }
+  package var exchangeCount: Int { core.exchangeCount.load(ordering: .sequentiallyConsistent) }
 
   /// From now on every answer carries `Connection: close`; new connections are still accepted.
-  package func beginDrain() { fatalError("skeleton") }
+  package func beginDrain() { core.isDraining.store(true, ordering: .relaxed) }
 
   /// Stops in the safe order of `RELIABILITY.md` §0.4: no more connections accepted, the
   /// backlog served, exchanges finished, then the daemon ended. Returns false when `deadline`
   /// (monotonic nanoseconds) passed first and what was left has been cut off.
   @discardableResult
-  package func stop(deadline: UInt64) -> Bool { fatalError("skeleton") }
+  package func stop(deadline: UInt64) -> Bool {
+    guard let daemon = daemon.withLock({ $0.take() }) else { return true }
+    beginDrain()
+    // A Unix client that comes now finds no file; one that is in the backlog is served.
+    listener.unlinkSocketFile()
+    daemon.quiesce()
+    daemon.addBacklog(of: listener.descriptor)
+    shutdown(listener.descriptor, Int32(SHUT_RDWR))
+    close(listener.descriptor)
+    let isClean = waitForConnections(until: deadline)
+    if !isClean { abandonRest() }
+    daemon.stop()
+    reaper.stop()
+    return isClean
+  }
+
+  /// Waits until the last connection is closed; those without a request are asked to close.
+  private func waitForConnections(until deadline: UInt64) -> Bool {
+    while true {
+      let now = monotonicNanoseconds()
+      core.connections.forEach { connection in
+        let seen = connection.phase
+        // A connection fresh from the backlog has a moment to send its request.
+        let isFresh = seen.phase == .head && now - min(now, connection.startTime) < 1_000_000_000
+        guard seen.phase == .idle || (seen.phase == .head && !isFresh) else { return }
+        let closing = PhaseDeadline(.closing, until: now + 1_000_000_000)
+        if connection.replace(seen, by: closing) { connection.cut(gently: true) }
+      }
+      if core.connections.count == 0, exchangeCount == 0 { return true }
+      if now >= deadline { return false }
+      usleep(2_000)
+    }
+  }
+
+  /// Answers every suspended exchange with 503, gives the answers a moment, and cuts the rest.
+  /// The library must never be stopped with suspended connections.
+  private func abandonRest() {
+    core.isAbandoning.store(true, ordering: .sequentiallyConsistent)
+    var suspended: [HTTPExchange] = []
+    core.connections.forEach { connection in
+      if let exchange = connection.suspended.withLock({ $0 }) { suspended.append(exchange) }
+    }
+    for exchange in suspended { exchange.abandon() }
+    let last = monotonicNanoseconds() + 500_000_000
+    while exchangeCount > 0, monotonicNanoseconds() < last { usleep(2_000) }
+    core.connections.forEach { $0.cut(gently: false) }
+  }
+}
+
+/// How many connections the process's descriptors allow.
+private struct DescriptorLimits {
+  var maxConnections: Int
+  /// The library stops accepting here, and clients hang: above ours by what we refuse politely.
+  var libraryMaxConnections: Int
+
+  /// Descriptors for everything that is not a connection.
+  private static let reserve = 128
+
+  init(maxConnections wanted: Int) {
+    let wanted = max(1, wanted)
+    let needed = rlim_t(wanted + maxRefusedConnections * 2 + Self.reserve)
+    var limit = rlimit()
+    _ = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    if limit.rlim_cur < needed {
+      limit.rlim_cur = min(needed, limit.rlim_max)
+      _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      _ = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+    let ceiling = max(16, Int(clamping: limit.rlim_cur) - Self.reserve)
+    libraryMaxConnections = min(wanted + maxRefusedConnections * 2, ceiling)
+    maxConnections = min(wanted, max(1, libraryMaxConnections - libraryMaxConnections / 16))
+  }
 }

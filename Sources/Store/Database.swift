@@ -1,57 +1,126 @@
-/// One value of a row or a parameter of a statement.
-package enum SQLValue: Sendable, Equatable {
-  case null
-  case integer(Int64)
-  case real(Double)
-  case text(String)
-  case blob([UInt8])
-}
-
-/// One row of a result, by column name.
-package struct SQLRow: Sendable {
-  private var columns: [String: SQLValue]
-  package init(_ columns: [String: SQLValue]) { self.columns = columns }
-  package subscript(column: String) -> SQLValue { columns[column] ?? .null }
-  package func text(_ column: String) -> String {
-    if case .text(let text) = self[column] { text } else { "" }
-  }
-  package func integer(_ column: String) -> Int64 {
-    if case .integer(let value) = self[column] { value } else { 0 }
-  }
-  package func blob(_ column: String) -> [UInt8] {
-    if case .blob(let bytes) = self[column] { bytes } else { [] }
-  }
-}
-
-/// What can be done inside one transaction. Not to be kept beyond it.
-package protocol SQLTransaction {
-  func execute(_ sql: String, _ parameters: [SQLValue]) throws(StoreError)
-  func query(_ sql: String, _ parameters: [SQLValue]) throws(StoreError) -> [SQLRow]
-}
+internal import GRDB
+internal import Synchronization
 
 /// The workspace's database: SQLite, WAL, `synchronous = FULL`. One writer.
 package final class Database: Sendable {
+  private let path: String
+  private let pool: DatabasePool
+  /// Why nothing is written any more: an fsync failed. What of the log is on the disk is unknown
+  /// from then on, and only a start reads it again.
+  private let writeStop = Mutex<StoreError?>(nil)
+
   /// Opens or makes the database, checks its integrity, and migrates it to this version
   /// (after an online backup beside it).
-  package init(path: String) throws(StoreError) { fatalError("skeleton") }
+  package convenience init(path: String) throws(StoreError) {
+    try self.init(path: path, migrations: Migrations.versions)
+  }
+
+  package init(path: String, migrations: [String]) throws(StoreError) {
+    self.path = path
+    self.pool = try DatabaseOpening(path: path, migrations: migrations).open()
+  }
 
   /// Runs `body` in one immediate transaction: all of it is committed and on the disk when this
   /// returns, or none of it. `body`'s error rolls back and is thrown on.
+  ///
+  /// Neither `write` nor `read` may be called from inside `body`.
   package func write<Result, Failure: Error>(
     _ body: (any SQLTransaction) throws(Failure) -> Result
-  ) throws(DatabaseFailure<Failure>) -> Result { fatalError("skeleton") }
+  ) throws(DatabaseFailure<Failure>) -> Result {
+    if let stop = writeStop.withLock({ $0 }) { throw .store(stop) }
+    var outcome: Swift.Result<Result, Failure>?
+    do {
+      try pool.writeWithoutTransaction { connection in
+        try connection.inTransaction(.immediate) {
+          do throws(Failure) {
+            outcome = .success(try body(GRDBTransaction(connection, path: path)))
+            return .commit
+          } catch {
+            outcome = .failure(error)
+            return .rollback
+          }
+        }
+      }
+    } catch {
+      let reason = StoreError.database(error, path: path)
+      if StoreError.isFailedSync(error) {
+        writeStop.withLock {
+          $0 = .database(
+            reason: "read only until the gateway is started again, because an earlier write could "
+              + "not be brought to the disk (\(reason))")
+        }
+      }
+      // What the body threw came first and tells more than a rollback that failed after it.
+      if case .failure(let failure) = outcome { throw .body(failure) }
+      throw .store(reason)
+    }
+    switch outcome {
+    case .success(let result): return result
+    case .failure(let failure): throw .body(failure)
+    case nil: preconditionFailure("SQLite ended a transaction without running its body")
+    }
+  }
 
-  /// Runs `body` on a consistent snapshot.
+  /// Runs `body` on a consistent snapshot. Any thread; never waits for a writer.
   package func read<Result>(
     _ body: (any SQLTransaction) throws(StoreError) -> Result
-  ) throws(StoreError) -> Result { fatalError("skeleton") }
+  ) throws(StoreError) -> Result {
+    var outcome: Swift.Result<Result, StoreError>?
+    do {
+      try pool.read { connection in
+        do throws(StoreError) {
+          outcome = .success(try body(GRDBTransaction(connection, path: path)))
+        } catch {
+          outcome = .failure(error)
+        }
+      }
+    } catch {
+      throw StoreError.database(error, path: path)
+    }
+    switch outcome {
+    case .success(let result): return result
+    case .failure(let error): throw error
+    case nil: preconditionFailure("SQLite ended a read without running its body")
+    }
+  }
 
-  package func integrityProblems() -> [String] { fatalError("skeleton") }
-  package func close() { fatalError("skeleton") }
-}
+  /// Why nothing can be written any more; nil when all is well.
+  package var writeProblem: StoreError? { writeStop.withLock { $0 } }
 
-/// `write` fails by the store, or by what its body threw.
-package enum DatabaseFailure<Failure: Error>: Error {
-  case store(StoreError)
-  case body(Failure)
+  /// What SQLite finds wrong in the file, all of it read; empty when all is well.
+  package func integrityProblems() -> [String] {
+    do throws(StoreError) {
+      return try read { (transaction) throws(StoreError) in
+        let problems = try transaction.query("PRAGMA integrity_check", [])
+          .map { $0.text("integrity_check") }
+          .filter { $0 != "ok" }
+        let orphans = try transaction.query("PRAGMA foreign_key_check", [])
+          .map { "a row of \($0.text("table")) names one of \($0.text("parent")) that is missing" }
+        return problems + orphans
+      }
+    } catch {
+      return ["\(error)"]
+    }
+  }
+
+  /// Runs `pragma` where writes run: what a test asserts about the connection.
+  package func writerSetting(_ pragma: String) throws(StoreError) -> SQLValue {
+    do {
+      return try pool.writeWithoutTransaction { connection in
+        SQLValue(try DatabaseValue.fetchOne(connection, sql: "PRAGMA \(pragma)") ?? .null)
+      }
+    } catch {
+      throw StoreError.database(error, path: path)
+    }
+  }
+
+  /// Waits for what runs, writes the log back into the database, and gives up its files. Later
+  /// calls fail.
+  package func close() {
+    // A reader that has not yet finished makes SQLite refuse.
+    for _ in 0..<100 {
+      if (try? pool.close()) != nil { return }
+      pauseBriefly()
+    }
+  }
 }

@@ -2,9 +2,9 @@
 ///
 /// A resource is a row: its key in columns, the rest as JSON in `body`. Times are milliseconds
 /// since 1970.
-enum Migrations {
+package enum Migrations {
   /// SQL of each version, in order; `PRAGMA user_version` counts them.
-  static let versions: [String] = [
+  package static let versions: [String] = [
     """
     CREATE TABLE models (
       name TEXT NOT NULL, version TEXT NOT NULL, created_at INTEGER NOT NULL,

@@ -140,6 +140,32 @@ package struct Tensor: Sendable {
     self.shape = shape
   }
 
+  /// Copies `count` elements of `source`, which is of the same type and no string tensor, to
+  /// `target` and the places after it. `ElementWriter` has checked every index.
+  mutating func copyElements(
+    from source: borrowing Tensor, start: Int, stride: Int, count: Int, to target: Int
+  ) {
+    makeUnique()
+    guard let from = unsafe source.address, let to = unsafe address else { return }
+    switch elementType.byteSize {
+    case let size where stride == 1:
+      unsafe (to + target * size).copyMemory(from: from + start * size, byteCount: count * size)
+    case 1: unsafe Self.copy(UInt8.self, from, start, stride, count, to, target)
+    case 2: unsafe Self.copy(UInt16.self, from, start, stride, count, to, target)
+    case 4: unsafe Self.copy(UInt32.self, from, start, stride, count, to, target)
+    default: unsafe Self.copy(UInt64.self, from, start, stride, count, to, target)
+    }
+  }
+
+  private static func copy<Word: BitwiseCopyable>(
+    _: Word.Type, _ from: UnsafeMutableRawPointer, _ start: Int, _ stride: Int, _ count: Int,
+    _ to: UnsafeMutableRawPointer, _ target: Int
+  ) {
+    let from = unsafe from.assumingMemoryBound(to: Word.self)
+    let to = unsafe to.assumingMemoryBound(to: Word.self) + target
+    for index in 0..<count { unsafe to[index] = unsafe from[start + index * stride] }
+  }
+
   private var address: UnsafeMutableRawPointer? {
     unsafe buffer.bytes.baseAddress.map { unsafe $0 + byteOffset }
   }

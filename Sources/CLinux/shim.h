@@ -1,0 +1,28 @@
+// Linux system calls that Swift's Glibc module does not show: `syscall` is variadic, and the
+// wrappers glibc has are hidden behind _GNU_SOURCE. (<fcntl.h> stays out: `struct stat` would then
+// seem to Swift to be this module's.)
+#include <linux/openat2.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/// `openat2(2)` that never leaves `folder`: no `..`, absolute path or symbolic link out of it, and
+/// no link of /proc. Returns a descriptor, or -1 with errno (EXDEV: the path leads out).
+static inline int swerve_open_beneath(int folder, const char *path, int flags) {
+  struct open_how how = {
+      .flags = (unsigned int)flags,
+      .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+  };
+  return (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
+}
+
+/// `renameat2(2)` with RENAME_NOREPLACE: EEXIST when `target` is there.
+static inline int swerve_rename_new(const char *path, const char *target) {
+  return (int)syscall(SYS_renameat2, -100 /* AT_FDCWD */, path, -100, target, 1 /* RENAME_NOREPLACE */);
+}
+
+/// `copy_file_range(2)` at both descriptors' positions: in the kernel, sharing blocks where the
+/// file system can.
+static inline ssize_t swerve_copy_file_range(int from, int to, size_t count) {
+  return syscall(SYS_copy_file_range, from, NULL, to, NULL, count, 0);
+}

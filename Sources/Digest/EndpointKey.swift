@@ -1,0 +1,62 @@
+internal import CGnuTLS
+
+/// An endpoint's key: `swk_`, 43 base64url characters of 256 random bits, 6 of a checksum.
+///
+/// The prefix and the checksum let a scanner find a leaked key without false alarms. The checksum
+/// is the first 36 bits of the SHA-256 of what stands before it.
+package enum EndpointKey {
+  package static func make() -> String {
+    let key = "swk_" + base64URL(SecureRandom.bytes(32))
+    return key + checksum(key)
+  }
+
+  /// Whether the checksum fits. Keys given from files need not have this form.
+  package static func isWellFormed(_ key: String) -> Bool {
+    let bytes = Array(key.utf8)
+    guard bytes.count == 53, bytes.starts(with: "swk_".utf8),
+      bytes[4...].allSatisfy(alphabet.contains)
+    else { return false }
+    let body = String(decoding: bytes[..<47], as: UTF8.self)
+    return equalInConstantTime(checksum(body).utf8, bytes[47...])
+  }
+
+  private static let alphabet = Array(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+
+  private static func checksum(_ text: String) -> String {
+    String(base64URL(Array(SHA256.bytes(of: Array(text.utf8))[..<5])).prefix(6))
+  }
+
+  /// Base64 of RFC 4648 §5, without padding.
+  private static func base64URL(_ bytes: [UInt8]) -> String {
+    var text: [UInt8] = []
+    var waiting: UInt32 = 0
+    var bitCount = 0
+    for byte in bytes {
+      waiting = waiting << 8 | UInt32(byte)
+      bitCount += 8
+      while bitCount >= 6 {
+        bitCount -= 6
+        text.append(alphabet[Int(waiting >> UInt32(bitCount) & 63)])
+      }
+    }
+    if bitCount > 0 { text.append(alphabet[Int(waiting << UInt32(6 - bitCount) & 63)]) }
+    return String(decoding: text, as: UTF8.self)
+  }
+}
+
+/// Compares without telling by its time where the first difference is. The lengths are no secret.
+package func equalInConstantTime(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>)
+  -> Bool
+{
+  let left = Array(left)
+  let right = Array(right)
+  guard left.count == right.count else { return false }
+  if left.isEmpty { return true }
+  return unsafe left.withUnsafeBytes { left in
+    unsafe right.withUnsafeBytes { right in
+      guard let one = left.baseAddress, let other = right.baseAddress else { return true }
+      return unsafe gnutls_memcmp(one, other, left.count) == 0
+    }
+  }
+}

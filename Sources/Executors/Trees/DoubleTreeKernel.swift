@@ -1,0 +1,125 @@
+/// Walks trees in float64, as LightGBM does: `x <= threshold`, leaves added in float64 from 0.
+///
+/// Blocks of rows as in `FloatTreeKernel`.
+struct DoubleTreeKernel: Sendable {
+  private struct Node: BitwiseCopyable, Sendable {
+    /// What the feature is compared with; a leaf's value.
+    var threshold: Double
+    /// -1 in a leaf.
+    var feature: Int32
+    /// The child for "true", the other one follows it; a leaf's number.
+    var first: Int32
+    /// Bit 0: NaN goes first. Bit 1: asks for a category, of the set in the bits from 3 on.
+    /// Bit 2: zero goes first.
+    var rules: UInt32
+
+    var nanGoesFirst: Bool { rules & 1 != 0 }
+    var isCategorical: Bool { rules & 2 != 0 }
+    var zeroGoesFirst: Bool { rules & 4 != 0 }
+    var categorySet: Int { Int(rules >> 3) }
+  }
+
+  /// LightGBM's `kZeroThreshold`, a float32: what is no larger counts as zero.
+  private static let nearZero = 1.0000000180025095e-35
+  private static let blockRows = 64
+
+  private let nodes: [Node]
+  private let roots: [Int32]
+  private let groups: [Int32]
+  private let categorySets: CategorySets
+  let featureCount: Int
+  let groupCount: Int
+  var treeCount: Int { roots.count }
+
+  init(_ ensemble: TreeEnsemble) {
+    var packed: [Node] = []
+    packed.reserveCapacity(ensemble.nodes.count)
+    roots = ensemble.forEachPacked { node, first in
+      precondition(node.isLeaf || node.comparison != .lessThan, "float64 trees compare with <=")
+      let isCategorical = node.comparison == .inCategorySet
+      let zeroGoesFirst =
+        switch node.zeroRule {
+        case .compared: 0 <= node.threshold
+        case .goesTrue: true
+        case .goesFalse: false
+        }
+      packed.append(
+        Node(
+          threshold: node.threshold, feature: node.feature,
+          first: node.isLeaf ? node.whenTrue : first,
+          rules: (node.nanGoesTrue ? 1 : 0) | (zeroGoesFirst ? 4 : 0)
+            | (isCategorical ? 2 | UInt32(node.categorySet) << 3 : 0)))
+    }
+    nodes = packed
+    groups = ensemble.trees.map { Int32($0.group) }
+    categorySets = ensemble.categorySets
+    featureCount = ensemble.featureCount
+    groupCount = ensemble.groupCount
+  }
+
+  /// Adds the leaf each tree reaches to the margins of every row.
+  ///
+  /// - Parameters:
+  ///   - features: Shape `(rowCount, featureCount)`, row-major.
+  ///   - margins: Shape `(rowCount, groupCount)`. Added to, not overwritten.
+  /// - Complexity: O(rows × trees × depth).
+  func addMargins(features: Span<Double>, rowCount: Int, margins: inout MutableSpan<Double>) {
+    precondition(features.count == rowCount * featureCount)
+    precondition(margins.count == rowCount * groupCount)
+    let nodes = self.nodes.span
+    var blockStart = 0
+    while blockStart < rowCount {
+      let blockEnd = min(blockStart + DoubleTreeKernel.blockRows, rowCount)
+      for tree in 0..<roots.count {
+        let root = roots[tree]
+        let group = Int(groups[tree])
+        for row in blockStart..<blockEnd {
+          let leaf = leaf(of: root, nodes: nodes, features: features, rowStart: row * featureCount)
+          margins[unchecked: row * groupCount + group] += leaf.threshold
+        }
+      }
+      blockStart = blockEnd
+    }
+  }
+
+  /// Writes the number of the leaf each tree reaches.
+  ///
+  /// - Parameter leaves: Shape `(rowCount, treeCount)`.
+  func writeLeaves(features: Span<Double>, rowCount: Int, leaves: inout MutableSpan<Int32>) {
+    precondition(features.count == rowCount * featureCount)
+    precondition(leaves.count == rowCount * treeCount)
+    let nodes = self.nodes.span
+    for row in 0..<rowCount {
+      for tree in 0..<roots.count {
+        let leaf = leaf(
+          of: roots[tree], nodes: nodes, features: features, rowStart: row * featureCount)
+        leaves[row * roots.count + tree] = leaf.first
+      }
+    }
+  }
+
+  @inline(__always)
+  private func leaf(
+    of root: Int32, nodes: Span<Node>, features: Span<Double>, rowStart: Int
+  ) -> Node {
+    // `TreeEnsemble.init` has checked every child and every feature index.
+    var node = nodes[unchecked: Int(root)]
+    while node.feature >= 0 {
+      let value = features[unchecked: rowStart + Int(node.feature)]
+      let goesFirst =
+        value.isNaN
+        ? node.nanGoesFirst
+        : node.isCategorical
+          ? isMember(value, of: node.categorySet)
+          : abs(value) <= DoubleTreeKernel.nearZero
+            ? node.zeroGoesFirst : value <= node.threshold
+      node = nodes[unchecked: Int(node.first) + (goesFirst ? 0 : 1)]
+    }
+    return node
+  }
+
+  /// LightGBM cuts toward zero, so -0.5 is category 0; what fits no int32 is none.
+  private func isMember(_ value: Double, of set: Int) -> Bool {
+    value > -1 && value < 0x1p31 && categorySets.contains(set: set, category: Int(value))
+  }
+}

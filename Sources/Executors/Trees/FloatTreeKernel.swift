@@ -1,0 +1,116 @@
+/// Walks trees in float32, as XGBoost does: `x < threshold`, leaves added in float32.
+///
+/// Rows are taken in blocks and trees walked one after the other over a block, so that a tree
+/// stays in the cache. Each row still adds its leaves in the order of the trees: its bits do not
+/// depend on the block.
+struct FloatTreeKernel: Sendable {
+  private struct Node: BitwiseCopyable, Sendable {
+    /// What the feature is compared with; a leaf's value.
+    var threshold: Float
+    /// -1 in a leaf.
+    var feature: Int32
+    /// The child for "true", the other one follows it; a leaf's number.
+    var first: Int32
+    /// Bit 0: NaN goes first. Bit 1: asks for a category, of the set in the bits above.
+    var rules: UInt32
+
+    var nanGoesFirst: Bool { rules & 1 != 0 }
+    var isCategorical: Bool { rules & 2 != 0 }
+    var categorySet: Int { Int(rules >> 2) }
+  }
+
+  private static let blockRows = 64
+
+  private let nodes: [Node]
+  private let roots: [Int32]
+  private let groups: [Int32]
+  private let categorySets: CategorySets
+  let featureCount: Int
+  let groupCount: Int
+  var treeCount: Int { roots.count }
+
+  init(_ ensemble: TreeEnsemble) {
+    var packed: [Node] = []
+    packed.reserveCapacity(ensemble.nodes.count)
+    roots = ensemble.forEachPacked { node, first in
+      precondition(node.comparison != .lessOrEqual, "float32 trees compare with <")
+      let isCategorical = node.comparison == .inCategorySet
+      packed.append(
+        Node(
+          threshold: Float(node.threshold), feature: node.feature,
+          first: node.isLeaf ? node.whenTrue : first,
+          rules: (node.nanGoesTrue ? 1 : 0)
+            | (isCategorical ? 2 | UInt32(node.categorySet) << 2 : 0)))
+    }
+    nodes = packed
+    groups = ensemble.trees.map { Int32($0.group) }
+    categorySets = ensemble.categorySets
+    featureCount = ensemble.featureCount
+    groupCount = ensemble.groupCount
+  }
+
+  /// Adds the leaf each tree reaches to the margins of every row.
+  ///
+  /// - Parameters:
+  ///   - features: Shape `(rowCount, featureCount)`, row-major. NaN means missing.
+  ///   - margins: Shape `(rowCount, groupCount)`. Added to, not overwritten.
+  /// - Complexity: O(rows × trees × depth).
+  func addMargins(features: Span<Float>, rowCount: Int, margins: inout MutableSpan<Float>) {
+    precondition(features.count == rowCount * featureCount)
+    precondition(margins.count == rowCount * groupCount)
+    let nodes = self.nodes.span
+    var blockStart = 0
+    while blockStart < rowCount {
+      let blockEnd = min(blockStart + FloatTreeKernel.blockRows, rowCount)
+      for tree in 0..<roots.count {
+        let root = roots[tree]
+        let group = Int(groups[tree])
+        for row in blockStart..<blockEnd {
+          let leaf = leaf(of: root, nodes: nodes, features: features, rowStart: row * featureCount)
+          margins[unchecked: row * groupCount + group] += leaf.threshold
+        }
+      }
+      blockStart = blockEnd
+    }
+  }
+
+  /// Writes the number of the leaf each tree reaches.
+  ///
+  /// - Parameter leaves: Shape `(rowCount, treeCount)`.
+  func writeLeaves(features: Span<Float>, rowCount: Int, leaves: inout MutableSpan<Int32>) {
+    precondition(features.count == rowCount * featureCount)
+    precondition(leaves.count == rowCount * treeCount)
+    let nodes = self.nodes.span
+    for row in 0..<rowCount {
+      for tree in 0..<roots.count {
+        let leaf = leaf(
+          of: roots[tree], nodes: nodes, features: features, rowStart: row * featureCount)
+        leaves[row * roots.count + tree] = leaf.first
+      }
+    }
+  }
+
+  @inline(__always)
+  private func leaf(
+    of root: Int32, nodes: Span<Node>, features: Span<Float>, rowStart: Int
+  ) -> Node {
+    // `TreeEnsemble.init` has checked every child and every feature index.
+    var node = nodes[unchecked: Int(root)]
+    while node.feature >= 0 {
+      let value = features[unchecked: rowStart + Int(node.feature)]
+      let goesFirst =
+        value.isNaN
+        ? node.nanGoesFirst
+        : node.isCategorical
+          ? isMember(value, of: node.categorySet)
+          : value < node.threshold
+      node = nodes[unchecked: Int(node.first) + (goesFirst ? 0 : 1)]
+    }
+    return node
+  }
+
+  /// XGBoost: what is negative or over 2^24 is no category.
+  private func isMember(_ value: Float, of set: Int) -> Bool {
+    value >= 0 && value < 0x1p24 && categorySets.contains(set: set, category: Int(value))
+  }
+}

@@ -1,0 +1,119 @@
+/// One `Tree=` block of a LightGBM file: arrays with one entry a node, and one a leaf.
+struct LightGBMTreeBlock {
+  let index: Int
+  var leafCount = 0
+  var categoryCount = 0
+  var isLinear = false
+  var splitFeatures: [Int32] = []
+  var decisionTypes: [Int32] = []
+  var leftChildren: [Int32] = []
+  var rightChildren: [Int32] = []
+  var thresholds: [Double] = []
+  var leafValues: [Double] = []
+  var categoryBoundaries: [Int32] = []
+  /// Bits, 32 a word.
+  var categoryWords: [Double] = []
+
+  init(index: Int) { self.index = index }
+
+  private enum MissingType: Int32 {
+    case none, zero, nan
+  }
+
+  /// Appends the tree: its nodes in the file's order, then its leaves, whose numbers are theirs.
+  func append(to nodes: inout [TreeNode], sets: inout CategorySets) throws(ModelFormatError) {
+    if isLinear {
+      throw .unsupported(
+        format: "LightGBM", what: "tree \(index) has linear leaves",
+        advice: "train with linear_tree=false")
+    }
+    guard leafCount >= 1, leafValues.count == leafCount else {
+      throw malformed("num_leaves is \(leafCount), leaf_value has \(leafValues.count)")
+    }
+    let splitCount = leafCount - 1
+    // A tree of one leaf may leave its empty arrays out.
+    for (name, count) in [
+      ("split_feature", splitFeatures.count), ("threshold", thresholds.count),
+      ("left_child", leftChildren.count), ("right_child", rightChildren.count),
+      ("decision_type", decisionTypes.count),
+    ] where count != splitCount && splitCount > 0 {
+      throw malformed("\(name) has \(count) entries, \(splitCount) are expected")
+    }
+    let firstSet = sets.count
+    if categoryCount > 0 { try appendSets(to: &sets) }
+    for node in 0..<splitCount {
+      nodes.append(try split(node, firstSet: firstSet))
+    }
+    for leaf in 0..<leafCount {
+      nodes.append(.leaf(number: Int32(leaf), value: leafValues[leaf]))
+    }
+  }
+
+  private func split(_ node: Int, firstSet: Int) throws(ModelFormatError) -> TreeNode {
+    guard splitFeatures[node] >= 0 else {
+      throw malformed("node \(node) asks for feature \(splitFeatures[node])")
+    }
+    let decision = decisionTypes[node]
+    let left = try child(leftChildren[node], of: node)
+    let right = try child(rightChildren[node], of: node)
+    if decision & 1 != 0 {
+      guard let set = Int(exactly: thresholds[node]), set >= 0, set < categoryCount else {
+        throw malformed("node \(node): category set \(thresholds[node]) of \(categoryCount)")
+      }
+      return TreeNode(
+        feature: splitFeatures[node], whenTrue: left, whenFalse: right,
+        categorySet: Int32(firstSet + set), comparison: .inCategorySet, nanGoesTrue: false)
+    }
+    guard let missing = MissingType(rawValue: decision >> 2 & 3) else {
+      throw malformed("node \(node): decision type \(decision) has an unknown missing type")
+    }
+    let missingGoesLeft = decision & 2 != 0
+    let threshold = thresholds[node]
+    // Without a rule of its own NaN counts as zero.
+    return TreeNode(
+      feature: splitFeatures[node], threshold: threshold, whenTrue: left, whenFalse: right,
+      comparison: .lessOrEqual,
+      nanGoesTrue: missing == .none ? 0 <= threshold : missingGoesLeft,
+      zeroRule: missing == .zero ? (missingGoesLeft ? .goesTrue : .goesFalse) : .compared)
+  }
+
+  /// A negative child c is leaf ~c; leaves lie behind the nodes.
+  private func child(_ written: Int32, of node: Int) throws(ModelFormatError) -> Int32 {
+    let splitCount = leafCount - 1
+    if written >= 0 {
+      guard Int(written) < splitCount else {
+        throw malformed("node \(node): child \(written) of \(splitCount) nodes")
+      }
+      return written
+    }
+    guard Int(~written) < leafCount else {
+      throw malformed("node \(node): leaf \(~written) of \(leafCount)")
+    }
+    return Int32(splitCount) + ~written
+  }
+
+  private func appendSets(to sets: inout CategorySets) throws(ModelFormatError) {
+    guard categoryBoundaries.count - 1 == categoryCount else {
+      throw malformed(
+        "num_cat is \(categoryCount), cat_boundaries has \(categoryBoundaries.count)")
+    }
+    for set in 0..<categoryCount {
+      let start = Int(categoryBoundaries[set])
+      let end = Int(categoryBoundaries[set + 1])
+      guard start >= 0, start <= end, end <= categoryWords.count else {
+        throw malformed("category set \(set) lies at \(start)..<\(end) of \(categoryWords.count)")
+      }
+      let words = categoryWords[start..<end].compactMap { UInt32(exactly: $0) }
+      guard words.count == end - start else {
+        throw malformed("category set \(set) has words that are no uint32")
+      }
+      guard sets.append(words: words) else {
+        throw malformed("the category sets take over \(CategorySets.maxWords) words")
+      }
+    }
+  }
+
+  private func malformed(_ reason: String) -> ModelFormatError {
+    .malformed(format: "LightGBM", at: "tree \(index)", reason: reason)
+  }
+}

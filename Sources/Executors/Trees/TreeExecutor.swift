@@ -1,0 +1,162 @@
+package import Tensors
+
+/// Scores batches with a tree ensemble: `X` in, `predict` out; `margin` and `leaf` by name.
+package final class TreeExecutor: ModelExecutor {
+  package let signature: ModelSignature
+  package let summary: String
+
+  private enum Engine: Sendable {
+    case float32(FloatTreeKernel, baseMargins: [Float], link: FloatLink)
+    case float64(DoubleTreeKernel, link: DoubleLink, averagedRounds: Int)
+  }
+
+  private enum Output: Int {
+    case predict, margin, leaf
+  }
+
+  private let engine: Engine
+  private let featureCount: Int
+  private let groupCount: Int
+  private let treeCount: Int
+
+  init(_ model: TreeModel) {
+    let ensemble = model.ensemble
+    featureCount = ensemble.featureCount
+    groupCount = ensemble.groupCount
+    treeCount = ensemble.trees.count
+    let type: ElementType
+    var predictionWidth = ensemble.groupCount
+    switch model.arithmetic {
+    case .float32(let baseMargins, let link):
+      type = .float32
+      predictionWidth = link.width(groupCount: ensemble.groupCount)
+      engine = .float32(FloatTreeKernel(ensemble), baseMargins: baseMargins, link: link)
+    case .float64(let link, let averagedRounds):
+      type = .float64
+      engine = .float64(DoubleTreeKernel(ensemble), link: link, averagedRounds: averagedRounds)
+    }
+    func shape(width: Int) -> [Int?] { width == 1 ? [nil] : [nil, width] }
+    signature = ModelSignature(
+      inputs: [
+        ModelInput(
+          name: "X", elementType: type, shape: [nil, ensemble.featureCount],
+          columns: model.columns)
+      ],
+      outputs: [
+        ModelOutput(name: "predict", kind: .tensor(type, shape: shape(width: predictionWidth))),
+        ModelOutput(
+          name: "margin", kind: .tensor(type, shape: shape(width: ensemble.groupCount)),
+          isDefault: false),
+        ModelOutput(
+          name: "leaf", kind: .tensor(.int32, shape: [nil, ensemble.trees.count]),
+          isDefault: false),
+      ])
+    let trees = ensemble.trees.count == 1 ? "1 tree" : "\(ensemble.trees.count) trees"
+    summary = "\(model.kind), \(trees)"
+  }
+
+  package func makeScratch() -> Scratch { TreeScratch(signature.inputs[0].elementType) }
+
+  package func predict(
+    _ inputs: [Tensor?], outputs: [Int], scratch: Scratch
+  ) throws(ExecutorError) -> [ModelValue] {
+    guard let scratch = scratch as? TreeScratch else {
+      preconditionFailure("a tree model was given the scratch of another")
+    }
+    let input = signature.inputs[0]
+    guard let rows = inputs.first ?? nil else { throw .missingInput(input.name) }
+    guard rows.elementType == input.elementType else {
+      throw .elementType(
+        input: input.name, expected: input.elementType, received: rows.elementType)
+    }
+    guard input.accepts(rows.shape) else {
+      throw .shape(input: input.name, expected: input.shape, received: rows.shape.array)
+    }
+    let rowCount = rows.shape[0]
+    guard let leafShape = try? Shape(checking: [rowCount, treeCount]),
+      let marginShape = try? Shape(checking: groupCount == 1 ? [rowCount] : [rowCount, groupCount])
+    else {
+      throw .shape(input: input.name, expected: input.shape, received: rows.shape.array)
+    }
+
+    let wanted = outputs.compactMap(Output.init(rawValue:))
+    precondition(wanted.count == outputs.count, "outputs \(outputs) of 3")
+    if wanted.contains(.predict) || wanted.contains(.margin) {
+      run(rows, marginShape, needsPrediction: wanted.contains(.predict), &scratch.results)
+    }
+    if wanted.contains(.leaf) {
+      scratch.results.leaves.reuse(shape: leafShape)
+      writeLeaves(rows, &scratch.results.leaves)
+    }
+    return wanted.map { output in
+      switch output {
+      case .predict: .tensor(scratch.results.predictions)
+      case .margin: .tensor(scratch.results.margins)
+      case .leaf: .tensor(scratch.results.leaves)
+      }
+    }
+  }
+
+  private func run(
+    _ rows: Tensor, _ marginShape: Shape, needsPrediction: Bool, _ results: inout TreeResults
+  ) {
+    let rowCount = rows.shape[0]
+    results.margins.reuse(shape: marginShape)
+    switch engine {
+    case .float32(let kernel, let baseMargins, let link):
+      var margins = results.margins.mutableValues(as: Float.self)
+      for row in 0..<rowCount {
+        for group in 0..<groupCount { margins[row * groupCount + group] = baseMargins[group] }
+      }
+      kernel.addMargins(features: rows.values(), rowCount: rowCount, margins: &margins)
+      guard needsPrediction else { return }
+      let width = link.width(groupCount: groupCount)
+      results.predictions.reuse(shape: width == groupCount ? marginShape : Shape(rowCount))
+      let finished = results.margins
+      var predictions = results.predictions.mutableValues(as: Float.self)
+      link.apply(
+        margins: finished.values(), groupCount: groupCount, predictions: &predictions)
+    case .float64(let kernel, let link, let averagedRounds):
+      var margins = results.margins.mutableValues(as: Double.self)
+      for index in 0..<margins.count { margins[index] = 0 }
+      kernel.addMargins(features: rows.values(), rowCount: rowCount, margins: &margins)
+      guard needsPrediction else { return }
+      results.predictions.reuse(shape: marginShape)
+      let finished = results.margins
+      let scores = finished.values(as: Double.self)
+      var predictions = results.predictions.mutableValues(as: Double.self)
+      for index in 0..<scores.count {
+        predictions[index] = scores[index] / Double(averagedRounds)
+      }
+      link.apply(&predictions, groupCount: groupCount)
+    }
+  }
+
+  private func writeLeaves(_ rows: Tensor, _ leaves: inout Tensor) {
+    let rowCount = rows.shape[0]
+    var numbers = leaves.mutableValues(as: Int32.self)
+    switch engine {
+    case .float32(let kernel, _, _):
+      kernel.writeLeaves(features: rows.values(), rowCount: rowCount, leaves: &numbers)
+    case .float64(let kernel, _, _):
+      kernel.writeLeaves(features: rows.values(), rowCount: rowCount, leaves: &numbers)
+    }
+  }
+}
+
+private final class TreeScratch: Scratch {
+  var results: TreeResults
+
+  init(_ type: ElementType) {
+    results = TreeResults(
+      margins: Tensor(type, shape: Shape(0)), predictions: Tensor(type, shape: Shape(0)),
+      leaves: Tensor(.int32, shape: Shape(0)))
+  }
+}
+
+/// The tensors that a thread's last answer lies in.
+private struct TreeResults {
+  var margins: Tensor
+  var predictions: Tensor
+  var leaves: Tensor
+}

@@ -1,0 +1,107 @@
+internal import Glibc
+internal import Synchronization
+
+/// Closes connections whose deadline has passed.
+///
+/// The library's own time-out is an idle timer that one byte resets; these deadlines are
+/// absolute. One thread looks at all connections at each tick, and meanwhile drains the sockets
+/// that linger after a refusal.
+final class DeadlineReaper: Sendable {
+  private let core: ServerCore
+  private let tickMs: Int32
+  private let isStopping = Atomic<Bool>(false)
+  private let thread = Mutex<ServiceThread?>(nil)
+
+  init(_ core: ServerCore) {
+    self.core = core
+    let timeouts = core.timeouts
+    let shortest = min(timeouts.head, timeouts.body, timeouts.send, timeouts.idle)
+    tickMs = Int32(min(500, max(10, shortest / 8_000_000)))
+  }
+
+  func start() {
+    thread.withLock { $0 = ServiceThread("the deadlines") { self.run() } }
+  }
+
+  /// Ends the thread and waits for it.
+  func stop() {
+    isStopping.store(true, ordering: .relaxed)
+    core.lingering.wake()
+    thread.withLock { $0.take() }?.join()
+    core.lingering.closeAll()
+  }
+
+  private func run() {
+    var nextTick = monotonicNanoseconds()
+    var ticks = 0
+    while !isStopping.load(ordering: .relaxed) {
+      let now = monotonicNanoseconds()
+      if now >= nextTick {
+        ticks += 1
+        let looksAtIdle = ticks % 4 == 0
+        core.connections.forEach { reap($0, now: now, looksAtIdle: looksAtIdle) }
+        nextTick = now + UInt64(tickMs) * 1_000_000
+      }
+      core.lingering.drain(waitingMs: Int32((nextTick - min(now, nextTick)) / 1_000_000) + 1)
+    }
+  }
+
+  private func reap(_ connection: Connection, now: UInt64, looksAtIdle: Bool) {
+    let seen = connection.phase
+    guard now >= seen.deadline else {
+      if looksAtIdle, seen.phase == .idle { noticeSlowHead(connection, seen, now: now) }
+      return
+    }
+    switch seen.phase {
+    case .handling:
+      break
+    case .idle:
+      // Gently first, for a request that is just arriving; one second later at all events.
+      let closing = PhaseDeadline(.closing, until: now + 1_000_000_000)
+      if connection.replace(seen, by: closing) { connection.cut(gently: true) }
+    case .head, .body, .sending, .closing:
+      connection.cut(gently: false)
+      // Again in a second if that was not enough.
+      _ = connection.replace(seen, by: PhaseDeadline(.closing, until: now + 1_000_000_000))
+    }
+  }
+
+  /// A kept-alive connection on which bytes have come since the last answer, but no whole
+  /// request line: from now on the head's deadline holds.
+  private func noticeSlowHead(_ connection: Connection, _ seen: PhaseDeadline, now: UInt64) {
+    let timeouts = core.timeouts
+    let idleMs = (now + timeouts.idle - min(seen.deadline, now + timeouts.idle)) / 1_000_000
+    guard idleMs > 100, !core.isUnix else { return }
+    var info = tcp_info()
+    var length = socklen_t(MemoryLayout<tcp_info>.size)
+    let failed = unsafe getsockopt(
+      connection.descriptor, Int32(IPPROTO_TCP), TCP_INFO, &info, &length)
+    guard failed == 0, UInt64(info.tcpi_last_data_recv) + 50 < idleMs else { return }
+    _ = connection.replace(seen, by: PhaseDeadline(.head, until: now + timeouts.head))
+  }
+}
+
+/// A thread of ours, joined once.
+@safe final class ServiceThread: @unchecked Sendable {
+  private var thread = pthread_t()
+
+  private final class Body {
+    let run: @Sendable () -> Void
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+  }
+
+  init(_ name: String, _ run: @escaping @Sendable () -> Void) {
+    let body = unsafe Unmanaged.passRetained(Body(run))
+    let failed = unsafe pthread_create(
+      &thread, nil,
+      { argument in
+        guard let argument = unsafe argument else { return nil }
+        let body = unsafe Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
+        body.run()
+        return nil
+      }, body.toOpaque())
+    precondition(failed == 0, "no thread for \(name): \(failed)")
+  }
+
+  func join() { pthread_join(thread, nil) }
+}

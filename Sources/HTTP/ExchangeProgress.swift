@@ -1,0 +1,184 @@
+internal import CMicroHTTPD
+internal import Glibc
+internal import Synchronization
+
+// An exchange's way through the access handler, all on the server's thread.
+
+extension HTTPExchange {
+  /// A piece of body below this size counts as tiny; so many of them are an attack, not a body.
+  private static let tinyPieceBytes = 256
+  private static let maxTinyPieces = 65_536
+
+  /// First call: the head is whole and nothing of the body has been read.
+  func headCame(
+    _ handle: OpaquePointer, method name: UnsafePointer<CChar>, version: UnsafePointer<CChar>
+  ) -> MHD_Result {
+    let core = connection.core
+    isCounted = true
+    core.exchangeCount.add(1, ordering: .relaxed)
+    headTime = monotonicNanoseconds()
+    guard let method = unsafe HTTPMethod(cString: name) else {
+      return unsafe refuse(HeadFault(501, "the method is not one this server knows"), handle)
+    }
+    self.method = method
+    if let targetFault { return unsafe refuse(targetFault, handle) }
+    do throws(HeadFault) {
+      framing = try unsafe validateHead(handle, version: version)
+    } catch {
+      return unsafe refuse(error, handle)
+    }
+    if connection.isOverLimit {
+      return unsafe refuse(
+        HeadFault(503, "the server has reached its limit of connections"), handle)
+    }
+    connection.enter(.body, until: headTime + core.timeouts.body)
+    wasAdmitted = true
+    switch core.handler.admit(self) {
+    case .refuse(let response):
+      if framing == .none {
+        // Nothing is left unread: answered in the next call, the connection can stay.
+        answer = response
+        stage = .refused
+        return .YES
+      }
+      return unsafe refuse(with: response, handle)
+    case .collect(let maxBodyBytes):
+      self.maxBodyBytes = maxBodyBytes
+      stage = .body
+      if case .length(let byteCount) = framing {
+        if byteCount > maxBodyBytes { return unsafe refuse(tooLarge(byteCount), handle) }
+        buffer = connection.spareBody
+        connection.spareBody = BodyBuffer()
+        buffer.reserve(byteCount)
+      }
+      return .YES
+    }
+  }
+
+  private func validateHead(
+    _ handle: OpaquePointer, version: UnsafePointer<CChar>
+  ) throws(HeadFault) -> BodyFraming {
+    var validation = HeadValidation()
+    unsafe withUnsafeMutablePointer(to: &validation) { pointer in
+      _ = unsafe MHD_get_connection_values_n(
+        handle, .HEADER_KIND,
+        { cls, _, name, nameSize, value, valueSize in
+          let validation = unsafe cls?.assumingMemoryBound(to: HeadValidation.self)
+          let name = unsafe UnsafeRawBufferPointer(start: name, count: name == nil ? 0 : nameSize)
+          let value = unsafe UnsafeRawBufferPointer(
+            start: value, count: value == nil ? 0 : valueSize)
+          unsafe validation?.pointee.note(
+            name: name.assumingMemoryBound(to: UInt8.self).span,
+            value: value.assumingMemoryBound(to: UInt8.self).span)
+          return .YES
+        }, pointer)
+    }
+    let versionBytes = unsafe UnsafeRawBufferPointer(start: version, count: strlen(version))
+    let versionNumber: HeadValidation.Version =
+      unsafe strcmp(version, "HTTP/1.1") == 0
+      ? .http11 : unsafe strcmp(version, "HTTP/1.0") == 0 ? .http10 : .other
+    let headByteCount = unsafe swerve_request_head_size(handle)
+    return try validation.framing(
+      version: versionNumber,
+      requestLineByteCount: method.rawValue.utf8.count + targetByteCount + versionBytes.count + 4,
+      headByteCount: headByteCount > 0 ? headByteCount : nil)
+  }
+
+  func bodyCame(_ bytes: UnsafeRawBufferPointer, _ handle: OpaquePointer) -> MHD_Result {
+    let received = buffer.count + bytes.count
+    if bytes.count < Self.tinyPieceBytes { tinyPieces += 1 }
+    guard received <= maxBodyBytes else {
+      return unsafe cutOff(tooLarge(nil), handle)
+    }
+    guard tinyPieces <= Self.maxTinyPieces else {
+      return unsafe cutOff(
+        HeadFault(400, "the body comes in more than \(Self.maxTinyPieces) tiny pieces"), handle)
+    }
+    unsafe buffer.append(bytes)
+    connection.enter(.body, until: headTime + connection.core.timeouts.body(received: received))
+    return .YES
+  }
+
+  func bodyIsWhole(_ handle: OpaquePointer) -> MHD_Result {
+    bodyTime = monotonicNanoseconds()
+    stage = .handling
+    connection.enter(.handling, until: PhaseDeadline.never)
+    connection.core.handler.handle(self)
+    // Once suspended, the exchange belongs to whoever will respond.
+    return didSuspend ? .YES : unsafe queueAnswer(handle)
+  }
+
+  /// Sends the answer that the handler has given.
+  func queueAnswer(_ handle: OpaquePointer) -> MHD_Result {
+    guard let response = answer.take() else {
+      return unsafe ResponseSender.queue(
+        connection.core.handler.refusal(
+          status: 500, reason: "the handler neither answered nor suspended"),
+        on: self, handle: handle)
+    }
+    return unsafe ResponseSender.queue(response, on: self, handle: handle)
+  }
+
+  /// The request is over. Called exactly once for each exchange.
+  func completed(wasSent: Bool) {
+    let connection = connection
+    let core = connection.core
+    if wasAdmitted {
+      core.handler.ended(
+        self, wasSent || wasSentDirectly ? .sent : .aborted(reason: connection.abortReason))
+    }
+    answer.take()?.discard()
+    unsafe handle = nil
+    // A thread that was still reading when the deadline gave the answer keeps the body until it
+    // lets go of the exchange.
+    if !didSuspend {
+      connection.spareBody.free()
+      buffer.trim()
+      connection.spareBody = buffer
+      buffer = BodyBuffer()
+    }
+    connection.enter(.idle, until: monotonicNanoseconds() + core.timeouts.idle)
+    if isCounted { core.exchangeCount.subtract(1, ordering: .sequentiallyConsistent) }
+  }
+
+  private func tooLarge(_ byteCount: Int?) -> HeadFault {
+    let size = byteCount.map { "has \($0) bytes, " } ?? "is "
+    return HeadFault(413, "the body \(size)larger than the limit of \(maxBodyBytes) bytes")
+  }
+
+  private func refuse(_ fault: HeadFault, _ handle: OpaquePointer) -> MHD_Result {
+    unsafe refuse(
+      with: connection.core.handler.refusal(status: fault.status, reason: fault.reason), handle)
+  }
+
+  /// Answers before the body is read, and closes: what follows on the wire is not a request.
+  private func refuse(with response: HTTPResponse, _ handle: OpaquePointer) -> MHD_Result {
+    var response = response
+    response.closes = true
+    connection.needsLingeringClose = true
+    return unsafe ResponseSender.queue(response, on: self, handle: handle)
+  }
+
+  /// Answers in the middle of a body, where the library takes no answer, and closes.
+  private func cutOff(_ fault: HeadFault, _ handle: OpaquePointer) -> MHD_Result {
+    connection.needsLingeringClose = true
+    unsafe ResponseSender.sendDirectly(
+      connection.core.handler.refusal(status: fault.status, reason: fault.reason),
+      on: self, handle: handle)
+    return .NO
+  }
+}
+
+extension HTTPMethod {
+  /// Nil for a method that this server does not know.
+  init?(cString name: UnsafePointer<CChar>) {
+    if unsafe strcmp(name, "POST") == 0 {
+      self = .post
+    } else if unsafe strcmp(name, "GET") == 0 {
+      self = .get
+    } else {
+      guard let method = unsafe HTTPMethod(rawValue: String(cString: name)) else { return nil }
+      self = method
+    }
+  }
+}

@@ -1,0 +1,122 @@
+internal import CGnuTLS
+internal import CMicroHTTPD
+internal import Glibc
+internal import Synchronization
+
+/// Turns an `HTTPResponse` into the library's and queues it.
+enum ResponseSender {
+  /// Bodies up to this size are copied; larger ones are handed over.
+  private static let maxCopiedBytes = 16 * 1024
+
+  /// Queues the answer of `exchange`. Only from the access handler, on the server's thread.
+  static func queue(
+    _ response: HTTPResponse, on exchange: HTTPExchange, handle: OpaquePointer
+  ) -> MHD_Result {
+    let connection = exchange.connection
+    let core = connection.core
+    guard let made = unsafe make(response.body) else {
+      response.discard()
+      return .NO
+    }
+    defer { unsafe MHD_destroy_response(made) }
+    for header in response.headers { unsafe add(header.name, header.value, to: made) }
+    if response.closes || connection.isCut || core.isDraining.load(ordering: .relaxed) {
+      unsafe MHD_add_response_header(made, "Connection", "close")
+    }
+    let byteCount = response.bodyByteCount
+    exchange.status = response.status
+    exchange.responseByteCount = byteCount
+    exchange.stage = .answered
+    connection.enter(
+      .sending, until: monotonicNanoseconds() + core.timeouts.sending(byteCount: byteCount))
+    return unsafe MHD_queue_response(handle, UInt32(clamping: response.status), made)
+  }
+
+  private static func make(_ body: HTTPResponse.Body) -> OpaquePointer? {
+    switch body {
+    case .none:
+      return unsafe MHD_create_response_from_buffer(0, nil, .RESPMEM_PERSISTENT)
+    case .bytes(let bytes) where bytes.count <= maxCopiedBytes:
+      return unsafe bytes.withUnsafeBytes {
+        unsafe MHD_create_response_from_buffer(
+          $0.count, UnsafeMutableRawPointer(mutating: $0.baseAddress), .RESPMEM_MUST_COPY)
+      }
+    case .bytes(let bytes):
+      return unsafe handOver(bytes)
+    case .file(let descriptor, let byteCount):
+      // Closes the descriptor when the response is destroyed.
+      return unsafe MHD_create_response_from_fd(byteCount, descriptor)
+    }
+  }
+
+  private final class Keeper {
+    let bytes: [UInt8]
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+  }
+
+  private static func handOver(_ bytes: [UInt8]) -> OpaquePointer? {
+    let keeper = unsafe Unmanaged.passRetained(Keeper(bytes))
+    // An array's elements stay where they are as long as the array lives and is not written to:
+    // the keeper holds it, and nobody can write to a `let`.
+    let start = unsafe bytes.withUnsafeBytes { $0.baseAddress }
+    let made = unsafe MHD_create_response_from_buffer_with_free_callback_cls(
+      bytes.count, UnsafeMutableRawPointer(mutating: start),
+      { keeper in
+        if let keeper = unsafe keeper { unsafe Unmanaged<Keeper>.fromOpaque(keeper).release() }
+      }, keeper.toOpaque())
+    if unsafe made == nil { unsafe keeper.release() }
+    return unsafe made
+  }
+
+  /// The library sets the length and the date itself.
+  private static func add(_ name: String, _ value: String, to response: OpaquePointer) {
+    if name.utf8.count == 14, name.lowercased() == "content-length" { return }
+    unsafe MHD_add_response_header(response, name, cleaned(value))
+  }
+
+  /// The value with each control character replaced by a space.
+  static func cleaned(_ value: String) -> String {
+    guard value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { return value }
+    return String(
+      decoding: value.utf8.map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 }, as: UTF8.self)
+  }
+
+  /// Writes a whole answer to the socket at once, when the library will take none: in the middle
+  /// of a body. The connection must be closed after it.
+  static func sendDirectly(
+    _ response: HTTPResponse, on exchange: HTTPExchange, handle: OpaquePointer
+  ) {
+    var message = [UInt8]("HTTP/1.1 \(response.status) \(reasonPhrase(response.status))\r\n".utf8)
+    for header in response.headers {
+      message += Array("\(header.name): \(cleaned(header.value))\r\n".utf8)
+    }
+    var body: [UInt8] = []
+    if case .bytes(let bytes) = response.body { body = bytes }
+    response.discard()
+    message += Array("Content-Length: \(body.count)\r\nConnection: close\r\n\r\n".utf8)
+    message += body
+    exchange.status = response.status
+    exchange.responseByteCount = body.count
+    exchange.stage = .answered
+    exchange.wasSentDirectly = true
+    unsafe message.withUnsafeBytes { bytes in
+      // One try: a refusal fits in an empty socket buffer, and a client that leaves no room for
+      // it is not reading.
+      if let session = unsafe swerve_connection_tls_session(handle) {
+        _ = unsafe gnutls_record_send(OpaquePointer(session), bytes.baseAddress, bytes.count)
+      } else {
+        _ = unsafe send(
+          exchange.connection.descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+      }
+    }
+  }
+
+  private static func reasonPhrase(_ status: Int) -> String {
+    switch status {
+    case 400: "Bad Request"
+    case 408: "Request Timeout"
+    case 413: "Content Too Large"
+    default: "Error"
+    }
+  }
+}

@@ -1,0 +1,42 @@
+internal import Synchronization
+
+/// What the callbacks, the reaper and `HTTPServer` share.
+final class ServerCore: Sendable {
+  let handler: any HTTPHandler
+  let timeouts: Timeouts
+  let maxConnections: Int
+  let isTLS: Bool
+  let isUnix: Bool
+  let connections = ConnectionTable()
+  let exchangeCount = Atomic<Int>(0)
+  /// Every answer carries `Connection: close`.
+  let isDraining = Atomic<Bool>(false)
+  /// Suspended exchanges are answered 503 at once: `stop` has run out of time.
+  let isAbandoning = Atomic<Bool>(false)
+  let lingering = LingeringSockets()
+
+  /// The deadlines in nanoseconds.
+  struct Timeouts: Sendable {
+    let head: UInt64
+    let body: UInt64
+    let send: UInt64
+    let idle: UInt64
+    let nanosecondsPerByte: UInt64
+
+    func body(received: Int) -> UInt64 { body + UInt64(received) * nanosecondsPerByte }
+    func sending(byteCount: Int) -> UInt64 { send + UInt64(byteCount) * nanosecondsPerByte }
+  }
+
+  init(_ configuration: HTTPServerConfiguration, maxConnections: Int, handler: any HTTPHandler) {
+    self.handler = handler
+    self.maxConnections = maxConnections
+    isTLS = configuration.tls != nil
+    if case .unix = configuration.address { isUnix = true } else { isUnix = false }
+    timeouts = Timeouts(
+      head: configuration.headTimeout.wholeNanoseconds,
+      body: configuration.bodyTimeout.wholeNanoseconds,
+      send: configuration.sendTimeout.wholeNanoseconds,
+      idle: configuration.idleTimeout.wholeNanoseconds,
+      nanosecondsPerByte: 1_000_000_000 / UInt64(max(1, configuration.minBodyBytesPerSecond)))
+  }
+}

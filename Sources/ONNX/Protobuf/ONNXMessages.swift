@@ -1,0 +1,329 @@
+import Executors
+
+// The messages of onnx.proto as values, field by field; what runs is decided elsewhere.
+// Big data stays in the file: `rawData` is a place, not a copy.
+// Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+
+struct ModelMessage {
+  var irVersion: Int64 = 0
+  var producer = ""
+  var graph: GraphMessage?
+  var opsets: [(domain: String, version: Int64)] = []
+  var functions: [FunctionMessage] = []
+}
+
+struct GraphMessage {
+  var name = ""
+  var nodes: [NodeMessage] = []
+  var initializers: [TensorMessage] = []
+  var inputs: [ValueInfoMessage] = []
+  var outputs: [ValueInfoMessage] = []
+  var hasSparseInitializers = false
+}
+
+struct NodeMessage {
+  var name = ""
+  var operatorName = ""
+  var domain = ""
+  var inputs: [String] = []
+  var outputs: [String] = []
+  var attributes: [AttributeMessage] = []
+}
+
+struct AttributeMessage {
+  /// AttributeProto.AttributeType.
+  enum Kind: Int64 {
+    case undefined = 0
+    case float = 1
+    case integer = 2
+    case string = 3
+    case tensor = 4
+    case graph = 5
+    case floats = 6
+    case integers = 7
+    case strings = 8
+    case tensors = 9
+    case graphs = 10
+    case sparseTensor = 11
+    case sparseTensors = 12
+    case type = 13
+    case types = 14
+  }
+
+  var name = ""
+  var kind = Kind.undefined
+  var float: Float = 0
+  var integer: Int64 = 0
+  var string: [UInt8] = []
+  var tensor: TensorMessage?
+  /// One graph for `graph`, any number for `graphs`.
+  var graphs: [GraphMessage] = []
+  var floats: [Float] = []
+  var integers: [Int64] = []
+  var strings: [[UInt8]] = []
+  var referencedAttribute = ""
+}
+
+struct TensorMessage {
+  var name = ""
+  var dimensions: [Int64] = []
+  var dataType: Int64 = 0
+  var rawData: Range<Int>?
+  var floats: [Float] = []
+  var int32s: [Int32] = []
+  var int64s: [Int64] = []
+  var uint64s: [UInt64] = []
+  var doubles: [Double] = []
+  /// Where each string lies in the file.
+  var strings: [Range<Int>] = []
+  var isExternal = false
+  var external: [(key: String, value: String)] = []
+}
+
+struct ValueInfoMessage {
+  var name = ""
+  var type = TypeMessage.none
+}
+
+enum TypeMessage {
+  case none
+  /// `dimensions` is nil when the file states no shape; an entry is nil when it is free.
+  case tensor(elementType: Int64, dimensions: [Int?]?)
+  case other(String)
+}
+
+struct FunctionMessage {
+  var name = ""
+  var domain = ""
+}
+
+extension ModelMessage {
+  init(_ file: RawSpan) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, 0..<file.byteCount, depth: 0)
+    while try reader.nextField() {
+      switch reader.field {
+      case 1: irVersion = try reader.integer()
+      case 2: producer = try reader.string()
+      case 7: graph = try GraphMessage(file, reader.range(), depth: 1)
+      case 8:
+        var opset = try ProtobufReader(file, reader.range(), depth: 1)
+        var domain = ""
+        var version: Int64 = 0
+        while try opset.nextField() {
+          switch opset.field {
+          case 1: domain = try opset.string()
+          case 2: version = try opset.integer()
+          default: try opset.skip()
+          }
+        }
+        opsets.append((domain, version))
+      case 25:
+        var inner = try ProtobufReader(file, reader.range(), depth: 1)
+        var function = FunctionMessage()
+        while try inner.nextField() {
+          switch inner.field {
+          case 1: function.name = try inner.string()
+          case 10: function.domain = try inner.string()
+          default: try inner.skip()
+          }
+        }
+        functions.append(function)
+      default: try reader.skip()
+      }
+    }
+  }
+}
+
+extension GraphMessage {
+  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, range, depth: depth)
+    while try reader.nextField() {
+      switch reader.field {
+      case 1: nodes.append(try NodeMessage(file, reader.range(), depth: depth + 1))
+      case 2: name = try reader.string()
+      case 5: initializers.append(try TensorMessage(file, reader.range(), depth: depth + 1))
+      case 11: inputs.append(try ValueInfoMessage(file, reader.range(), depth: depth + 1))
+      case 12: outputs.append(try ValueInfoMessage(file, reader.range(), depth: depth + 1))
+      case 15:
+        hasSparseInitializers = true
+        try reader.skip()
+      default: try reader.skip()
+      }
+    }
+  }
+}
+
+extension NodeMessage {
+  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, range, depth: depth)
+    while try reader.nextField() {
+      switch reader.field {
+      case 1: inputs.append(try reader.string())
+      case 2: outputs.append(try reader.string())
+      case 3: name = try reader.string()
+      case 4: operatorName = try reader.string()
+      case 5: attributes.append(try AttributeMessage(file, reader.range(), depth: depth + 1))
+      case 7: domain = try reader.string()
+      default: try reader.skip()
+      }
+    }
+  }
+}
+
+extension AttributeMessage {
+  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, range, depth: depth)
+    var inferred = Kind.undefined
+    while try reader.nextField() {
+      switch reader.field {
+      case 1: name = try reader.string()
+      case 2:
+        float = try reader.float()
+        inferred = .float
+      case 3:
+        integer = try reader.integer()
+        inferred = .integer
+      case 4:
+        string = try reader.byteArray()
+        inferred = .string
+      case 5:
+        tensor = try TensorMessage(file, reader.range(), depth: depth + 1)
+        inferred = .tensor
+      case 6:
+        graphs.append(try GraphMessage(file, reader.range(), depth: depth + 1))
+        inferred = .graph
+      case 7:
+        try reader.appendFloats(to: &floats)
+        inferred = .floats
+      case 8:
+        try reader.appendIntegers(to: &integers)
+        inferred = .integers
+      case 9:
+        strings.append(try reader.byteArray())
+        inferred = .strings
+      case 11:
+        graphs.append(try GraphMessage(file, reader.range(), depth: depth + 1))
+        inferred = .graphs
+      case 20:
+        let number = try reader.integer()
+        guard let known = Kind(rawValue: number) else {
+          throw reader.malformed("attribute type \(number) does not exist")
+        }
+        kind = known
+      case 21: referencedAttribute = try reader.string()
+      default: try reader.skip()
+      }
+    }
+    // Files older than IR version 2 do not say the type.
+    if kind == .undefined { kind = inferred }
+  }
+}
+
+extension TensorMessage {
+  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, range, depth: depth)
+    while try reader.nextField() {
+      switch reader.field {
+      case 1: try reader.appendIntegers(to: &dimensions)
+      case 2: dataType = try reader.integer()
+      case 4: try reader.appendFloats(to: &floats)
+      case 5: try reader.appendIntegers(to: &int32s)
+      case 6: strings.append(try reader.range())
+      case 7: try reader.appendIntegers(to: &int64s)
+      case 8: name = try reader.string()
+      case 9: rawData = try reader.range()
+      case 10: try reader.appendDoubles(to: &doubles)
+      case 11: try reader.appendIntegers(to: &uint64s)
+      case 13:
+        var entry = try ProtobufReader(file, reader.range(), depth: depth + 1)
+        var key = ""
+        var value = ""
+        while try entry.nextField() {
+          switch entry.field {
+          case 1: key = try entry.string()
+          case 2: value = try entry.string()
+          default: try entry.skip()
+          }
+        }
+        external.append((key, value))
+      case 14: isExternal = try reader.integer() == 1
+      default: try reader.skip()
+      }
+    }
+  }
+}
+
+extension ValueInfoMessage {
+  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, range, depth: depth)
+    while try reader.nextField() {
+      switch reader.field {
+      case 1: name = try reader.string()
+      case 2: type = try TypeMessage(file, reader.range(), depth: depth + 1)
+      default: try reader.skip()
+      }
+    }
+  }
+}
+
+extension TypeMessage {
+  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    self = .none
+    var reader = try ProtobufReader(file, range, depth: depth)
+    while try reader.nextField() {
+      switch reader.field {
+      case 1: self = try TypeMessage.tensor(file, reader.range(), depth: depth + 1)
+      case 4: self = try TypeMessage.passing(over: &reader, "sequence")
+      case 5: self = try TypeMessage.passing(over: &reader, "map")
+      case 8: self = try TypeMessage.passing(over: &reader, "sparse tensor")
+      case 9: self = try TypeMessage.passing(over: &reader, "optional")
+      default: try reader.skip()
+      }
+    }
+  }
+
+  @_lifetime(reader: copy reader)
+  private static func passing(
+    over reader: inout ProtobufReader, _ kind: String
+  ) throws(ModelFormatError) -> TypeMessage {
+    try reader.skip()
+    return .other(kind)
+  }
+
+  private static func tensor(
+    _ file: RawSpan, _ range: Range<Int>, depth: Int
+  ) throws(ModelFormatError) -> TypeMessage {
+    var elementType: Int64 = 0
+    var dimensions: [Int?]?
+    var reader = try ProtobufReader(file, range, depth: depth)
+    while try reader.nextField() {
+      switch reader.field {
+      case 1: elementType = try reader.integer()
+      case 2:
+        var found: [Int?] = []
+        var shape = try ProtobufReader(file, reader.range(), depth: depth + 1)
+        while try shape.nextField() {
+          guard shape.field == 1 else {
+            try shape.skip()
+            continue
+          }
+          var size: Int?
+          var dimension = try ProtobufReader(file, shape.range(), depth: depth + 2)
+          while try dimension.nextField() {
+            if dimension.field == 1 {
+              // Old exporters write -1 or 0 where the size is free.
+              let value = Int(try dimension.integer())
+              size = value > 0 ? value : nil
+            } else {
+              try dimension.skip()
+            }
+          }
+          found.append(size)
+        }
+        dimensions = found
+      default: try reader.skip()
+      }
+    }
+    return .tensor(elementType: elementType, dimensions: dimensions)
+  }
+}

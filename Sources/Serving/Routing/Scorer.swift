@@ -1,0 +1,37 @@
+internal import Executors
+internal import Telemetry
+
+/// A body's bytes to an answer's bytes: decode, predict, encode, each measured where it ends.
+struct Scorer: Sendable {
+  let executor: any ModelExecutor
+  let signature: ModelSignature
+  /// Indices into the signature's outputs that an answer carries.
+  let outputs: [Int]
+  let clock = MonotonicClock.system
+
+  init(_ model: LoadedModel) {
+    executor = model.executor
+    signature = model.signature
+    outputs = model.defaultOutputs
+  }
+
+  func score(
+    _ body: Span<UInt8>, form: AnswerForm, scratch: ScoringScratch, started: UInt64,
+    times: inout ScoringTimes
+  ) throws(ScoringError) -> [UInt8] {
+    let inputs = try Payloads.decode(body, signature: signature)
+    let decoded = clock.now()
+    times.decode = decoded &- started
+    let values: [ModelValue]
+    do {
+      values = try executor.predict(inputs, outputs: outputs, scratch: scratch.executor)
+    } catch {
+      throw .executor(error)
+    }
+    let executed = clock.now()
+    times.execute = executed &- decoded
+    let answer = Payloads.encode(values, signature: signature, outputs: outputs, form: form)
+    times.encode = clock.now() &- executed
+    return answer
+  }
+}

@@ -1,0 +1,31 @@
+internal import Glibc
+
+/// Why something that must last could not be stored.
+package enum StoreError: Error, Equatable, CustomStringConvertible {
+  case io(path: String, operation: String, reason: String)
+  case noSpace(path: String)
+  case database(reason: String)
+  /// Another gateway owns the workspace.
+  case locked(path: String, holder: Int32?)
+  /// A path that leads out of its folder.
+  case escapes(path: String, root: String)
+
+  package var description: String {
+    switch self {
+    case .io(let path, let operation, let reason): "\(path): cannot \(operation): \(reason)"
+    case .noSpace(let path): "\(path): no space left on the device"
+    case .database(let reason): "the workspace's database: \(reason)"
+    case .locked(let path, let holder):
+      "workspace \(path) is in use by another gateway"
+        + (holder.map { " (process \($0))" } ?? "")
+    case .escapes(let path, let root): "'\(path)' leads out of \(root)"
+    }
+  }
+
+  /// What a failed system call means. `code` is `errno`, read right after the call.
+  static func system(_ code: Int32, path: String, operation: String) -> StoreError {
+    code == ENOSPC || code == EDQUOT
+      ? .noSpace(path: path)
+      : .io(path: path, operation: operation, reason: String(cString: strerror(code)))
+  }
+}
