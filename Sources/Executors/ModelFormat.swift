@@ -22,7 +22,7 @@ package enum ModelFormat: Sendable, Equatable {
   }
 
   private static func isLightGBM(_ bytes: RawSpan) -> Bool {
-    bytes.startsExactly("tree\n") || bytes.startsExactly("tree\r\n")
+    bytes.hasBytes("tree\n", at: 0) || bytes.hasBytes("tree\r\n", at: 0)
   }
 
   /// `{"` is JSON; `{` and a marker of a length is UBJSON.
@@ -41,7 +41,7 @@ package enum ModelFormat: Sendable, Equatable {
 
   /// `binf` or `bs64`, or the bare struct of 136 bytes with the objective's name behind it.
   private static func isXGBoostBinary(_ bytes: RawSpan) -> Bool {
-    if bytes.startsExactly("binf") || bytes.startsExactly("bs64") { return true }
+    if bytes.hasBytes("binf", at: 0) || bytes.hasBytes("bs64", at: 0) { return true }
     let families: [StaticString] = ["binary:", "multi:", "reg:", "rank:", "count:", "survival:"]
     return families.contains { bytes.hasWord($0, at: 136 + 8) }
   }
@@ -57,13 +57,5 @@ package enum ModelFormat: Sendable, Equatable {
 
   private static func isSpace(_ byte: UInt8) -> Bool {
     byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
-  }
-}
-
-extension RawSpan {
-  fileprivate func startsExactly(_ word: StaticString) -> Bool {
-    let count = word.utf8CodeUnitCount
-    guard byteCount >= count else { return false }
-    return (0..<count).allSatisfy { byte(at: $0) == word.utf8Start[$0] }
   }
 }

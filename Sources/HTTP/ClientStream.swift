@@ -168,7 +168,10 @@ internal import Glibc
     unsafe gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, UnsafeMutableRawPointer(credentials))
     // Checked against the certificate's names in the handshake; the library keeps a pointer only
     // to its own copy of the server name.
-    unsafe gnutls_server_name_set(session, GNUTLS_NAME_DNS, host, host.utf8.count)
+    let isNumeric = unsafe host.utf8.contains(UInt8(ascii: ":")) || inet_addr(host) != INADDR_NONE
+    if !isNumeric {
+      unsafe gnutls_server_name_set(session, GNUTLS_NAME_DNS, host, host.utf8.count)
+    }
     let hostName = unsafe strdup(host)
     defer { unsafe free(hostName) }
     unsafe gnutls_session_set_verify_cert(session, hostName, 0)

@@ -129,6 +129,16 @@ extension RawSpan {
     String(decoding: range.map { byte(at: $0) }, as: UTF8.self)
   }
 
+  /// Whether the bytes from `start` on are exactly those of `word`.
+  func hasBytes(_ word: StaticString, at start: Int) -> Bool {
+    let count = word.utf8CodeUnitCount
+    guard start >= 0, start <= byteCount, byteCount - start >= count else { return false }
+    for offset in 0..<count where byte(at: start + offset) != word.utf8Start[offset] {
+      return false
+    }
+    return true
+  }
+
   /// Whether the bytes from `start` on are `word`, given in small letters, in any letter case.
   func hasWord(_ word: StaticString, at start: Int) -> Bool {
     let count = word.utf8CodeUnitCount

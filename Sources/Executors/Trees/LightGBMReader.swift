@@ -23,7 +23,7 @@ struct LightGBMReader: ~Escapable {
   }
 
   private mutating func read() throws(ModelFormatError) -> TreeModel {
-    guard let first = nextLine(), bytes.text(first) == "tree" else {
+    guard let first = nextLine(), reads(first, "tree") else {
       throw malformed("the first line is not 'tree'")
     }
     try readHeader()
@@ -54,14 +54,14 @@ struct LightGBMReader: ~Escapable {
   /// The lines before the first tree; the reader then stands behind `Tree=0`.
   private mutating func readHeader() throws(ModelFormatError) {
     while let line = nextLine() {
-      if isTreeLine(line) || bytes.text(line) == "end of trees" {
+      if isTreeLine(line) || reads(line, "end of trees") {
         position = line.lowerBound
         lineNumber -= 1
         return
       }
       if let (key, value) = split(line) {
         header[key] = bytes.text(value)
-      } else if bytes.text(line) == "average_output" {
+      } else if reads(line, "average_output") {
         averagesOutput = true
       }
     }
@@ -77,7 +77,7 @@ struct LightGBMReader: ~Escapable {
         let start = nodes.count
         try block.append(to: &nodes, sets: &categorySets)
         trees.append(.init(nodes: start..<nodes.count, group: trees.count % groupCount))
-      } else if bytes.text(line) == "end of trees" {
+      } else if reads(line, "end of trees") {
         return
       } else {
         throw malformed("'Tree=' or 'end of trees' expected")
@@ -89,7 +89,7 @@ struct LightGBMReader: ~Escapable {
   private mutating func readBlock(_ block: inout LightGBMTreeBlock) throws(ModelFormatError) {
     while let line = nextLine() {
       if line.isEmpty { return }
-      if isTreeLine(line) || bytes.text(line) == "end of trees" {
+      if isTreeLine(line) || reads(line, "end of trees") {
         position = line.lowerBound
         lineNumber -= 1
         return
@@ -116,11 +116,8 @@ struct LightGBMReader: ~Escapable {
   private mutating func readTail() throws(ModelFormatError) {
     var isOpen = false
     while let line = nextLine() {
-      switch bytes.text(line) {
-      case "parameters:": isOpen = true
-      case "end of parameters": isOpen = false
-      default: break
-      }
+      if reads(line, "parameters:") { isOpen = true }
+      if reads(line, "end of parameters") { isOpen = false }
     }
     if isOpen { throw malformed("the file ends before 'end of parameters'") }
   }
@@ -191,7 +188,11 @@ struct LightGBMReader: ~Escapable {
   }
 
   private func isTreeLine(_ line: Range<Int>) -> Bool {
-    line.count >= 5 && bytes.text(line.lowerBound..<line.lowerBound + 5) == "Tree="
+    line.count >= 5 && bytes.hasBytes("Tree=", at: line.lowerBound)
+  }
+
+  private func reads(_ line: Range<Int>, _ words: StaticString) -> Bool {
+    line.count == words.utf8CodeUnitCount && bytes.hasBytes(words, at: line.lowerBound)
   }
 
   /// The next line without its end; nil at the end of the file.

@@ -29,8 +29,9 @@ struct TreeEnsemble: Sendable {
     func malformed(_ place: String, _ reason: String) -> ModelFormatError {
       .malformed(format: format, at: place, reason: reason)
     }
-    guard featureCount >= 0, featureCount <= Int(Int32.max) else {
-      throw malformed("the model", "\(featureCount) features")
+    // With no column at all a request could claim any number of rows for nothing.
+    guard featureCount >= 1, featureCount <= Int(Int32.max) else {
+      throw malformed("the model", "\(featureCount) features; 1 or more are expected")
     }
     guard groupCount >= 1, groupCount <= max(1, trees.count, Int(UInt16.max)) else {
       throw malformed("the model", "\(groupCount) outputs for \(trees.count) trees")

@@ -15,6 +15,7 @@ package final class TreeExecutor: ModelExecutor {
   }
 
   private let engine: Engine
+  private let input: ModelInput
   private let featureCount: Int
   private let groupCount: Int
   private let treeCount: Int
@@ -36,12 +37,10 @@ package final class TreeExecutor: ModelExecutor {
       engine = .float64(DoubleTreeKernel(ensemble), link: link, averagedRounds: averagedRounds)
     }
     func shape(width: Int) -> [Int?] { width == 1 ? [nil] : [nil, width] }
+    input = ModelInput(
+      name: "X", elementType: type, shape: [nil, ensemble.featureCount], columns: model.columns)
     signature = ModelSignature(
-      inputs: [
-        ModelInput(
-          name: "X", elementType: type, shape: [nil, ensemble.featureCount],
-          columns: model.columns)
-      ],
+      inputs: [input],
       outputs: [
         ModelOutput(name: "predict", kind: .tensor(type, shape: shape(width: predictionWidth))),
         ModelOutput(
@@ -55,7 +54,7 @@ package final class TreeExecutor: ModelExecutor {
     summary = "\(model.kind), \(trees)"
   }
 
-  package func makeScratch() -> Scratch { TreeScratch(signature.inputs[0].elementType) }
+  package func makeScratch() -> Scratch { TreeScratch(input.elementType) }
 
   package func predict(
     _ inputs: [Tensor?], outputs: [Int], scratch: Scratch
@@ -63,7 +62,6 @@ package final class TreeExecutor: ModelExecutor {
     guard let scratch = scratch as? TreeScratch else {
       preconditionFailure("a tree model was given the scratch of another")
     }
-    let input = signature.inputs[0]
     guard let rows = inputs.first ?? nil else { throw .missingInput(input.name) }
     guard rows.elementType == input.elementType else {
       throw .elementType(
@@ -73,26 +71,26 @@ package final class TreeExecutor: ModelExecutor {
       throw .shape(input: input.name, expected: input.shape, received: rows.shape.array)
     }
     let rowCount = rows.shape[0]
-    guard let leafShape = try? Shape(checking: [rowCount, treeCount]),
-      let marginShape = try? Shape(checking: groupCount == 1 ? [rowCount] : [rowCount, groupCount])
-    else {
+    let (cells, overflows) = rowCount.multipliedReportingOverflow(by: max(groupCount, treeCount, 1))
+    guard !overflows, cells <= Int.max / 16 else {
       throw .shape(input: input.name, expected: input.shape, received: rows.shape.array)
     }
 
-    let wanted = outputs.compactMap(Output.init(rawValue:))
-    precondition(wanted.count == outputs.count, "outputs \(outputs) of 3")
-    if wanted.contains(.predict) || wanted.contains(.margin) {
-      run(rows, marginShape, needsPrediction: wanted.contains(.predict), &scratch.results)
+    let wantsPrediction = outputs.contains(Output.predict.rawValue)
+    if wantsPrediction || outputs.contains(Output.margin.rawValue) {
+      let shape = groupCount == 1 ? Shape(rowCount) : Shape(rowCount, groupCount)
+      run(rows, shape, needsPrediction: wantsPrediction, &scratch.results)
     }
-    if wanted.contains(.leaf) {
-      scratch.results.leaves.reuse(shape: leafShape)
+    if outputs.contains(Output.leaf.rawValue) {
+      scratch.results.leaves.reuse(shape: Shape(rowCount, treeCount))
       writeLeaves(rows, &scratch.results.leaves)
     }
-    return wanted.map { output in
-      switch output {
+    return outputs.map { index in
+      switch Output(rawValue: index) {
       case .predict: .tensor(scratch.results.predictions)
       case .margin: .tensor(scratch.results.margins)
       case .leaf: .tensor(scratch.results.leaves)
+      case nil: preconditionFailure("output \(index) of 3")
       }
     }
   }

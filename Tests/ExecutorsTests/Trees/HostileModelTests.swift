@@ -83,6 +83,9 @@ import Testing
       xgboost(right: "[2,-1]"), xgboost(indices: "[2,0,0]"), xgboost(indices: "[-1,0,0]"),
       xgboost(conditions: "[0.5]"), xgboost(defaults: "[1,0,0,1]"), xgboost(info: "[1]"),
       xgboost(info: "[-1]"), xgboost(info: "[]"), xgboost(features: "\"99999999999999999999\""),
+      xgboost(
+        left: "[-1]", right: "[-1]", indices: "[0]", conditions: "[1]", defaults: "[0]",
+        features: "\"0\""),
       xgboost(features: "\"-3\""), xgboost(features: "\"1\""), xgboost(features: "9e18"),
       xgboost(classes: "1000000000000"), xgboost(base: "abc"), xgboost(base: "[]"),
       xgboost(base: "[1,2]"), xgboost(base: "nan"),

@@ -57,7 +57,10 @@ final class FakeCaller: ScoringCaller {
 
   var body: Span<UInt8> {
     @_lifetime(borrow self)
-    get { bytes.span }
+    get {
+      let bytes = bytes
+      return _overrideLifetime(bytes.span, borrowing: self)
+    }
   }
 
   var hasLeft: Bool { left.load(ordering: .sequentiallyConsistent) }

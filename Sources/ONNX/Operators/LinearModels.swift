@@ -1,0 +1,192 @@
+import Executors
+import Tensors
+
+// Source: ONNX Operators-ml.md; what ONNX Runtime answers where that is silent.
+
+extension OperatorTable {
+  static let linearModels: [OperatorDefinition] = [
+    OperatorDefinition("LinearRegressor", domain: "ai.onnx.ml", [1], numbers) {
+      context throws(ModelFormatError) in
+      let targets = try context.integer("targets") ?? 1
+      let weights = try context.floats("coefficients") ?? []
+      let intercepts = try context.floats("intercepts") ?? []
+      let transform = try postTransform(&context)
+      let scores = try LinearScores(weights, intercepts, rows: targets, in: context)
+      // ONNX Runtime leaves one target as it is.
+      return BuiltOperator(
+        LinearRegressor(scores: scores, transform: targets == 1 ? .none : transform), .float32)
+    },
+    OperatorDefinition("LinearClassifier", domain: "ai.onnx.ml", [1], numbers) {
+      context throws(ModelFormatError) in
+      let weights = try context.floats("coefficients") ?? []
+      let intercepts = try context.floats("intercepts") ?? []
+      let integers = try context.integers("classlabels_ints") ?? []
+      let strings = try context.strings("classlabels_strings") ?? []
+      _ = try context.integer("multi_class")
+      let transform = try postTransform(&context)
+      let labels: Tensor =
+        strings.isEmpty
+        ? Tensor(integers.map { Int64($0) }, shape: Shape(integers.count))
+        : Tensor(strings: ByteStrings(strings), shape: Shape(strings.count))
+      let count = labels.shape.elementCount
+      guard count > 0 else { throw context.malformed("it has no class labels") }
+      let rows = intercepts.isEmpty ? count : intercepts.count
+      guard rows == count || (rows == 1 && count == 2) else {
+        throw context.unsupported("\(rows) rows of coefficients for \(count) labels")
+      }
+      let scores = try LinearScores(weights, intercepts, rows: rows, in: context)
+      return BuiltOperator(
+        LinearClassifier(scores: scores, labels: labels, transform: transform),
+        labels.elementType, .float32)
+    },
+  ]
+
+  private static func postTransform(
+    _ context: inout NodeContext
+  ) throws(ModelFormatError) -> PostTransform {
+    let name = try context.string("post_transform") ?? "NONE"
+    guard let found = PostTransform(rawValue: name) else {
+      throw context.unsupported("post_transform \(name) is not run")
+    }
+    return found
+  }
+}
+
+/// What is done to a row of scores before it is given.
+enum PostTransform: String, Sendable {
+  case none = "NONE"
+  case logistic = "LOGISTIC"
+  case softmax = "SOFTMAX"
+
+  func apply(rowsOf columns: Int, _ scores: inout MutableSpan<Float>) {
+    switch self {
+    case .none: break
+    case .logistic:
+      for index in scores.indices { scores[index] = Activations.logistic(scores[index]) }
+    case .softmax: Activations.softmax(rowsOf: columns, &scores)
+    }
+  }
+}
+
+/// X · Wᵀ + b, with W packed `(features, outputs)` at load.
+struct LinearScores: Sendable {
+  let weights: Tensor
+  let intercepts: [Float]
+  var outputs: Int { weights.shape[1] }
+
+  init(
+    _ coefficients: [Float], _ intercepts: [Float], rows: Int, in context: NodeContext
+  ) throws(ModelFormatError) {
+    guard rows > 0, !coefficients.isEmpty, coefficients.count % rows == 0,
+      intercepts.isEmpty || intercepts.count == rows
+    else {
+      throw context.malformed(
+        "\(coefficients.count) coefficients and \(intercepts.count) intercepts for \(rows) rows")
+    }
+    weights = transposed(
+      Tensor(coefficients, shape: Shape(rows, coefficients.count / rows)), Float.self)
+    self.intercepts = intercepts
+  }
+
+  func scores(of input: Tensor, into output: inout Tensor) throws(OperatorError) {
+    let rows = try rowCount(input)
+    var values = output.mutableValues(as: Float.self)
+    for row in 0..<rows {
+      for column in 0..<outputs {
+        values[row * outputs + column] = intercepts.isEmpty ? 0 : intercepts[column]
+      }
+    }
+    let features = try asFloat(input)
+    let weights = weights
+    BLAS.addProduct(
+      features.values(as: Float.self), weights.values(as: Float.self), rows: rows,
+      inner: weights.shape[0], columns: outputs, to: &values)
+  }
+
+  /// Rows of a `(rows, features)` input; one row of features alone.
+  func rowCount(_ input: Tensor) throws(OperatorError) -> Int {
+    let features = weights.shape[0]
+    if input.shape.rank == 1, input.shape[0] == features { return 1 }
+    guard input.shape.rank == 2, input.shape[1] == features else {
+      throw OperatorError("the input has shape \(input.shape); [-1, \(features)] was expected")
+    }
+    return input.shape[0]
+  }
+}
+
+/// The tensor as float32, as every ai.onnx.ml operator of version 1 computes.
+func asFloat(_ tensor: Tensor) throws(OperatorError) -> Tensor {
+  func converted<Element: TensorElement>(
+    _: Element.Type, _ body: (Element) -> Float
+  ) -> Tensor {
+    var result = Tensor(.float32, shape: tensor.shape)
+    let source = tensor.values(as: Element.self)
+    var target = result.mutableValues(as: Float.self)
+    for index in source.indices { target[index] = body(source[index]) }
+    return result
+  }
+  switch tensor.elementType {
+  case .float32: return tensor
+  case .float64: return converted(Double.self) { Float($0) }
+  case .int64: return converted(Int64.self) { Float($0) }
+  case .int32: return converted(Int32.self) { Float($0) }
+  default: throw OperatorError("the input is \(tensor.elementType.name)")
+  }
+}
+
+struct LinearRegressor: Operator {
+  let scores: LinearScores
+  let transform: PostTransform
+
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    let input = try scratch.input(0)
+    let shape = try checkedShape([try scores.rowCount(input), scores.outputs])
+    var output = try scratch.memory(0, shape)
+    try scores.scores(of: input, into: &output)
+    var values = output.mutableValues(as: Float.self)
+    transform.apply(rowsOf: scores.outputs, &values)
+    scratch.give(0, output)
+  }
+}
+
+struct LinearClassifier: Operator {
+  let scores: LinearScores
+  let labels: Tensor
+  let transform: PostTransform
+
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    let input = try scratch.input(0)
+    let rows = try scores.rowCount(input)
+    let classes = labels.shape.elementCount
+    var raw = Tensor(.float32, shape: try checkedShape([rows, scores.outputs]))
+    try scores.scores(of: input, into: &raw)
+    let rawScores = raw
+    var writer = try scratch.writer(0, try checkedShape([rows]))
+    var output = try scratch.memory(1, try checkedShape([rows, classes]))
+    do {
+      let values = rawScores.values(as: Float.self)
+      var target = output.mutableValues(as: Float.self)
+      for row in 0..<rows {
+        var best = 0
+        if scores.outputs == 1, classes == 2 {
+          // One score for two classes: positive means the second.
+          let score = values[row]
+          best = score > 0 ? 1 : 0
+          let positive = transform == .logistic ? Activations.logistic(score) : score
+          target[row * 2] = 1 - positive
+          target[row * 2 + 1] = positive
+        } else {
+          for column in 0..<classes {
+            let value = values[row * classes + column]
+            target[row * classes + column] = value
+            if value > values[row * classes + best] { best = column }
+          }
+        }
+        writer.append(from: labels, start: best, count: 1)
+      }
+      if scores.outputs > 1 || classes == 1 { transform.apply(rowsOf: classes, &target) }
+    }
+    scratch.give(0, writer.finish())
+    scratch.give(1, output)
+  }
+}

@@ -1,0 +1,205 @@
+import Executors
+import Tensors
+
+extension OperatorTable {
+  static let matrixProducts: [OperatorDefinition] = [
+    OperatorDefinition("MatMul", [1, 9, 13], floats, maxInputs: 2) {
+      context throws(ModelFormatError) in
+      let type = try context.type(0)
+      guard try context.type(1) == type else {
+        throw context.malformed("its inputs differ in type")
+      }
+      return type == .float64
+        ? BuiltOperator(MatMul<Double>(), .float64) : BuiltOperator(MatMul<Float>(), .float32)
+    },
+    OperatorDefinition("Gemm", [7, 9, 11, 13], floats, maxInputs: 3) {
+      context throws(ModelFormatError) in
+      let type = try context.type(0)
+      for input in 1..<3 where input == 1 || context.has(input) {
+        guard try context.type(input) == type else {
+          throw context.malformed("its inputs differ in type")
+        }
+      }
+      let alpha = try context.float("alpha") ?? 1
+      let beta = try context.float("beta") ?? 1
+      let transposesLeft = try context.integer("transA") ?? 0 != 0
+      let transposesRight = try context.integer("transB") ?? 0 != 0
+      var packed: Tensor?
+      if transposesRight, let weights = context.constant(1), weights.shape.rank == 2 {
+        packed =
+          type == .float64 ? transposed(weights, Double.self) : transposed(weights, Float.self)
+      }
+      return type == .float64
+        ? BuiltOperator(
+          Gemm<Double>(
+            alpha: Double(alpha), beta: Double(beta), transposesLeft: transposesLeft,
+            transposesRight: transposesRight, packed: packed), .float64)
+        : BuiltOperator(
+          Gemm<Float>(
+            alpha: alpha, beta: beta, transposesLeft: transposesLeft,
+            transposesRight: transposesRight, packed: packed), .float32)
+    },
+  ]
+}
+
+/// The types that have a product kernel.
+protocol ProductElement: TensorElement, BinaryFloatingPoint {
+  static func addProduct(
+    _ left: Span<Self>, _ right: Span<Self>, rows: Int, inner: Int, columns: Int,
+    to output: inout MutableSpan<Self>)
+}
+
+extension Float: ProductElement {
+  static func addProduct(
+    _ left: Span<Float>, _ right: Span<Float>, rows: Int, inner: Int, columns: Int,
+    to output: inout MutableSpan<Float>
+  ) {
+    BLAS.addProduct(left, right, rows: rows, inner: inner, columns: columns, to: &output)
+  }
+}
+
+extension Double: ProductElement {
+  static func addProduct(
+    _ left: Span<Double>, _ right: Span<Double>, rows: Int, inner: Int, columns: Int,
+    to output: inout MutableSpan<Double>
+  ) {
+    BLAS.addProduct(left, right, rows: rows, inner: inner, columns: columns, to: &output)
+  }
+}
+
+/// `(rows, columns)` → `(columns, rows)`. Precondition: rank 2.
+func transposed<Element: TensorElement>(_ tensor: Tensor, _: Element.Type) -> Tensor {
+  let rows = tensor.shape[0]
+  let columns = tensor.shape[1]
+  var result = Tensor(tensor.elementType, shape: Shape(columns, rows))
+  if tensor.shape.elementCount == 0 { return result }
+  let source = tensor.values(as: Element.self)
+  var target = result.mutableValues(as: Element.self)
+  for row in 0..<rows {
+    for column in 0..<columns { target[column * rows + row] = source[row * columns + column] }
+  }
+  return result
+}
+
+/// NumPy's matmul: the last two axes multiply, the others broadcast.
+struct MatMul<Element: ProductElement>: Operator {
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    let left = try scratch.input(0)
+    let right = try scratch.input(1)
+    guard left.shape.rank > 0, right.shape.rank > 0 else {
+      throw OperatorError("a scalar is no matrix: \(left.shape) · \(right.shape)")
+    }
+    let leftShape = left.shape.rank == 1 ? [1] + left.shape.array : left.shape.array
+    let rightShape = right.shape.rank == 1 ? right.shape.array + [1] : right.shape.array
+    var rows = leftShape[leftShape.count - 2]
+    let inner = leftShape[leftShape.count - 1]
+    let columns = rightShape[rightShape.count - 1]
+    guard rightShape[rightShape.count - 2] == inner else {
+      throw OperatorError("shapes \(left.shape) and \(right.shape) do not multiply")
+    }
+    let leftBatch = try checkedShape(Array(leftShape.dropLast(2)))
+    let rightBatch = try checkedShape(Array(rightShape.dropLast(2)))
+    let batches = try Broadcast(leftBatch, rightBatch)
+    var dimensions = batches.shape.array
+    if left.shape.rank > 1 { dimensions.append(rows) }
+    if right.shape.rank > 1 { dimensions.append(columns) }
+    var output = try scratch.memory(0, try checkedShape(dimensions))
+    do {
+      let a = left.values(as: Element.self)
+      let b = right.values(as: Element.self)
+      var target = output.mutableValues(as: Element.self)
+      for index in target.indices { target[index] = 0 }
+      // One right side for all: the batches are rows of one product.
+      if rightBatch.elementCount == 1, leftBatch.elementCount == batches.shape.elementCount {
+        rows *= leftBatch.elementCount
+        Element.addProduct(a, b, rows: rows, inner: inner, columns: columns, to: &target)
+      } else {
+        batches.forEachRun { out, i, iStep, j, jStep, count in
+          for index in 0..<count {
+            let leftStart = (i + index * iStep) * rows * inner
+            let rightStart = (j + index * jStep) * inner * columns
+            let start = (out + index) * rows * columns
+            var part = target._mutatingExtracting(start..<(start + rows * columns))
+            Element.addProduct(
+              a.extracting(leftStart..<(leftStart + rows * inner)),
+              b.extracting(rightStart..<(rightStart + inner * columns)),
+              rows: rows, inner: inner, columns: columns, to: &part)
+          }
+        }
+      }
+    }
+    scratch.give(0, output)
+  }
+}
+
+/// alpha · A · B + beta · C. The bias is laid into the output before the product is added.
+struct Gemm<Element: ProductElement>: Operator {
+  let alpha: Element
+  let beta: Element
+  let transposesLeft: Bool
+  let transposesRight: Bool
+  /// Constant weights, already transposed.
+  let packed: Tensor?
+
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    let left = try matrix(try scratch.input(0), transposes: transposesLeft)
+    let right = try weights(scratch)
+    let rows = left.shape[0]
+    let inner = left.shape[1]
+    let columns = right.shape[1]
+    guard right.shape[0] == inner else {
+      throw OperatorError("shapes \(left.shape) and \(right.shape) do not multiply")
+    }
+    let shape = try checkedShape([rows, columns])
+    var output = try scratch.memory(0, shape)
+    let bias = scratch.optionalInput(2)
+    do {
+      var target = output.mutableValues(as: Element.self)
+      let a = left.values(as: Element.self)
+      let b = right.values(as: Element.self)
+      if alpha == 1, let bias {
+        try addBias(bias, shape, to: &target, replacing: true)
+        Element.addProduct(a, b, rows: rows, inner: inner, columns: columns, to: &target)
+      } else {
+        for index in target.indices { target[index] = 0 }
+        Element.addProduct(a, b, rows: rows, inner: inner, columns: columns, to: &target)
+        if alpha != 1 { for index in target.indices { target[index] *= alpha } }
+        if let bias { try addBias(bias, shape, to: &target, replacing: false) }
+      }
+    }
+    scratch.give(0, output)
+  }
+
+  private func weights(_ scratch: ONNXScratch) throws(OperatorError) -> Tensor {
+    if let packed { return packed }
+    return try matrix(try scratch.input(1), transposes: transposesRight)
+  }
+
+  private func matrix(_ tensor: Tensor, transposes: Bool) throws(OperatorError) -> Tensor {
+    guard tensor.shape.rank == 2 else { throw OperatorError("shape \(tensor.shape) is no matrix") }
+    return transposes ? transposed(tensor, Element.self) : tensor
+  }
+
+  private func addBias(
+    _ bias: Tensor, _ shape: Shape, to target: inout MutableSpan<Element>, replacing: Bool
+  ) throws(OperatorError) {
+    let stretch = try Broadcast(shape, bias.shape)
+    guard stretch.shape == shape else {
+      throw OperatorError("a bias of shape \(bias.shape) does not stretch to \(shape)")
+    }
+    let values = bias.values(as: Element.self)
+    let beta = beta
+    var offset = 0
+    let columns = shape[1]
+    if shape.elementCount == 0 { return }
+    let rowStep = bias.shape.rank == 2 && bias.shape[0] > 1 ? bias.shape[1] : 0
+    let columnStep = bias.shape.rank > 0 && bias.shape[bias.shape.rank - 1] > 1 ? 1 : 0
+    for row in 0..<shape[0] {
+      for column in 0..<columns {
+        let value = beta * values[row * rowStep + column * columnStep]
+        target[offset] = replacing ? value : target[offset] + value
+        offset += 1
+      }
+    }
+  }
+}

@@ -1,0 +1,222 @@
+import Synchronization
+import Testing
+
+@testable import HTTP
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+struct HTTPServerTests {
+  @Test func `a request is seen as it was sent`() throws {
+    let handler = TestHandler(handle: { exchange in
+      let text = [
+        exchange.method.rawValue, exchange.path, exchange.query,
+        exchange.pathSegments.joined(separator: ","), exchange.header("X-Thing") ?? "nil",
+        exchange.header("absent") ?? "nil", String(exchange.bodyByteCount),
+        String(exchange.peer.prefix(10)), String(exchange.isTLS),
+      ].joined(separator: "|")
+      exchange.respond(
+        HTTPResponse(
+          status: 201, headers: [("X-Out", "a\r\nb")], body: .bytes(Array(text.utf8))))
+    })
+    let server = try HTTPServer(loopback(), handler: handler)
+    let answer = try client(server).send(
+      method: "PUT", path: "/a%20b/c/?q=1&r", headers: [("x-thing", "7")], body: [1, 2, 3])
+    #expect(answer.status == 201)
+    #expect(answer.header("x-out") == "a  b")
+    #expect(
+      String(decoding: answer.body, as: UTF8.self)
+        == "PUT|/a%20b/c/|q=1&r|a b,c|7|nil|3|127.0.0.1:|false")
+    #expect(server.stop(deadline: inSeconds(5)))
+  }
+
+  @Test(arguments: [0, 1, 5_000, 100_000, 3_000_000])
+  func `a body comes back whole, by length or by chunks`(byteCount: Int) throws {
+    let handler = TestHandler(admit: { _ in .collect(maxBodyBytes: 4 << 20) })
+    let server = try HTTPServer(loopback(), handler: handler)
+    let body = (0..<byteCount).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    let connection = try client(server)
+    #expect(try connection.send(method: "POST", path: "/", body: body).body == body)
+    if byteCount == 5_000 {
+      let chunks =
+        Array("1388\r\n".utf8) + body + Array("\r\n0\r\n\r\n".utf8)
+      let raw = try RawConnection(server)
+      raw.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+      _ = chunks.withUnsafeBytes { send(raw.descriptor, $0.baseAddress, $0.count, 0) }
+      #expect(raw.readAll().text.contains("Content-Length: 5000"))
+    }
+    #expect(server.stop(deadline: inSeconds(5)))
+  }
+
+  @Test func `a file is sent whole`() throws {
+    let path = temporaryFolder() + "/file"
+    let contents = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+    let file = open(path, O_CREAT | O_RDWR, 0o600)
+    #expect(write(file, contents, contents.count) == contents.count)
+    let handler = TestHandler(handle: { exchange in
+      exchange.respond(
+        HTTPResponse(
+          status: 200, body: .file(descriptor: open(path, O_RDONLY), byteCount: contents.count)))
+    })
+    let server = try HTTPServer(loopback(), handler: handler)
+    #expect(try client(server).send(method: "GET", path: "/").body == contents)
+    close(file)
+    #expect(server.stop(deadline: inSeconds(5)))
+  }
+
+  @Test func `an address in use is named`() throws {
+    let server = try HTTPServer(loopback(), handler: TestHandler())
+    let taken = try port(server)
+    #expect(throws: HTTPServerError.addressInUse("127.0.0.1:\(taken)")) {
+      try HTTPServer(
+        HTTPServerConfiguration(address: .tcp(host: "127.0.0.1", port: taken)),
+        handler: TestHandler())
+    }
+  }
+
+  @Test func `IPv6 is served`() throws {
+    let server = try HTTPServer(
+      HTTPServerConfiguration(address: .tcp(host: "::1", port: 0)), handler: TestHandler())
+    let connection = HTTPClient(.tcp(host: "::1", port: try port(server)))
+    #expect(try connection.send(method: "POST", path: "/", body: [9]).body == [9])
+  }
+
+  @Test func `a declared body over the limit is refused without a byte of it`() throws {
+    let handler = TestHandler(admit: { _ in .collect(maxBodyBytes: 10) })
+    let server = try HTTPServer(loopback(), handler: handler)
+    let connection = try RawConnection(server)
+    connection.send(
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n")
+    let (answer, isClosed) = connection.readAll()
+    #expect(answer.hasPrefix("HTTP/1.1 413 "))
+    #expect(!answer.contains("100 Continue"))
+    #expect(isClosed)
+    #expect(server.stop(deadline: inSeconds(5)))
+    #expect(handler.outcomes.withLock { $0 } == ["sent 413"])
+  }
+
+  @Test func `a wrong key is refused before the body, which the client may still send`() throws {
+    let handler = TestHandler(admit: { _ in
+      .refuse(HTTPResponse(status: 401, body: .bytes(Array("no".utf8))))
+    })
+    let server = try HTTPServer(loopback(), handler: handler)
+    let big = [UInt8](repeating: 1, count: 8 << 20)
+    let answer = try client(server).send(method: "POST", path: "/", body: big)
+    #expect(answer.status == 401)
+    #expect(answer.header("Connection") == "close")
+    #expect(server.stop(deadline: inSeconds(5)))
+    #expect(handler.outcomes.withLock { $0 } == ["sent 401"])
+  }
+
+  @Test func `a refused request without a body keeps its connection`() throws {
+    let handler = TestHandler(admit: { _ in .refuse(HTTPResponse(status: 404)) })
+    let server = try HTTPServer(loopback(), handler: handler)
+    let connection = try client(server)
+    for _ in 0..<3 {
+      let answer = try connection.send(method: "GET", path: "/")
+      #expect(answer.status == 404)
+      #expect(answer.header("Connection")?.lowercased() != "close")
+    }
+    #expect(server.connectionCount == 1)
+  }
+
+  @Test func `chunks are cut off at the limit with 413`() throws {
+    let handler = TestHandler(admit: { _ in .collect(maxBodyBytes: 1000) })
+    let server = try HTTPServer(loopback(), handler: handler)
+    let connection = try RawConnection(server)
+    connection.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in 0..<20 { connection.send("64\r\n\(String(repeating: "a", count: 100))\r\n") }
+    let (answer, isClosed) = connection.readAll()
+    #expect(answer.hasPrefix("HTTP/1.1 413 "))
+    #expect(countOccurrences(of: "HTTP/1.1", in: answer) == 1)
+    #expect(isClosed)
+    #expect(server.stop(deadline: inSeconds(5)))
+    #expect(handler.outcomes.withLock { $0 } == ["sent 413"])
+  }
+
+  @Test func `a bad body leaves the connection usable`() throws {
+    let handler = TestHandler(handle: { exchange in
+      exchange.respond(HTTPResponse(status: exchange.bodyByteCount == 1 ? 400 : 200))
+    })
+    let server = try HTTPServer(loopback(), handler: handler)
+    let connection = try client(server)
+    #expect(try connection.send(method: "POST", path: "/", body: [1]).status == 400)
+    #expect(try connection.send(method: "POST", path: "/", body: [1, 2]).status == 200)
+    #expect(server.connectionCount == 1)
+  }
+
+  @Test func `at the limit an idle connection gives way, else the answer is 503`() throws {
+    var configuration = loopback()
+    configuration.maxConnections = 2
+    let server = try HTTPServer(configuration, handler: TestHandler())
+    let idle = try client(server)
+    #expect(try idle.send(method: "GET", path: "/").status == 200)
+    let silent = try RawConnection(server)
+    usleep(50_000)
+    // The idle one goes.
+    let third = try client(server)
+    #expect(try third.send(method: "GET", path: "/").status == 200)
+    // `third` is idle now; two silent connections take its place and one more.
+    let another = try RawConnection(server)
+    usleep(50_000)
+    let refused = try RawConnection(server)
+    refused.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    let (answer, isClosed) = refused.readAll()
+    #expect(answer.hasPrefix("HTTP/1.1 503 "))
+    #expect(isClosed)
+    _ = (silent, another)
+    #expect(server.stop(deadline: inSeconds(5)))
+  }
+
+  @Test func `slow heads and bodies are cut at their deadlines`() throws {
+    var configuration = loopback()
+    configuration.headTimeout = .milliseconds(300)
+    configuration.bodyTimeout = .milliseconds(300)
+    let handler = TestHandler()
+    let server = try HTTPServer(configuration, handler: handler)
+    let starts = ["", "GET / HT", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\na"]
+    let begin = monotonicNanoseconds()
+    let connections = try starts.map { start in
+      let connection = try RawConnection(server)
+      connection.send(start)
+      return connection
+    }
+    // One byte at a time does not help.
+    for _ in 0..<4 {
+      usleep(50_000)
+      connections[1].send("T")
+      connections[2].send("b")
+    }
+    for connection in connections { #expect(connection.readAll().isClosed) }
+    let elapsed = monotonicNanoseconds() - begin
+    #expect(elapsed > 250_000_000 && elapsed < 1_500_000_000)
+    #expect(server.stop(deadline: inSeconds(5)))
+    #expect(handler.outcomes.withLock { $0 } == ["aborted: the body did not come in time"])
+  }
+
+  @Test func `an idle connection is closed in the end`() throws {
+    var configuration = loopback()
+    configuration.idleTimeout = .milliseconds(200)
+    let server = try HTTPServer(configuration, handler: TestHandler())
+    let connection = try RawConnection(server)
+    connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    let (answer, isClosed) = connection.readAll()
+    #expect(answer.hasPrefix("HTTP/1.1 200"))
+    #expect(isClosed)
+  }
+
+  @Test func `a head that drips in on a kept connection is cut`() throws {
+    var configuration = loopback()
+    configuration.headTimeout = .milliseconds(400)
+    let server = try HTTPServer(configuration, handler: TestHandler())
+    let connection = try RawConnection(server)
+    connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    usleep(200_000)
+    for _ in 0..<20 {
+      connection.send("G")
+      usleep(100_000)
+    }
+    #expect(connection.readAll(seconds: 1).isClosed)
+  }
+}

@@ -1,0 +1,59 @@
+import Executors
+import Foundation
+import ONNX
+import Tensors
+import Testing
+
+@Suite struct CorpusTests {
+  /// What the rest of the operators is needed for; each is refused by name.
+  static let refused = [
+    "sklearn_random_forest": "ai.onnx.ml:TreeEnsembleClassifier",
+    "sklearn_boosting_regressor": "ai.onnx.ml:TreeEnsembleRegressor",
+    "sklearn_svc": "ai.onnx.ml:SVMClassifier",
+    "torch_cnn": "operator", "torch_attention": "operator",
+    "public_basic_pitch": "operator", "public_text_direction": "operator",
+  ]
+
+  @Test func `the corpus is there, or this is not CI`() {
+    if Corpus.models.isEmpty { print("skipped: no corpus at \(Corpus.folder)") }
+    #expect(!Corpus.models.isEmpty || ProcessInfo.processInfo.environment["CI"] != "true")
+  }
+
+  @Test(arguments: Corpus.models)
+  func `a corpus model answers as its library, or is refused by name`(model: Corpus.Model) throws {
+    let executor: any ModelExecutor
+    do {
+      executor = try ONNXModel.load(path: "\(Corpus.folder)/\(model.name)/\(model.model)")
+    } catch {
+      print("\(model.name) is refused: \(error)")
+      let expected = try #require(Self.refused[model.name], "\(error)")
+      #expect("\(error)".contains(expected))
+      return
+    }
+    #expect(Self.refused[model.name] == nil)
+    let inputs = try executor.signature.inputs.map { input in
+      try model.inputs.first { $0.name == input.name }.map { try Corpus.tensor($0, of: model) }
+    }
+    let scratch = executor.makeScratch()
+    let outputs = Array(executor.signature.outputs.indices)
+    for _ in 0..<2 {
+      let values = try executor.predict(inputs, outputs: outputs, scratch: scratch)
+      for (output, value) in zip(executor.signature.outputs, values) {
+        switch value {
+        case .tensor(let tensor): try compare(tensor, output.name, model)
+        case .maps(let keys, let values):
+          try compare(keys, output.name + ".keys", model)
+          try compare(values, output.name + ".values", model)
+        }
+      }
+    }
+  }
+
+  private func compare(_ got: Tensor, _ name: String, _ model: Corpus.Model) throws {
+    let item = try #require(model.outputs.first { $0.name == name })
+    let want = try Corpus.tensor(item, of: model)
+    let found = difference(
+      got, want, rtol: item.compare?.rtol ?? 0, atol: item.compare?.atol ?? 0)
+    #expect(found == nil, "\(model.name), \(name)")
+  }
+}

@@ -1,0 +1,61 @@
+import Executors
+import Foundation
+import ONNX
+import Tensors
+import Testing
+
+@Suite struct HostileFileTests {
+  private func load(_ bytes: [UInt8]) throws {
+    let path = NSTemporaryDirectory() + "/swerve-\(UUID().uuidString).onnx"
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let executor = try ONNXModel.load(path: path)
+    // What still loads must run or fail, and never trap.
+    let inputs = executor.signature.inputs.map { input in
+      (try? Shape(checking: input.shape.map { min($0 ?? 2, 64) })).map {
+        Tensor(input.elementType, shape: $0)
+      }
+    }
+    _ = try executor.predict(
+      inputs, outputs: Array(executor.signature.outputs.indices), scratch: executor.makeScratch())
+  }
+
+  private func seed(_ name: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: URL(fileURLWithPath: "\(Fixtures.folder)/\(name).onnx")))
+  }
+
+  @Test(arguments: ["Gemm_weights", "LinearClassifier_3_SOFTMAX"])
+  func `a file cut off anywhere is an error or a smaller model, never a trap`(
+    name: String
+  ) throws {
+    let bytes = try seed(name)
+    var failures = 0
+    for count in 1..<bytes.count {
+      do { try load(Array(bytes[..<count])) } catch { failures += 1 }
+    }
+    #expect(failures > bytes.count / 2)
+  }
+
+  @Test(arguments: ["Gemm_weights", "LinearClassifier_3_SOFTMAX", "Slice_9", "Transpose_perm"])
+  func `no single changed byte is a trap`(name: String) throws {
+    let bytes = try seed(name)
+    for place in bytes.indices {
+      for value: UInt8 in [0, 1, 0x7F, 0x80, 0xFF, bytes[place] ^ 1, bytes[place] &+ 1] {
+        var changed = bytes
+        changed[place] = value
+        do { try load(changed) } catch { continue }
+      }
+    }
+  }
+
+  @Test(
+    arguments: [
+      [0x80], [0x08], [0x3A, 0x05], [0x0F, 0x00], [0x00, 0x01], [0x0B], [0x0C],
+      [0x08, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02],
+      [0x3A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01],
+      [0x3D, 0, 0, 0, 0],
+    ] as [[UInt8]])
+  func `broken wire data is malformed`(bytes: [UInt8]) {
+    #expect(throws: ModelFormatError.self) { try load(bytes) }
+  }
+}

@@ -1,0 +1,48 @@
+import Tensors
+import Testing
+
+@Suite struct BLASTests {
+  private func numbers(_ count: Int, seed: UInt64) -> [Float] {
+    var state = seed
+    return (0..<count).map { _ in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Float(state >> 40) / Float(1 << 24) - 0.5
+    }
+  }
+
+  private func product(
+    _ a: ArraySlice<Float>, _ b: [Float], rows: Int, inner: Int, columns: Int
+  ) -> [Float] {
+    var output = [Float](repeating: 0, count: rows * columns)
+    let left = Array(a)
+    var target = output.mutableSpan
+    BLAS.addProduct(left.span, b.span, rows: rows, inner: inner, columns: columns, to: &target)
+    return output
+  }
+
+  @Test(arguments: [1, 4, 16, 319, 320, 321, 700], [1, 3, 10, 16, 17, 64, 100, 130])
+  func `a row's product has the same bits in every batch, and those of the plain loop`(
+    inner: Int, columns: Int
+  ) {
+    let a = numbers(64 * inner, seed: 1)
+    let b = numbers(inner * columns, seed: 2)
+    let all = product(a[...], b, rows: 64, inner: inner, columns: columns)
+    for rows in [1, 2, 5, 6, 7, 8, 13, 24, 31] {
+      let some = product(a[..<(rows * inner)], b, rows: rows, inner: inner, columns: columns)
+      #expect(some == Array(all[..<(rows * columns)]))
+    }
+    for row in [0, 5, 63] {
+      for column in [0, columns - 1] {
+        var total: Float = 0
+        for start in stride(from: 0, to: inner, by: 320) {
+          var sum: Float = 0
+          for k in start..<min(start + 320, inner) {
+            sum.addProduct(a[row * inner + k], b[k * columns + column])
+          }
+          total += sum
+        }
+        #expect(all[row * columns + column] == total)
+      }
+    }
+  }
+}
