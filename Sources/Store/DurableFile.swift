@@ -117,7 +117,8 @@ package enum DurableFile {
     guard fsync(file) == 0 else { throw .system(errno, path: path, operation: "fsync") }
   }
 
-  static func parent(of path: String) -> String {
+  /// The folder a path lies in.
+  package static func parent(of path: String) -> String {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
     return slash == path.utf8.startIndex ? "/" : String(path[..<slash])
   }
