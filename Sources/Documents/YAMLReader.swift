@@ -8,7 +8,7 @@ package enum YAMLReader {
   package static let maxByteCount = 10 << 20
   package static let maxDepth = 64
   /// Values of a document after its aliases are followed.
-  static let maxNodes = 1_000_000
+  static let maxNodes = 200_000
 
   /// The one document in `text`; null when it is empty.
   ///

@@ -104,6 +104,11 @@ import Testing
       guard [".yml", ".yaml", "MLmodel"].contains(where: name.hasSuffix) else { continue }
       let text = try String(contentsOf: root.appending(path: name), encoding: .utf8)
         .replacing(/\{\{[A-Z_]+\}\}/, with: "value")
+      if name.hasSuffix("config_bert_olive_analyze.yml") {
+        // Another tool's settings; PyYAML keeps the last of the two.
+        #expect("\(error(text)!)".contains("duplicate key 'checkpoint_directory'"))
+        continue
+      }
       let value = try YAMLReader.read(text, source: name)
       #expect(value.kindName == "an object", "\(name)")
       #expect(try YAMLReader.read(YAMLWriter.text(value), source: name) == value, "\(name)")

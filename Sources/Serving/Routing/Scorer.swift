@@ -1,3 +1,4 @@
+internal import Documents
 internal import Executors
 internal import Telemetry
 
@@ -7,19 +8,23 @@ struct Scorer: Sendable {
   let signature: ModelSignature
   /// Indices into the signature's outputs that an answer carries.
   let outputs: [Int]
+  private let decoder: PayloadDecoder
+  private let outputNames: [String]
   let clock = MonotonicClock.system
 
   init(_ model: LoadedModel) {
     executor = model.executor
     signature = model.signature
     outputs = model.defaultOutputs
+    decoder = PayloadDecoder(model.signature)
+    outputNames = model.defaultOutputs.map { model.signature.outputs[$0].name }
   }
 
   func score(
     _ body: Span<UInt8>, form: AnswerForm, scratch: ScoringScratch, started: UInt64,
     times: inout ScoringTimes
   ) throws(ScoringError) -> [UInt8] {
-    let inputs = try Payloads.decode(body, signature: signature)
+    let inputs = try decoder.decode(body).inputs
     let decoded = clock.now()
     times.decode = decoded &- started
     let values: [ModelValue]
@@ -30,8 +35,12 @@ struct Scorer: Sendable {
     }
     let executed = clock.now()
     times.execute = executed &- decoded
-    let answer = Payloads.encode(values, signature: signature, outputs: outputs, form: form)
+    var writer = JSONWriter()
+    switch form {
+    case .score: ScoringAnswer.write(values, names: outputNames, to: &writer)
+    case .invocations: ScoringAnswer.writePredictions(values, names: outputNames, to: &writer)
+    }
     times.encode = clock.now() &- executed
-    return answer
+    return writer.bytes
   }
 }
