@@ -3,7 +3,7 @@ internal import Documents
 /// YAML's snake_case fields as ARM's camelCase members and back, for fields that we only keep.
 enum FieldNames {
   /// How one field's value is written in an ARM body.
-  enum Form {
+  enum Form: Sendable {
     case plain
     /// `enabled` ↔ `Enabled`, `target_utilization` ↔ `TargetUtilization`.
     case word
@@ -18,7 +18,7 @@ enum FieldNames {
     case reference
   }
 
-  struct Field {
+  struct Field: Sendable {
     var yaml: String
     var arm: String
     var form: Form
