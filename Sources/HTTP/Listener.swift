@@ -70,8 +70,9 @@ struct Listener: Sendable {
   }
 
   private static func boundPort(_ descriptor: Int32) -> UInt16? {
-    var storage = sockaddr_storage()
-    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    // The larger of the two families' addresses.
+    var storage = sockaddr_in6()
+    var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
     return unsafe withUnsafeMutablePointer(to: &storage) { pointer in
       let address = unsafe UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: sockaddr.self)
       guard unsafe getsockname(descriptor, address, &length) == 0 else { return nil }

@@ -55,7 +55,8 @@ struct ErrorResponseTests {
     let error = ErrorResponse(.scoring(.badInput("a \"quoted\" word")))
     #expect(
       text(error.response(requestID: "id", form: .score))
-        == #"{"error": {"code": "BadRequest", "message": "a \"quoted\" word", "request_id": "id"}}"#)
+        == #"{"error": {"code": "BadRequest", "message": "a \"quoted\" word", "request_id": "id"}}"#
+    )
     #expect(
       text(error.response(requestID: "id", form: .invocations))
         == #"{"error_code": "BAD_REQUEST", "message": "a \"quoted\" word"}"#)

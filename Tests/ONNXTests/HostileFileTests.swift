@@ -58,4 +58,21 @@ import Testing
   func `broken wire data is malformed`(bytes: [UInt8]) {
     #expect(throws: ModelFormatError.self) { try load(bytes) }
   }
+
+  @Test(arguments: [
+    ("cycle", "it needs its own output"),
+    ("missing-input", "its input 'nowhere' is computed nowhere"),
+    ("unknown-operator", "operator FooBar (node 'n3', opset 17)"),
+    ("unknown-attribute", "has no attribute 'slope'"),
+    ("two-producers", "the value 'y' has been given already"),
+    ("newer-opset", "the newest known version of ai.onnx is 28"),
+    ("outside", "external data must lie below the model's folder"),
+    ("overflow", "the number of elements overflows"),
+  ])
+  func `a graph that cannot be run is refused with the reason`(name: String, reason: String) {
+    let error = #expect(throws: ModelFormatError.self) {
+      try ONNXModel.load(path: "\(Fixtures.folder)/broken/\(name).onnx")
+    }
+    #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
+  }
 }

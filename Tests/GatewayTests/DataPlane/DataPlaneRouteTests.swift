@@ -23,7 +23,9 @@ struct RequestIdentifiersTests {
     let identifiers = RequestIdentifiers(seed: 0, processBits: .max)
     for _ in 0..<1000 {
       let text = identifiers.next()
-      #expect(text.wholeMatch(of: #/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/#) != nil)
+      #expect(
+        text.wholeMatch(of: #/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/#)
+          != nil)
     }
   }
 

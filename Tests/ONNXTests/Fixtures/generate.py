@@ -119,3 +119,26 @@ case("Imputer_nan", "Imputer", [np.array([[1, np.nan], [np.nan, 2]], F)], impute
 case("Imputer_int", "Imputer", [np.array([[1, 9], [9, 2]], L)], imputed_value_int64s=[7], replaced_value_int64=9, **ML)
 case("OneHotEncoder", "OneHotEncoder", [np.array([[1], [5], [3]], L)], cats_int64s=[1, 3], **ML)
 case("OneHotEncoder_float", "OneHotEncoder", [np.array([1.9, 3, 7], F)], cats_int64s=[1, 3], **ML)
+
+
+def broken(name, nodes, opset=17, initializers=()):
+    value = lambda n: h.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [None])
+    graph = h.make_graph(nodes, "g", [value("x")], [value("y")], list(initializers))
+    os.makedirs(os.path.join(HERE, "broken"), exist_ok=True)
+    onnx.save(h.make_model(graph, opset_imports=[h.make_opsetid("", opset)], ir_version=8), os.path.join(HERE, "broken", name + ".onnx"))
+
+
+def external(location):
+    t = onnx.TensorProto(name="w", data_type=1, dims=[1], data_location=onnx.TensorProto.EXTERNAL)
+    t.external_data.add(key="location", value=location)
+    return t
+
+
+broken("cycle", [h.make_node("Add", ["x", "y"], ["z"], "n1"), h.make_node("Relu", ["z"], ["y"], "n2")])
+broken("missing-input", [h.make_node("Add", ["x", "nowhere"], ["y"], "n1")])
+broken("unknown-operator", [h.make_node("FooBar", ["x"], ["y"], "n3")])
+broken("unknown-attribute", [h.make_node("Relu", ["x"], ["y"], "n1", slope=2.)])
+broken("two-producers", [h.make_node("Relu", ["x"], ["y"], "n1"), h.make_node("Abs", ["x"], ["y"], "n2")])
+broken("newer-opset", [h.make_node("Relu", ["x"], ["y"], "n1")], opset=99)
+broken("outside", [h.make_node("Add", ["x", "w"], ["y"], "n1")], initializers=[external("../../../../etc/passwd")])
+broken("overflow", [h.make_node("Add", ["x", "w"], ["y"], "n1")], initializers=[onnx.TensorProto(name="w", data_type=1, dims=[2**40, 2**40], raw_data=b"1234")])

@@ -5,15 +5,16 @@ import Testing
 struct QueuePolicyTests {
   let policy = QueuePolicy(maxWaiting: 4, threads: 2)
 
-  @Test(arguments: [
-    (0, 0, 1, QueuePolicy.Admission.wait), (3, 1_000_000, 1_000_000_000, .wait),
-    // The queue is full.
-    (4, 1_000_000, 1_000_000_000, .refuse),
-    // Its turn would come after its deadline: 2 s of work for two threads, 0.9 s left.
-    (2, 2_000_000_000, 900_000_000, .refuse), (2, 2_000_000_000, 1_100_000_000, .wait),
-    // Nothing waits: it is tried, however long it is said to take.
-    (0, 9_000_000_000, 1, .wait),
-  ] as [(Int, UInt64, UInt64, QueuePolicy.Admission)])
+  @Test(
+    arguments: [
+      (0, 0, 1, QueuePolicy.Admission.wait), (3, 1_000_000, 1_000_000_000, .wait),
+      // The queue is full.
+      (4, 1_000_000, 1_000_000_000, .refuse),
+      // Its turn would come after its deadline: 2 s of work for two threads, 0.9 s left.
+      (2, 2_000_000_000, 900_000_000, .refuse), (2, 2_000_000_000, 1_100_000_000, .wait),
+      // Nothing waits: it is tried, however long it is said to take.
+      (0, 9_000_000_000, 1, .wait),
+    ] as [(Int, UInt64, UInt64, QueuePolicy.Admission)])
   func `a request waits where there is room and time`(
     waiting: Int, waitingNanoseconds: UInt64, remaining: UInt64,
     expected: QueuePolicy.Admission
@@ -24,10 +25,11 @@ struct QueuePolicyTests {
         == expected)
   }
 
-  @Test(arguments: [
-    (99, false, QueuePolicy.Turn.run), (100, false, .expire), (101, false, .expire),
-    (99, true, .drop), (101, true, .drop),
-  ] as [(UInt64, Bool, QueuePolicy.Turn)])
+  @Test(
+    arguments: [
+      (99, false, QueuePolicy.Turn.run), (100, false, .expire), (101, false, .expire),
+      (99, true, .drop), (101, true, .drop),
+    ] as [(UInt64, Bool, QueuePolicy.Turn)])
   func `dead work is not started`(now: UInt64, hasLeft: Bool, expected: QueuePolicy.Turn) {
     #expect(policy.turn(now: now, startBy: 100, callerHasLeft: hasLeft) == expected)
   }
