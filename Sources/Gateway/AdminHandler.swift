@@ -26,7 +26,7 @@ package final class AdminHandler: HTTPHandler {
 
   let control: ControlPlane
   let registry: ModelRegistry
-  let status: @Sendable () -> DocumentValue
+  let processStatus: @Sendable () -> DocumentValue
   let scoringAddress: @Sendable () -> String
   let log: Log
 
@@ -40,7 +40,7 @@ package final class AdminHandler: HTTPHandler {
   ) {
     self.control = control
     self.registry = registry
-    self.status = status
+    processStatus = status
     self.scoringAddress = scoringAddress
     self.log = log
   }
@@ -107,7 +107,7 @@ package final class AdminHandler: HTTPHandler {
     case .models: try models(request)
     case .model(let name): try model(name, request)
     case .versions(let name): try versions(of: name, request)
-    case .version(let version, let name): try version(version, of: name, request)
+    case .version(let number, let name): try version(number, of: name, request)
     case .packageFile(let file, let version, let name):
       try packageFile(file, version: version, of: name, request)
     case .apply: try apply(request)

@@ -44,7 +44,7 @@ extension AdminHandler {
   /// What the process says of itself, and the state of each deployment.
   func status(_ request: AdminRequest) throws(ARMError) -> HTTPResponse {
     guard request.method == .get else { throw request.notAllowed("GET") }
-    guard case .object(var object) = status() else {
+    guard case .object(var object) = processStatus() else {
       preconditionFailure("the status is an object")
     }
     object["ready"] = object["ready"] ?? .bool(control.isReady)

@@ -1,6 +1,7 @@
 internal import Documents
 internal import HTTP
 internal import Serving
+internal import Telemetry
 
 extension AdminHandler {
   func workspace(_ request: AdminRequest) throws(ARMError) -> HTTPResponse {

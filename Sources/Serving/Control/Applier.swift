@@ -178,7 +178,8 @@ struct Applier {
     } else if let model = planned.model, let old = current?.record.model,
       old != "\(model.name):\(model.version)"
     {
-      detail += (detail.isEmpty ? "" : "; ") + "model version: \(old) → \(model.name):\(model.version)"
+      detail +=
+        (detail.isEmpty ? "" : "; ") + "model version: \(old) → \(model.name):\(model.version)"
     }
     if !planned.loads && detail.isEmpty {
       report(.unchanged, planned.origin.key)
@@ -252,8 +253,9 @@ struct Applier {
   private func unknownShare(_ specification: EndpointSpecification) -> TrafficRules.Fault? {
     let name = specification.name.lowercased()
     var names = Set(before.catalog.deployments(of: name).map(\.name))
-    names.formUnion(input.deployments.map { DeploymentKey($0.specification) }
-      .filter { $0.endpoint == name }.map(\.name))
+    names.formUnion(
+      input.deployments.map { DeploymentKey($0.specification) }
+        .filter { $0.endpoint == name }.map(\.name))
     if unit == .endpoint {
       // A document that cannot be read is a deployment that failed; its share stays written.
       for key in broken where key.kind == "deployment" && key.name.hasPrefix(name + "/") {

@@ -1,7 +1,6 @@
 internal import Documents
 internal import Registry
 
-
 /// A model written into a deployment instead of a reference to one. Source: `AZUREML.md` §1.6.
 package enum InlineModel {
   package struct Refusal: Error, Equatable {
