@@ -6,6 +6,7 @@ import Serving
 struct YAMLFile {
   let path: String
   let folder: String
+  private let isOnDisk: Bool
   var document: DocumentValue
 
   /// - Parameter name: Wins over the file's `name`.
@@ -13,6 +14,7 @@ struct YAMLFile {
     _ file: String?, name: String? = nil, assignments: [String] = [],
     extra: [(String, DocumentValue)] = []
   ) throws(CommandFailure) {
+    isOnDisk = file != nil
     if let file {
       path = LocalFile.absolute(file)
       folder = LocalFile.folder(of: file)
@@ -23,8 +25,8 @@ struct YAMLFile {
         throw CommandFailure("\(error)")
       }
     } else {
-      path = "the command line"
       folder = LocalFile.absolute(".")
+      path = folder + "/the command line"
       document = .object(DocumentObject())
     }
     guard case .object(var object) = document else {
@@ -54,7 +56,11 @@ struct YAMLFile {
 
   func model() throws(CommandFailure) -> ModelRegistration {
     do {
-      return try ModelYAML.registration(Document(document, source: path), file: path)
+      var registration = try ModelYAML.registration(
+        Document(document, source: path), file: path)
+      // Samples belong to a package that its YAML describes, not to the present folder.
+      if !isOnDisk { registration.extraFiles = [:] }
+      return registration
     } catch {
       throw CommandFailure("\(error)")
     }

@@ -24,15 +24,20 @@ import Testing
       GatewayProcess.executable.path, "serve", "--workspace", workspace.path, "--port", "0",
     ]
     gateway.standardOutput = output
-    gateway.standardError = try FileHandle(forWritingTo: log)
+    let logHandle = try FileHandle(forWritingTo: log)
+    try logHandle.seekToEnd()
+    gateway.standardError = logHandle
     gateway.standardInput = FileHandle.nullDevice
     try gateway.run()
     defer {
-      if gateway.isRunning {
-        // strace ends its tracee's tree: the one process that it started.
-        kill(gateway.processIdentifier, SIGTERM)
-        gateway.waitUntilExit()
+      // strace waits for the one process that it started; that one is ended by its pid.
+      let pid = gateway.processIdentifier
+      let children = try? String(
+        contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8)
+      if gateway.isRunning, let child = children.flatMap({ Int32($0.split(separator: " ").first ?? "") }) {
+        kill(child, SIGKILL)
       }
+      gateway.waitUntilExit()
     }
     var sawReady = false
     while let byte = try output.fileHandleForReading.read(upToCount: 1), !byte.isEmpty {
