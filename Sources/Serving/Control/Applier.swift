@@ -147,21 +147,21 @@ struct Applier {
         continue
       }
       var planned = PlannedDeployment(specification: item.specification, origin: item.origin)
-      do throws(ControlError) {
-        planned.model = try model(of: item)
-      } catch {
-        guard unit == .endpoint else {
-          fail(item.origin.key.description, "\(item.origin.path): $.model: \(error)")
-          continue
-        }
-        planned.failure = DeploymentFailure(code: "BadArgument", message: error.description)
-      }
       if let reason = item.specification.cannotRunReason {
         guard unit == .endpoint else {
           fail(item.origin.key.description, "\(item.origin.path): \(reason)")
           continue
         }
         planned.failure = DeploymentFailure(code: "BadArgument", message: reason)
+      }
+      do throws(ControlError) {
+        if planned.failure == nil { planned.model = try model(of: item) }
+      } catch {
+        guard unit == .endpoint else {
+          fail(item.origin.key.description, "\(item.origin.path): $.model: \(error)")
+          continue
+        }
+        planned.failure = DeploymentFailure(code: "BadArgument", message: error.description)
       }
       plan(&planned, current: current)
     }
