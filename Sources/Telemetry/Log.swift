@@ -15,31 +15,119 @@ package enum LogValue: Sendable {
 /// the caller never waits for the disk or the pipe. When that falls behind by more than
 /// `maxBufferedBytes`, lines are dropped and counted, and one line says how many.
 package final class Log: Sendable {
-  package enum Level: Int, Sendable, Comparable {
+  package enum Level: Int, Sendable, Comparable, CaseIterable {
     case debug, info, warning, error
+
+    /// - Parameter name: As in the settings and on the line: `debug`, `info`, `warning`, `error`.
+    package init?(name: String) {
+      guard let level = Self.allCases.first(where: { $0.name == name }) else { return nil }
+      self = level
+    }
+
+    package var name: String {
+      switch self {
+      case .debug: "debug"
+      case .info: "info"
+      case .warning: "warning"
+      case .error: "error"
+      }
+    }
+
     package static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
   }
 
+  /// Lines below this level are not written.
+  package let level: Level
+  private let buffer: Monitor<LogBuffer>
+
   /// - Parameter descriptor: Where lines go; 2 is standard error. Not closed.
   package init(descriptor: Int32 = 2, level: Level = .info, maxBufferedBytes: Int = 8 << 20) {
-    fatalError("skeleton")
+    self.level = level
+    buffer = Monitor(LogBuffer(maxBufferedBytes: maxBufferedBytes))
+    LogWriter(descriptor: descriptor, buffer: buffer).start()
   }
 
-  package let level: Level
+  deinit {
+    flush()
+    buffer.withLock { $0.isClosed = true }
+    buffer.broadcast()
+  }
+
+  /// Lines that were not written: the buffer was full, or the descriptor refused them.
+  package var droppedLines: UInt64 { buffer.withLock { $0.droppedLines } }
 
   package func write(
     _ level: Level, _ message: StaticString, _ fields: KeyValuePairs<StaticString, LogValue> = [:]
-  ) { fatalError("skeleton") }
+  ) {
+    guard level >= self.level else { return }
+    write(level, message.description) { line in
+      for (name, value) in fields { line.appendLogMember(name, value) }
+    }
+  }
 
   /// Appends a line made by the caller straight into the buffer: the request log's fast way.
-  /// `body` appends complete JSON members, each beginning with a comma, to the line's bytes.
+  /// `body` appends complete JSON members, each beginning with a comma, to the line's bytes:
+  /// `appendLogMember` does so for any value.
   package func write(
     _ level: Level, _ message: StaticString, members body: (inout [UInt8]) -> Void
-  ) { fatalError("skeleton") }
+  ) {
+    guard level >= self.level else { return }
+    var line = Self.makeLine(level)
+    line.appendLogText(message)
+    line.append(UInt8(ascii: "\""))
+    finish(line, body)
+  }
 
-  /// Waits until everything written so far is with the operating system. At shutdown.
-  package func flush() { fatalError("skeleton") }
+  /// For messages that a library made.
+  func write(_ level: Level, _ message: String, members body: (inout [UInt8]) -> Void) {
+    guard level >= self.level else { return }
+    var line = Self.makeLine(level)
+    line.appendLogText(message)
+    line.append(UInt8(ascii: "\""))
+    finish(line, body)
+  }
+
+  /// Waits until everything written so far is with the operating system, but no longer than
+  /// two seconds: a pipe that nobody reads must not hold up a shutdown.
+  package func flush() {
+    let target = buffer.withLock { state in
+      state.isFlushWanted = true
+      return state.acceptedLines
+    }
+    buffer.broadcast()
+    let deadline = MonotonicClock.system.now() + 2_000_000_000
+    _ = buffer.wait(until: deadline) { state in state.writtenLines >= target ? true : nil }
+  }
 
   /// A swift-log handler that writes here: for the libraries and rare lines.
-  package func makeLogger(label: String) -> Logger { fatalError("skeleton") }
+  package func makeLogger(label: String) -> Logger {
+    Logger(label: label, factory: { LogHandlerToLog(label: $0, log: self) })
+  }
+
+  /// All of a line but its time, which is put in front when the line takes its place in the
+  /// buffer: so times never run backwards from line to line.
+  private static func makeLine(_ level: Level) -> [UInt8] {
+    var line: [UInt8] = []
+    line.reserveCapacity(512)
+    let start: StaticString =
+      switch level {
+      case .debug: #","level":"debug","message":""#
+      case .info: #","level":"info","message":""#
+      case .warning: #","level":"warning","message":""#
+      case .error: #","level":"error","message":""#
+      }
+    line.appendLogText(start, isVerbatim: true)
+    return line
+  }
+
+  private func finish(_ start: consuming [UInt8], _ body: (inout [UInt8]) -> Void) {
+    var line = start
+    let bodyStart = line.count
+    body(&line)
+    line.repairLogText(from: bodyStart)
+    line.append(UInt8(ascii: "}"))
+    line.append(UInt8(ascii: "\n"))
+    let writerSleeps = buffer.withLock { $0.append(line) }
+    if writerSleeps { buffer.broadcast() }
+  }
 }

@@ -1,0 +1,159 @@
+/// JSON members for a log line, appended byte by byte without a document in between.
+extension [UInt8] {
+  /// Appends `,"name":value`.
+  package mutating func appendLogMember(_ name: StaticString, _ value: LogValue) {
+    switch value {
+    case .string(let text): appendLogMember(name, text)
+    case .integer(let number): appendLogMember(name, number)
+    case .decimal(let number):
+      appendLogName(name)
+      appendLogDecimal(number)
+    case .bool(let flag):
+      appendLogName(name)
+      append(contentsOf: flag ? "true".utf8 : "false".utf8)
+    }
+  }
+
+  package mutating func appendLogMember(_ name: StaticString, _ text: String) {
+    appendLogName(name)
+    append(UInt8(ascii: "\""))
+    appendLogText(text)
+    append(UInt8(ascii: "\""))
+  }
+
+  package mutating func appendLogMember(_ name: StaticString, _ number: Int64) {
+    appendLogName(name)
+    appendLogInteger(number.magnitude, isNegative: number < 0)
+  }
+
+  /// Bytes as a client sent them; what is not UTF-8 becomes U+FFFD.
+  package mutating func appendLogMember(_ name: StaticString, bytes: some Collection<UInt8>) {
+    appendLogMember(name, String(decoding: bytes, as: UTF8.self))
+  }
+
+  /// Appends a time span as milliseconds with three decimals, without floating point.
+  package mutating func appendLogMember(_ name: StaticString, millisecondsOf nanoseconds: UInt64) {
+    appendLogName(name)
+    appendLogThousandths(nanoseconds / 1000, isNegative: false)
+  }
+
+  private mutating func appendLogName(_ name: StaticString) {
+    append(UInt8(ascii: ","))
+    append(UInt8(ascii: "\""))
+    appendLogText(name)
+    append(UInt8(ascii: "\""))
+    append(UInt8(ascii: ":"))
+  }
+
+  private mutating func appendLogInteger(_ magnitude: UInt64, isNegative: Bool) {
+    if isNegative { append(UInt8(ascii: "-")) }
+    let start = count
+    var rest = magnitude
+    repeat {
+      append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+      rest /= 10
+    } while rest > 0
+    self[start...].reverse()
+  }
+
+  private mutating func appendLogDecimal(_ number: Double) {
+    // JSON has no word for what is not finite.
+    guard number.isFinite else { return append(contentsOf: "null".utf8) }
+    let thousandths = (number.magnitude * 1000).rounded()
+    guard thousandths < 0x1p63 else { return append(contentsOf: number.description.utf8) }
+    appendLogThousandths(UInt64(thousandths), isNegative: number < 0 && thousandths > 0)
+  }
+
+  private mutating func appendLogThousandths(_ thousandths: UInt64, isNegative: Bool) {
+    appendLogInteger(thousandths / 1000, isNegative: isNegative)
+    let rest = UInt8(truncatingIfNeeded: thousandths % 1000 / 10)
+    append(UInt8(ascii: "."))
+    append(UInt8(ascii: "0") + rest / 10)
+    append(UInt8(ascii: "0") + rest % 10)
+    append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: thousandths % 10))
+  }
+
+  /// - Parameter isVerbatim: The text is JSON already.
+  mutating func appendLogText(_ text: StaticString, isVerbatim: Bool = false) {
+    guard text.hasPointerRepresentation else { return appendLogText(text.description) }
+    let bytes = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    if isVerbatim { append(contentsOf: bytes) } else { appendLogEscaped(bytes) }
+  }
+
+  mutating func appendLogText(_ text: String) {
+    var text = text
+    text.withUTF8 { appendLogEscaped($0) }
+  }
+
+  /// - Precondition: `bytes` are valid UTF-8.
+  private mutating func appendLogEscaped(_ bytes: UnsafeBufferPointer<UInt8>) {
+    var runStart = 0
+    var index = 0
+    while index < bytes.count {
+      let length = Self.escapedLength(bytes, at: index)
+      if length == 0 {
+        index += 1
+        continue
+      }
+      append(contentsOf: UnsafeBufferPointer(rebasing: bytes[runStart..<index]))
+      appendLogEscape(bytes, at: index, length: length)
+      index += length
+      runStart = index
+    }
+    append(contentsOf: UnsafeBufferPointer(rebasing: bytes[runStart...]))
+  }
+
+  /// How many bytes the character at `index` has if it must be escaped, else 0.
+  ///
+  /// Beside what JSON asks for: DEL and the C1 controls, which terminals act on, and U+2028 and
+  /// U+2029, which some readers take for the end of a line.
+  private static func escapedLength(_ bytes: UnsafeBufferPointer<UInt8>, at index: Int) -> Int {
+    switch bytes[index] {
+    case 0x00..<0x20, 0x22, 0x5C, 0x7F: return 1
+    case 0xC2 where index + 1 < bytes.count && bytes[index + 1] < 0xA0: return 2
+    case 0xE2
+    where index + 2 < bytes.count && bytes[index + 1] == 0x80 && bytes[index + 2] & 0xFE == 0xA8:
+      return 3
+    default: return 0
+    }
+  }
+
+  private mutating func appendLogEscape(
+    _ bytes: UnsafeBufferPointer<UInt8>, at index: Int, length: Int
+  ) {
+    let byte = bytes[index]
+    append(UInt8(ascii: "\\"))
+    switch (length, byte) {
+    case (1, 0x22), (1, 0x5C): append(byte)
+    case (1, 0x0A): append(UInt8(ascii: "n"))
+    case (1, 0x0D): append(UInt8(ascii: "r"))
+    case (1, 0x09): append(UInt8(ascii: "t"))
+    case (1, _): appendLogHex(UInt16(byte))
+    case (2, _): appendLogHex(UInt16(bytes[index + 1]))
+    default: appendLogHex(0x2000 | UInt16(bytes[index + 2] & 0x3F))
+    }
+  }
+
+  private mutating func appendLogHex(_ code: UInt16) {
+    append(UInt8(ascii: "u"))
+    for shift in [12, 8, 4, 0] as [UInt16] {
+      let digit = UInt8(truncatingIfNeeded: code >> shift) & 0xF
+      append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+    }
+  }
+
+  /// Makes members that a caller appended fit for one line: bytes that are not UTF-8 become
+  /// U+FFFD, raw control characters become spaces.
+  mutating func repairLogText(from start: Int) {
+    var highest: UInt8 = 0
+    var lowest: UInt8 = 0xFF
+    for index in start..<count {
+      highest = Swift.max(highest, self[index])
+      lowest = Swift.min(lowest, self[index])
+    }
+    if start == count || (lowest >= 0x20 && highest < 0x7F) { return }
+    let repaired = String(decoding: self[start...], as: UTF8.self)
+    removeSubrange(start...)
+    append(contentsOf: repaired.utf8.lazy.map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 })
+  }
+}
