@@ -129,7 +129,9 @@ struct LogClock {
       let text = String(number)
       return String(repeating: "0", count: max(0, count - text.count)) + text
     }
-    let date = [digits(parts.tm_year + 1900, 4), digits(parts.tm_mon + 1, 2), digits(parts.tm_mday, 2)]
+    let date = [
+      digits(parts.tm_year + 1900, 4), digits(parts.tm_mon + 1, 2), digits(parts.tm_mday, 2),
+    ]
     let time = [digits(parts.tm_hour, 2), digits(parts.tm_min, 2), digits(parts.tm_sec, 2)]
     return Array(
       (#"{"time":""# + date.joined(separator: "-") + "T" + time.joined(separator: ":") + ".").utf8)

@@ -49,8 +49,7 @@ package final class MetricRegistry: Sendable {
   package func remove(labels: [(name: String, value: String)]) {
     let removed = MetricLabels(labels)
     families.withLock { families in
-      for (name, known) in families {
-        var family = known
+      for (name, var family) in families {
         family.series = family.series.filter { labels, _ in !removed.isContained(in: labels) }
         families[name] = family.series.isEmpty ? nil : family
       }

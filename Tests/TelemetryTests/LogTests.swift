@@ -1,128 +1,177 @@
 import Foundation
-import Glibc
-import Telemetry
+import Logging
 import Testing
 
+@testable import Telemetry
+
 @Suite struct LogTests {
-  /// A log into a file, and its lines once flushed.
-  private func lines(
-    maxBufferedBytes: Int = 8 << 20, level: Log.Level = .debug, _ body: (Log) -> Void
-  ) throws -> [String] {
-    let path = FileManager.default.temporaryDirectory
-      .appendingPathComponent("swerve-log-\(UUID().uuidString)")
-    defer { try? FileManager.default.removeItem(at: path) }
-    let descriptor = open(path.path, O_WRONLY | O_CREAT, 0o600)
-    defer { close(descriptor) }
-    let log = Log(descriptor: descriptor, level: level, maxBufferedBytes: maxBufferedBytes)
-    body(log)
+  @Test func `a line is one object with its members in order`() throws {
+    let output = PipeOutput()
+    let log = Log(descriptor: output.writeEnd)
+    log.write(
+      .warning, "disk \"slow\"",
+      [
+        "path": .string("/a"), "rows": .integer(-12), "ms": .decimal(1.0625), "ok": .bool(true),
+        "bad": .decimal(.nan),
+      ])
     log.flush()
-    let data = try Data(contentsOf: path)
-    let text = try #require(String(validating: data, as: UTF8.self), "the log is UTF-8")
-    return text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
+    let line = try #require(output.takeLines().first)
+    let pattern = #/\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",(?<rest>.*)\}/#
+    let match = try #require(try pattern.wholeMatch(in: line), "\(line)")
+    #expect(
+      match.rest
+        == #""level":"warning","message":"disk \"slow\"","path":"/a","rows":-12,"ms":1.063,"#
+        + #""ok":true,"bad":null"#)
   }
 
-  private func object(_ line: String) throws -> [String: Any] {
-    try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+  @Test(arguments: [
+    "plain", "", "quote \" and \\", "line\nfeed\r\tand \u{0}nul \u{1F}", "\u{7F}\u{85}\u{9B}[2J",
+    "\u{2028}\u{2029}", "Grüße 你好 👩‍👩‍👧 \u{FFFD}", "\u{C2A0}\u{2027}\u{202A}",
+    "}\n{\"level\":\"error\"}",
+  ])
+  func `a hostile string comes back whole from one line without control characters`(
+    text: String
+  ) throws {
+    let output = PipeOutput()
+    let log = Log(descriptor: output.writeEnd)
+    log.write(.info, "m", ["text": .string(text)])
+    log.flush()
+    let bytes = output.takeBytes()
+    #expect(bytes.count { $0 == UInt8(ascii: "\n") } == 1 && bytes.last == UInt8(ascii: "\n"))
+    let line = try #require(String(validating: bytes.dropLast(), as: UTF8.self))
+    #expect(line.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control })
+    #expect(try members(line)["text"] as? String == text)
   }
 
-  @Test func `a line is one JSON object with time, level, message and the fields`() throws {
-    let line = try #require(
-      try lines { log in
-        log.write(
-          .warning, "endpoint changed",
-          [
-            "endpoint": .string("iris"), "percent": .integer(90), "ms": .decimal(1.5),
-            "ok": .bool(true),
-          ])
-      }.first)
-    let object = try object(line)
-    #expect(object["level"] as? String == "warning")
-    #expect(object["message"] as? String == "endpoint changed")
-    #expect(object["endpoint"] as? String == "iris")
-    #expect(object["percent"] as? Int == 90)
-    #expect(object["ms"] as? Double == 1.5)
-    #expect(object["ok"] as? Bool == true)
-    let time = try #require(object["time"] as? String)
-    #expect(time.count == "2026-11-21T05:00:00.000Z".count && time.hasSuffix("Z"), "\(time)")
-  }
-
-  @Test func `what a client sends cannot break a line or its encoding`() throws {
-    let hostile = "a\"b\\c\nd\u{0}e\u{1F}f\u{2028}g"
-    let written = try lines { log in
-      log.write(.info, "request", ["agent": .string(hostile)])
-      log.write(.info, "request") { line in
-        line.appendLogMember("agent", bytes: [0xFF, 0x41, 0xC3, 0x28])
-      }
-      // A caller that appends raw bytes which are no UTF-8.
-      log.write(.info, "request") { line in
-        line.append(contentsOf: ",\"x\":\"".utf8)
-        line.append(0xFE)
-        line.append(contentsOf: "\"".utf8)
-      }
+  @Test func `bytes that are not UTF-8 become U+FFFD`() throws {
+    let output = PipeOutput()
+    let log = Log(descriptor: output.writeEnd)
+    log.write(.info, "m") { line in
+      line.appendLogMember("agent", bytes: [0x61, 0xFF, 0xC0, 0xAF, 0x62] as [UInt8])
+      line.append(contentsOf: Array(#","raw":"x"#.utf8) + [0xED, 0xA0, 0x0A, 0x80])
+      line.append(contentsOf: Array(#"y""#.utf8))
     }
-    #expect(written.count == 3)
-    #expect(try object(written[0])["agent"] as? String == hostile)
-    #expect(try object(written[1])["agent"] as? String == "\u{FFFD}A\u{FFFD}(")
-    #expect(try object(written[2])["x"] as? String == "\u{FFFD}")
+    log.flush()
+    let bytes = output.takeBytes()
+    let line = try #require(String(validating: bytes.dropLast(), as: UTF8.self))
+    let found = try members(line)
+    #expect(found["agent"] as? String == "a\u{FFFD}\u{FFFD}\u{FFFD}b")
+    let raw = try #require(found["raw"] as? String)
+    #expect(raw.hasPrefix("x\u{FFFD}") && raw.hasSuffix("\u{FFFD}y") && !raw.contains("\n"))
   }
 
-  @Test func `lines of eight threads stay whole and none is lost`() throws {
-    let written = try lines { log in
-      DispatchQueue.concurrentPerform(iterations: 8) { thread in
-        for index in 0..<500 {
-          log.write(
-            .info, "line", ["thread": .integer(Int64(thread)), "index": .integer(Int64(index))])
+  @Test(arguments: [
+    (0, 0, "1970-01-01T00:00:00.000Z"), (951_782_399, 999_999_999, "2000-02-28T23:59:59.999Z"),
+    (1_709_164_800, 7_000_000, "2024-02-29T00:00:00.007Z"),
+  ])
+  func `time is RFC 3339 in UTC`(second: Int, nanosecond: Int, expected: String) {
+    var clock = LogClock()
+    var bytes: [UInt8] = []
+    clock.appendTimeMember(second: 1, nanosecond: 0, to: &bytes)
+    bytes = []
+    clock.appendTimeMember(second: second, nanosecond: nanosecond, to: &bytes)
+    #expect(String(decoding: bytes, as: UTF8.self) == #"{"time":""# + expected + #"""#)
+    #expect(bytes.count == LogClock.memberBytes)
+  }
+
+  @Test(arguments: [
+    (0, "0.000"), (0.0004, "0.000"), (-0.0004, "0.000"), (-1.5, "-1.500"), (1234.5678, "1234.568"),
+    (.infinity, "null"), (1e300, "1e+300"),
+  ])
+  func `a decimal has three digits`(number: Double, expected: String) {
+    var bytes: [UInt8] = []
+    bytes.appendLogMember("x", .decimal(number))
+    #expect(String(decoding: bytes, as: UTF8.self) == #","x":"# + expected)
+  }
+
+  @Test func `lines below the level are not written`() {
+    let output = PipeOutput()
+    let log = Log(descriptor: output.writeEnd, level: .warning)
+    log.write(.info, "quiet")
+    log.write(.info, "quiet") { _ in Issue.record("asked for the members of a line left out") }
+    log.write(.error, "loud")
+    log.flush()
+    #expect(output.takeLines().count == 1)
+    #expect(Log.Level(name: "warning") == .warning)
+    #expect(Log.Level(name: "WARN") == nil)
+  }
+
+  @Test func `lines of many threads do not mix and keep each thread's order`() async throws {
+    let file = FileOutput()
+    let log = Log(descriptor: file.descriptor)
+    await withTaskGroup(of: Void.self) { group in
+      for thread in 0..<4 {
+        group.addTask {
+          for step in 0..<1_000 {
+            log.write(
+              .info, "m", ["thread": .integer(Int64(thread)), "step": .integer(Int64(step))])
+          }
         }
       }
     }
-    #expect(written.count == 4000)
-    var next = [Int](repeating: 0, count: 8)
-    for line in written {
-      let object = try object(line)
-      let thread = try #require(object["thread"] as? Int)
-      #expect(object["index"] as? Int == next[thread], "a thread's lines keep their order")
-      next[thread] += 1
-    }
-  }
-
-  @Test func `a level below the log's is not written`() throws {
-    let written = try lines(level: .warning) { log in
-      log.write(.info, "quiet")
-      log.write(.error, "loud")
-    }
-    #expect(written.count == 1)
-    #expect(written[0].contains("loud"))
-  }
-
-  @Test func `lines that a stuck pipe cannot take are dropped, counted and told`() throws {
-    var ends: [Int32] = [0, 0]
-    #expect(pipe(&ends) == 0)
-    let log = Log(descriptor: ends[1], level: .info, maxBufferedBytes: 4096)
-    for index in 0..<20_000 { log.write(.info, "line", ["index": .integer(Int64(index))]) }
-    // Now somebody reads: what was kept comes out whole, and one line says how many are gone.
-    let reader = ends[0]
-    let collected = DispatchGroup()
-    nonisolated(unsafe) var bytes: [UInt8] = []
-    collected.enter()
-    Thread.detachNewThread {
-      var block = [UInt8](repeating: 0, count: 65536)
-      while true {
-        let count = read(reader, &block, block.count)
-        if count <= 0 { break }
-        bytes.append(contentsOf: block[0..<count])
-      }
-      collected.leave()
-    }
-    usleep(200_000)
-    log.write(.info, "last")
     log.flush()
-    close(ends[1])
-    collected.wait()
-    close(reader)
-    let text = String(decoding: bytes, as: UTF8.self)
-    let written = text.split(separator: "\n")
-    for line in written { _ = try object(String(line)) }
-    #expect(written.count < 20_000)
-    #expect(text.contains("dropped"), "one line tells of the dropped ones")
+    var next = [0, 0, 0, 0]
+    var latest = ""
+    for line in file.lines() {
+      let found = try members(line)
+      let thread = try #require(found["thread"] as? Int)
+      #expect(found["step"] as? Int == next[thread])
+      next[thread] += 1
+      let time = try #require(found["time"] as? String)
+      #expect(time >= latest)
+      latest = time
+    }
+    #expect(next == [1_000, 1_000, 1_000, 1_000])
+    #expect(log.droppedLines == 0)
+  }
+
+  @Test func `a full buffer drops lines and one line says how many`() throws {
+    let output = PipeOutput(isNonBlocking: true)
+    let log = Log(descriptor: output.writeEnd, maxBufferedBytes: 200_000)
+    let filler = String(repeating: "x", count: 900)
+    for step in 0..<1_000 {
+      log.write(.info, "m", ["step": .integer(Int64(step)), "filler": .string(filler)])
+    }
+    let dropped = log.droppedLines
+    #expect(dropped > 0)
+    var lines = output.takeLines(until: { $0.contains("log lines dropped") })
+    log.flush()
+    lines += output.takeLines()
+    let told = try lines.filter { $0.contains("log lines dropped") }.map {
+      try #require(try members($0)["lines"] as? Int)
+    }
+    #expect(told.reduce(0, +) == Int(dropped))
+    #expect(lines.count { $0.contains("filler") } == 1_000 - Int(dropped))
+  }
+
+  @Test func `a reader that went away loses lines and hurts nobody`() {
+    let output = PipeOutput()
+    let log = Log(descriptor: output.writeEnd)
+    output.closeReadEnd()
+    log.write(.info, "lost")
+    log.flush()
+    #expect(log.droppedLines == 1)
+  }
+
+  @Test func `swift-log writes here with its metadata in one object`() throws {
+    let output = PipeOutput()
+    let log = Log(descriptor: output.writeEnd)
+    var logger = log.makeLogger(label: "db")
+    logger[metadataKey: "level"] = "\"x\""
+    logger.debug("not this")
+    logger.notice("opened \u{1}", metadata: ["path": "/w"])
+    log.flush()
+    let lines = output.takeLines()
+    #expect(lines.count == 1)
+    let found = try members(try #require(lines.first))
+    #expect(found["level"] as? String == "info")
+    #expect(found["message"] as? String == "opened \u{1}")
+    #expect(found["label"] as? String == "db")
+    #expect(found["metadata"] as? [String: String] == ["level": "\"x\"", "path": "/w"])
+  }
+
+  private func members(_ line: String) throws -> [String: Any] {
+    let object = try JSONSerialization.jsonObject(with: Data(line.utf8))
+    return try #require(object as? [String: Any])
   }
 }

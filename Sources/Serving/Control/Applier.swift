@@ -147,21 +147,21 @@ struct Applier {
         continue
       }
       var planned = PlannedDeployment(specification: item.specification, origin: item.origin)
-      do throws(ControlError) {
-        planned.model = try model(of: item)
-      } catch {
-        guard unit == .endpoint else {
-          fail(item.origin.key.description, "\(item.origin.path): $.model: \(error)")
-          continue
-        }
-        planned.failure = DeploymentFailure(code: "BadArgument", message: error.description)
-      }
       if let reason = item.specification.cannotRunReason {
         guard unit == .endpoint else {
           fail(item.origin.key.description, "\(item.origin.path): \(reason)")
           continue
         }
         planned.failure = DeploymentFailure(code: "BadArgument", message: reason)
+      }
+      do throws(ControlError) {
+        if planned.failure == nil { planned.model = try model(of: item) }
+      } catch {
+        guard unit == .endpoint else {
+          fail(item.origin.key.description, "\(item.origin.path): $.model: \(error)")
+          continue
+        }
+        planned.failure = DeploymentFailure(code: "BadArgument", message: error.description)
       }
       plan(&planned, current: current)
     }
@@ -320,7 +320,7 @@ struct Applier {
       fail(origin.key.description, "\(origin.path): \(failure.message)")
     }
     if unit == .everything && !faults.isEmpty {
-      control.release(deployments.map(\.key))
+      control.release(loading.map { deployments[$0].key })
       throw .documents(faults)
     }
   }
@@ -386,6 +386,12 @@ struct Applier {
     let key = planned.key
     let current = state.catalog.deployments[key]
     let endpoint = try state.catalog.endpoint(key.endpoint)
+    try state.refuseWhenBusy(key)
+    // The lock was not held since the plan was made.
+    guard current?.record.generation == before.catalog.deployments[key]?.record.generation else {
+      throw .conflict("deployment '\(key)' was changed by another operation; apply again")
+    }
+    if let model = planned.model { try store.requireModel(model) }
     let time = currentTime()
     var specification = planned.specification
     specification.endpointName = endpoint.specification.name

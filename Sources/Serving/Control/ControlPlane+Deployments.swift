@@ -54,6 +54,7 @@ extension ControlPlane {
     let endpoint = try state.catalog.endpoint(wanted.endpointName)
     let key = DeploymentKey(wanted)
     try state.refuseWhenBusy(key)
+    if let model { try store.requireModel(model) }
     let current = state.catalog.deployments[key]
     var specification = wanted
     specification.endpointName = endpoint.specification.name

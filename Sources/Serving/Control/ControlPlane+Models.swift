@@ -38,14 +38,16 @@ extension ControlPlane {
   package func deleteModel(
     name: String, version: String, by actor: Actor
   ) throws(ControlError) {
-    // Held so that no deployment begins to use it between the question and the answer.
-    let catalog = snapshot.catalog
-    do throws(RegistryError) {
-      try registry.delete(name: name, version: version) { _ throws(StoreError) in
-        users(of: "\(name):\(version)", in: catalog)
+    // No change happens meanwhile: no deployment begins to use it between question and answer.
+    try adjust { (state) throws(ControlError) in
+      let catalog = state.catalog
+      do throws(RegistryError) {
+        try registry.delete(name: name, version: version) { _ throws(StoreError) in
+          users(of: "\(name):\(version)", in: catalog)
+        }
+      } catch {
+        throw .registry(error)
       }
-    } catch {
-      throw .registry(error)
     }
     try change { (_, store) throws(ControlError) in
       try store.audit("delete", "model \(name):\(version)", by: actor, at: currentTime())

@@ -71,6 +71,16 @@ struct EndpointStore {
     return rows.first?.integer("value") ?? 1
   }
 
+  /// A model may have been deleted since it was looked up.
+  func requireModel(_ model: ModelVersion) throws(ControlError) {
+    let rows = try query(
+      "SELECT 1 FROM models WHERE name = ? AND version = ?", .text(model.name),
+      .text(model.version))
+    guard !rows.isEmpty else {
+      throw .conflict("model \(model.name):\(model.version) was deleted by another operation")
+    }
+  }
+
   // MARK: Keys
 
   func keys(sealer: Sealer) throws(ControlError) -> [String: ControlPlane.Keys] {

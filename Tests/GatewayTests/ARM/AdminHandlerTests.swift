@@ -1,0 +1,179 @@
+import Digest
+import Documents
+import Executors
+import Foundation
+import HTTP
+import Registry
+import Store
+import Telemetry
+import Testing
+
+@testable import Gateway
+@testable import Serving
+
+/// The admin API over a real socket, with the sample packages of `models/`.
+@Suite struct AdminHandlerTests {
+  private static let workspace =
+    "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
+
+  private final class Bench {
+    let folder = NSTemporaryDirectory() + "swerve-admin-" + UUID().uuidString
+    let database: Database
+    let registry: ModelRegistry
+    let service: ScoringService
+    let control: ControlPlane
+    let server: HTTPServer
+    let client: HTTPClient
+
+    init() throws {
+      try FileManager.default.createDirectory(
+        atPath: folder + "/models", withIntermediateDirectories: true)
+      database = try Database(path: folder + "/swerve.db")
+      registry = try ModelRegistry(
+        database: database, folder: folder + "/models", inspector: ModelInspector())
+      let metrics = MetricRegistry()
+      let log = Log(descriptor: 2, level: .error)
+      service = ScoringService(metrics: metrics, log: log, threads: 1)
+      control = ControlPlane(
+        database: database, registry: registry, service: service,
+        sealer: Sealer(secret: [UInt8](repeating: 1, count: 32)), metrics: metrics, log: log,
+        keysFolder: nil
+      ) { (specification, generation, version, package) throws(DeploymentFailure) in
+        // The model itself, without the warm-up: that has tests of its own.
+        do throws(ModelFormatError) {
+          return LiveDeployment(
+            specification, generation: generation, modelName: version.name,
+            modelVersion: version.version,
+            model: try ModelLoader.load(
+              path: package + "/" + version.artifact, type: version.type,
+              properties: version.properties),
+            metrics: metrics, cost: CostEstimate(nanoseconds: 1000, bodyByteCount: 100))
+        } catch {
+          throw DeploymentFailure(code: "BadArgument", message: "\(error)")
+        }
+      }
+      try control.start()
+      server = try HTTPServer(
+        HTTPServerConfiguration(address: .unix(path: folder + "/swerve.sock")),
+        handler: AdminHandler(
+          control: control, registry: registry, status: { ["version": "test"] },
+          scoringAddress: { "http://127.0.0.1:1" }, log: log))
+      client = HTTPClient(.unix(path: folder + "/swerve.sock"))
+    }
+
+    deinit {
+      server.stop(deadline: MonotonicClock.system.now() + 1_000_000_000)
+      control.stop()
+      service.stop()
+      database.close()
+      try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    func send(
+      _ method: String, _ path: String, _ body: DocumentValue? = nil
+    ) throws -> (status: Int, body: DocumentValue, response: HTTPClient.Response) {
+      var bytes: [UInt8] = []
+      if let body {
+        var writer = JSONWriter()
+        writer.document(body)
+        bytes = writer.bytes
+      }
+      let response = try client.send(method: method, path: path, body: bytes)
+      let value: DocumentValue =
+        response.body.isEmpty
+        ? .null
+        : (try? JSONReader.read(String(decoding: response.body, as: UTF8.self), source: path))
+          ?? .null
+      return (response.status, value, response)
+    }
+  }
+
+  private func samples() throws -> [ApplyDocument] {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent()
+    return try ApplyDocument.read(root.appending(path: "models").path)
+  }
+
+  @Test func `the sample packages are applied, shown and changed over the socket`() throws {
+    let bench = try Bench()
+    let workspace = Self.workspace
+    let documents = DocumentValue.array(
+      try samples().map { ["path": .string($0.path), "text": .string($0.text)] })
+    let applied = try bench.send("POST", "\(workspace)/apply", ["documents": documents])
+    #expect(applied.status == 200, "\(applied.body)")
+    let again = try bench.send("POST", "\(workspace)/apply", ["documents": documents])
+    guard case .array(let changes)? = again.body.value(at: "changes") else {
+      Issue.record("\(again.body)")
+      return
+    }
+    #expect(changes.allSatisfy { $0.value(at: "action") == "unchanged" })
+
+    let base = "\(workspace)/onlineEndpoints/breast-cancer"
+    let shown = try bench.send("GET", base.replacing("onlineEndpoints", with: "ONLINEENDPOINTS"))
+    #expect(shown.status == 200)
+    #expect(shown.body.value(at: "properties.traffic.blue") == 90)
+    #expect(
+      shown.body.value(at: "properties.scoringUri")
+        == "http://127.0.0.1:1/endpoints/breast-cancer/score")
+    let keys = try bench.send("POST", "\(base)/listKeys")
+    guard case .string(let key)? = keys.body.value(at: "primaryKey") else {
+      Issue.record("\(keys.body)")
+      return
+    }
+    #expect(EndpointKey.isWellFormed(key))
+
+    let wrong = try bench.send("PATCH", base, ["properties": ["traffic": ["blue": 90]]])
+    #expect(wrong.status == 400)
+    let moved = try bench.send(
+      "PATCH", base, ["properties": ["traffic": ["blue": 50, "green": 50]]])
+    #expect(moved.status == 200, "\(moved.body)")
+
+    let deployment = try bench.send("GET", "\(base)/deployments/green")
+    #expect(deployment.body.value(at: "properties.provisioningState") == "Succeeded")
+    let put = try bench.send("PUT", "\(base)/deployments/third", deployment.body)
+    #expect(put.status == 201, "\(put.body)")
+    let operation = try #require(put.response.header("Azure-AsyncOperation"))
+    var status: DocumentValue? = "InProgress"
+    for _ in 0..<400 where status == "InProgress" {
+      status = try bench.send("GET", operation).body.value(at: "status")
+      usleep(10_000)
+    }
+    #expect(status == "Succeeded")
+    #expect(try bench.send("DELETE", "\(base)/deployments/green").status == 409)
+    let deleted = try bench.send("DELETE", "\(base)/deployments/third")
+    #expect(deleted.status == 202)
+    let location = try #require(deleted.response.header("Location"))
+    #expect(try bench.send("GET", location).status == 204)
+
+    let version = try bench.send("GET", "\(workspace)/models/breast-cancer/versions/2")
+    #expect(version.body.value(at: "properties.usedBy") == ["breast-cancer/green"])
+    let file = try bench.send(
+      "GET", "\(workspace)/models/breast-cancer/versions/2/package/model.json")
+    #expect(file.status == 200 && file.response.body.count > 1000)
+    let escaping = try bench.send(
+      "GET", "\(workspace)/models/breast-cancer/versions/2/package/..%2F..%2Fswerve.db")
+    #expect(escaping.status == 404 || escaping.status == 400)
+    #expect(
+      try bench.send("DELETE", "\(workspace)/models/breast-cancer/versions/2").status == 409)
+    let state = try bench.send("GET", "\(workspace)/swerve/status")
+    #expect(state.body.value(at: "ready") == true)
+    guard case .array(let deployments)? = state.body.value(at: "deployments") else {
+      Issue.record("\(state.body)")
+      return
+    }
+    #expect(deployments.count == 5)
+    #expect(deployments.allSatisfy { $0.value(at: "state") == "Succeeded" })
+  }
+
+  @Test func `errors have Azure's form`() throws {
+    let bench = try Bench()
+    let missing = try bench.send("GET", "\(Self.workspace)/onlineEndpoints/nope")
+    #expect(missing.status == 404)
+    #expect(missing.body.value(at: "error.code") == "ResourceNotFound")
+    #expect(try bench.send("GET", "/nothing").status == 404)
+    #expect(try bench.send("DELETE", "\(Self.workspace)/models").status == 405)
+    let bad = try bench.client.send(
+      method: "PUT", path: "\(Self.workspace)/onlineEndpoints/churn", body: Array("{".utf8))
+    #expect(bad.status == 400)
+  }
+}

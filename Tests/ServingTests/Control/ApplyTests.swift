@@ -1,0 +1,188 @@
+import Foundation
+import Registry
+import Synchronization
+import Testing
+
+@testable import Serving
+
+@Suite struct ApplyTests {
+  private func changes(_ report: ApplyReport) -> [String] {
+    report.changes.filter { $0.action != .unchanged }.map { "\($0.action.rawValue) \($0.resource)" }
+  }
+
+  @Test func `documents become endpoints, deployments and traffic in one apply`() throws {
+    let bench = try ControlBench()
+    let report = try bench.apply([
+      bench.deployment("blue", answer: "1"), bench.deployment("green", answer: "2"),
+      bench.endpoint(traffic: "blue: 90, green: 10"),
+    ])
+    #expect(
+      Set(changes(report)) == [
+        "create endpoint churn", "create deployment churn/blue", "create deployment churn/green",
+      ])
+    #expect(bench.answer("blue") == 1)
+    #expect(bench.answer("green") == 2)
+    #expect(try bench.control.endpoint("Churn").specification.traffic == ["blue": 90, "green": 10])
+    #expect(bench.service.table.endpoints["churn"]?.keys.count == 2)
+  }
+
+  @Test func `traffic alone loads nothing`() throws {
+    let bench = try ControlBench()
+    let deployments = [
+      try bench.deployment("blue", answer: "1"), try bench.deployment("green", answer: "2"),
+    ]
+    try bench.apply(deployments + [bench.endpoint(traffic: "blue: 90, green: 10")])
+    let generation = try bench.control.deployment("blue", of: "churn").generation
+    let report = try bench.apply(deployments + [bench.endpoint(traffic: "blue: 50, green: 50")])
+    #expect(changes(report) == ["update endpoint churn"])
+    #expect(report.changes.last?.detail == "traffic.blue: 90 → 50; traffic.green: 10 → 50")
+    #expect(bench.loadCount.loads.load(ordering: .relaxed) == 2)
+    #expect(try bench.control.deployment("blue", of: "churn").generation == generation)
+  }
+
+  @Test func `tags alone load nothing`() throws {
+    let bench = try ControlBench()
+    try bench.apply([bench.endpoint(), bench.deployment("blue", answer: "1")])
+    let report = try bench.apply([bench.deployment("blue", answer: "1", tag: "b")])
+    #expect(report.changes.map(\.detail) == ["tags.tag: a → b"])
+    #expect(bench.loadCount.loads.load(ordering: .relaxed) == 1)
+    #expect(try bench.control.deployment("blue", of: "churn").specification.tags == ["tag": "b"])
+  }
+
+  @Test func `one bad document among good ones changes nothing, and all faults are told`() throws {
+    let bench = try ControlBench()
+    try bench.apply([bench.endpoint(), bench.deployment("blue", answer: "1")])
+    let before = bench.control.snapshot.catalog
+    let faults = try #require(throws: ControlError.self) {
+      try bench.apply([
+        bench.endpoint(traffic: "blue: 90"),
+        bench.deployment("green", answer: "2"),
+        bench.document("x.yml", "name: xyz\nauth_mode: key\nauth_mod: key\n"),
+        bench.document("y.yml", "name: [\n"),
+      ])
+    }
+    guard case .documents(let sentences) = faults else {
+      Issue.record("\(faults)")
+      return
+    }
+    #expect(sentences.count == 3)
+    #expect(sentences.contains { $0.contains("sums to 90") && $0.contains("$.traffic") })
+    #expect(sentences.contains { $0.contains("auth_mod") && $0.contains("did you mean") })
+    #expect(bench.control.snapshot.catalog == before)
+    #expect(try bench.registry.models(.all).count == 1)
+  }
+
+  @Test func `a model that does not load stops everything`() throws {
+    let bench = try ControlBench()
+    #expect(throws: ControlError.self) {
+      try bench.apply([
+        bench.endpoint(traffic: "blue: 100"), bench.deployment("blue", answer: "1"),
+        bench.deployment("green", answer: "broken"),
+      ])
+    }
+    #expect(try bench.control.endpoints().isEmpty)
+    #expect(try bench.registry.models(.all).isEmpty)
+    #expect(bench.service.table.endpoints.isEmpty)
+    #expect(bench.control.snapshot.busy.isEmpty)
+  }
+
+  @Test func `at start one rotten deployment leaves the others`() throws {
+    let bench = try ControlBench()
+    let report = try bench.apply(
+      [
+        bench.endpoint(traffic: "blue: 100"), bench.deployment("blue", answer: "broken"),
+        bench.endpoint("iris", traffic: "blue: 100"),
+        bench.deployment("blue", of: "iris", answer: "3"),
+      ], unit: .endpoint)
+    #expect(
+      report.changes.filter { $0.action == .failed }.map(\.resource) == ["deployment churn/blue"])
+    #expect(bench.answer("blue", of: "iris") == 3)
+    let failed = try bench.control.deployment("blue", of: "churn")
+    #expect(failed.provisioningState == "Failed")
+    #expect(failed.failure?.message == "the model is broken")
+    #expect(try bench.control.endpoint("churn").specification.traffic == ["blue": 100])
+    #expect(bench.service.table.endpoints["churn"]?.unavailable["blue"] == "the model is broken")
+  }
+
+  @Test func `an edit by hand survives the same documents and a restart`() throws {
+    let bench = try ControlBench()
+    let documents = [
+      try bench.deployment("blue", answer: "1"), try bench.deployment("green", answer: "2"),
+      bench.endpoint(traffic: "blue: 100"),
+    ]
+    try bench.apply(documents, unit: .endpoint)
+    var edited = try bench.control.endpoint("churn").specification
+    edited.traffic = ["blue": 0, "green": 100]
+    _ = try bench.control.putEndpoint(edited, by: bench.actor)
+    try bench.restart()
+    let report = try bench.apply(documents, unit: .endpoint)
+    #expect(changes(report).isEmpty)
+    #expect(try bench.control.endpoint("churn").specification.traffic["green"] == 100)
+    #expect(bench.answer("green") == 2)
+  }
+
+  @Test func `pruning deletes what an earlier apply made, and nothing else`() throws {
+    let bench = try ControlBench()
+    let blue = try bench.deployment("blue", answer: "1")
+    let green = try bench.deployment("green", answer: "2")
+    try bench.apply([bench.endpoint(traffic: "blue: 100"), blue, green])
+    _ = try bench.control.putEndpoint(EndpointSpecification(name: "byhand"), by: bench.actor)
+    let report = try bench.apply([bench.endpoint(traffic: "blue: 100"), blue], prune: true)
+    #expect(changes(report) == ["delete deployment churn/green"])
+    #expect(try bench.control.deployments(of: "churn").map(\.specification.name) == ["blue"])
+    #expect(try bench.control.endpoints().count == 2)
+  }
+
+  @Test func `a plan tells and does nothing`() throws {
+    let bench = try ControlBench()
+    let report = try bench.apply(
+      [bench.endpoint(traffic: "blue: 100"), bench.deployment("blue", answer: "1")], dryRun: true)
+    #expect(
+      Set(changes(report)) == ["create endpoint churn", "create deployment churn/blue"])
+    #expect(try bench.control.endpoints().isEmpty)
+    #expect(try bench.registry.models(.all).isEmpty)
+    #expect(bench.loadCount.loads.load(ordering: .relaxed) == 0)
+  }
+
+  @Test func `applies from several threads end in one of the states asked for`() throws {
+    let bench = try ControlBench()
+    let deployments = [
+      try bench.deployment("blue", answer: "1"), try bench.deployment("green", answer: "2"),
+    ]
+    try bench.apply(deployments + [bench.endpoint()])
+    let failures = Atomic(0)
+    DispatchQueue.concurrentPerform(iterations: 16) { index in
+      let blue = index * 5
+      do {
+        try bench.apply([bench.endpoint(traffic: "blue: \(blue), green: \(100 - blue)")])
+      } catch {
+        failures.add(1, ordering: .relaxed)
+      }
+    }
+    #expect(failures.load(ordering: .relaxed) == 0)
+    let traffic = try bench.control.endpoint("churn").specification.traffic
+    #expect(traffic.values.reduce(0, +) == 100)
+    #expect(
+      bench.service.table.endpoints["churn"]?.split == TrafficSplit(traffic))
+  }
+
+  @Test func `a script is refused with a sentence that says so`() throws {
+    let bench = try ControlBench()
+    let error = try #require(throws: ControlError.self) {
+      try bench.apply([
+        bench.endpoint(),
+        bench.document(
+          "script.yml",
+          """
+          name: blue
+          endpoint_name: churn
+          model: {path: .}
+          code_configuration: {code: src, scoring_script: score.py}
+          environment: azureml:env:1
+          """),
+      ])
+    }
+    #expect(error.description.contains("'score.py'"))
+    #expect(error.description.contains("does not run scripts yet"))
+  }
+}

@@ -1,0 +1,166 @@
+import Foundation
+import Registry
+import Testing
+
+@testable import Serving
+
+@Suite struct ControlPlaneTests {
+  @Test func `a failed update leaves the old generation in force, after a restart too`() throws {
+    let bench = try ControlBench()
+    _ = try bench.apply([
+      bench.endpoint(traffic: "blue: 100"), bench.deployment("blue", answer: "1"),
+    ])
+    let accepted = try bench.control.putDeployment(
+      try bench.specification("blue", answer: "broken"), by: bench.actor)
+    #expect(accepted.created == false)
+    #expect(accepted.record.provisioningState == "Updating")
+    let ended = try bench.wait(accepted.operation)
+    #expect(ended.status == "Failed")
+    #expect(ended.failure?.message == "the model is broken")
+    for _ in 0..<2 {
+      let record = try bench.control.deployment("blue", of: "churn")
+      #expect(record.provisioningState == "Failed")
+      #expect(record.failure?.message == "the model is broken")
+      #expect(bench.answer("blue") == 1)
+      try bench.restart()
+    }
+  }
+
+  @Test func `an update serves the old generation until the new one is ready`() throws {
+    let bench = try ControlBench()
+    _ = try bench.apply([bench.endpoint(), bench.deployment("blue", answer: "1")])
+    bench.loadCount.hold()
+    let accepted = try bench.control.putDeployment(
+      try bench.specification("blue", answer: "2"), by: bench.actor)
+    #expect(bench.answer("blue") == 1)
+    let conflict = try #require(throws: ControlError.self) {
+      try bench.control.putDeployment(
+        try bench.specification("blue", answer: "3"), by: bench.actor)
+    }
+    guard case .conflict = conflict else {
+      Issue.record("\(conflict)")
+      return
+    }
+    bench.loadCount.release()
+    #expect(try bench.wait(accepted.operation).status == "Succeeded")
+    #expect(bench.answer("blue") == 2)
+  }
+
+  @Test func `what was accepted before a crash is there after it`() throws {
+    let bench = try ControlBench()
+    _ = try bench.apply([bench.endpoint(), bench.deployment("blue", answer: "1")])
+    bench.loadCount.hold()
+    let accepted = try bench.control.putDeployment(
+      try bench.specification("blue", answer: "2"), by: bench.actor)
+    // A second control plane over the same database sees what a restart would see.
+    let stored = try bench.control.reading { (store) throws(ControlError) in
+      try store.catalog()
+    }
+    let key = DeploymentKey(endpoint: "churn", name: "blue")
+    #expect(stored.deployments[key]?.record.provisioningState == "Updating")
+    #expect(
+      stored.deployments[key]?.serving?.generation != stored.deployments[key]?.record.generation)
+    #expect(stored == bench.control.snapshot.catalog)
+    bench.loadCount.release()
+    _ = try bench.wait(accepted.operation)
+  }
+
+  @Test func `a deployment with live traffic is not deleted`() throws {
+    let bench = try ControlBench()
+    _ = try bench.apply([
+      bench.endpoint(traffic: "blue: 100"), bench.deployment("blue", answer: "1"),
+    ])
+    let error = try #require(throws: ControlError.self) {
+      try bench.control.deleteDeployment("Blue", of: "churn", by: bench.actor)
+    }
+    #expect(error.description.contains("100 % of the live traffic"))
+    var endpoint = try bench.control.endpoint("churn").specification
+    endpoint.traffic = ["blue": 0]
+    _ = try bench.control.putEndpoint(endpoint, by: bench.actor)
+    try bench.control.deleteDeployment("blue", of: "churn", by: bench.actor)
+    #expect(try bench.control.deployments(of: "churn").isEmpty)
+    #expect(try bench.control.endpoint("churn").specification.traffic.isEmpty)
+  }
+
+  @Test func `traffic to an unknown or failed deployment is refused`() throws {
+    let bench = try ControlBench()
+    _ = try bench.apply([bench.endpoint(), bench.deployment("blue", answer: "1")])
+    let accepted = try bench.control.putDeployment(
+      try bench.specification("green", answer: "broken"), by: bench.actor)
+    _ = try bench.wait(accepted.operation)
+    for (name, words) in [("red", "unknown deployment 'red'"), ("green", "the model is broken")] {
+      var endpoint = try bench.control.endpoint("churn").specification
+      endpoint.traffic = ["blue": 90, name: 10]
+      let error = try #require(throws: ControlError.self) {
+        try bench.control.putEndpoint(endpoint, by: bench.actor)
+      }
+      #expect(error.description.contains(words))
+    }
+  }
+
+  @Test func `a deployment needs its endpoint`() throws {
+    let bench = try ControlBench()
+    let error = try #require(throws: ControlError.self) {
+      try bench.control.putDeployment(
+        try bench.specification("blue", answer: "1"), by: bench.actor)
+    }
+    guard case .endpointNotFound("churn", _) = error else {
+      Issue.record("\(error)")
+      return
+    }
+  }
+
+  @Test func `keys survive a restart, and are made anew one at a time`() throws {
+    let bench = try ControlBench()
+    _ = try bench.control.putEndpoint(EndpointSpecification(name: "churn"), by: bench.actor)
+    let first = try bench.control.keys(of: "CHURN")
+    #expect(first.primary.hasPrefix("swk_") && first.primary != first.secondary)
+    try bench.restart()
+    #expect(try bench.control.keys(of: "churn") == first)
+    let second = try bench.control.regenerateKey(
+      .primary, of: "churn", value: first.primary, by: bench.actor)
+    #expect(second.primary != first.primary)
+    #expect(second.secondary == first.secondary)
+    let third = try bench.control.regenerateKey(
+      .secondary, of: "churn", value: "a-key-of-mine", by: bench.actor)
+    #expect(third.secondary == "a-key-of-mine")
+    #expect(
+      bench.service.table.endpoints["churn"]?.keys
+        == [Array(third.primary.utf8), Array(third.secondary.utf8)])
+  }
+
+  @Test func `a key file wins over the database`() throws {
+    let bench = try ControlBench()
+    _ = try bench.control.putEndpoint(EndpointSpecification(name: "churn"), by: bench.actor)
+    try bench.file("../keys/churn/primary", "  from-a-file\n")
+    try bench.restart(keysFolder: bench.folder + "/keys")
+    #expect(try bench.control.keys(of: "churn").primary == "from-a-file")
+    #expect(throws: ControlError.self) {
+      try bench.control.regenerateKey(.primary, of: "churn", value: nil, by: bench.actor)
+    }
+  }
+
+  @Test func `a model in use is not deleted`() throws {
+    let bench = try ControlBench()
+    _ = try bench.apply([bench.endpoint(), bench.deployment("blue", answer: "1")])
+    let model = try #require(try bench.registry.models(.all).first)
+    #expect(
+      try bench.control.deployments(using: model.name, version: model.version) == ["churn/blue"])
+    #expect(throws: ControlError.self) {
+      try bench.control.deleteModel(
+        name: model.name, version: model.version, by: bench.actor)
+    }
+  }
+
+  @Test func `generations never come back`() throws {
+    let bench = try ControlBench()
+    var seen: Set<Int64> = []
+    for _ in 0..<3 {
+      let (record, _) = try bench.control.putEndpoint(
+        EndpointSpecification(name: "churn"), by: bench.actor)
+      #expect(seen.insert(record.generation).inserted)
+      try bench.control.deleteEndpoint("churn", by: bench.actor)
+      try bench.restart()
+    }
+  }
+}
