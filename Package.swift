@@ -75,6 +75,11 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    // What the load test measures against: libmicrohttpd with nothing on top.
+    .executableTarget(
+      name: "bare-handler", dependencies: ["CMicroHTTPD"], path: "loadtest/BareHandler",
+      swiftSettings: settings),
+
     .testTarget(
       name: "TensorsTests", dependencies: ["Tensors"],
       swiftSettings: settings),

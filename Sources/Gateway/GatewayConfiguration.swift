@@ -33,7 +33,4 @@ package struct GatewayConfiguration: Sendable {
   package var defaultEndpoint: String?
 
   package init() {}
-
-  /// Every fault, told together; empty when it can start.
-  package func faults() -> [String] { fatalError("skeleton") }
 }

@@ -1,21 +1,114 @@
+internal import HTTP
+package import Serving
+internal import Telemetry
+
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
 /// Builds all parts, starts them in order, drains them in order.
-package final class GatewayServer {
+package final class GatewayServer: Sendable {
+  private let configuration: GatewayConfiguration
+  private let parts: GatewayParts
+  private let listeners: Listeners
+  private let signals: SignalState
+
   /// Opens the workspace and starts everything; prints nothing.
   ///
+  /// - Parameter handlesSignals: False in tests: the process's signals stay as they are.
   /// - Throws: `GatewayError` with a sentence; nothing is left running.
-  package init(_ configuration: GatewayConfiguration) throws(GatewayError) {
-    fatalError("skeleton")
+  package init(
+    _ configuration: GatewayConfiguration, handlesSignals: Bool = true
+  ) throws(GatewayError) {
+    let faults = configuration.faults()
+    guard faults.isEmpty else { throw GatewayError(faults.joined(separator: "\n")) }
+    self.configuration = configuration
+    ProcessLimits.apply()
+    signals = SignalState()
+    let log = Log(level: Log.Level(name: configuration.logLevel))
+    if handlesSignals { signals.start(log: log) }
+    parts = try GatewayParts(configuration, log: log)
+    do {
+      listeners = try Listeners(configuration, parts)
+    } catch {
+      parts.stop()
+      throw error
+    }
+    do {
+      try parts.load(configuration)
+    } catch {
+      listeners.stop(deadline: MonotonicClock.system.now())
+      parts.stop()
+      throw error
+    }
+    parts.readiness.becomeReady()
+    log.write(.info, "ready", ["address": .string(listeners.address)])
   }
 
   /// The address that scoring answers on: `http://127.0.0.1:8080`.
-  package var address: String { fatalError("skeleton") }
+  package var address: String { listeners.address }
+
+  /// The admin socket.
+  package var socketPath: String { parts.workspace.socketPath }
+
+  package var control: ControlPlane { parts.control }
 
   /// Serves until SIGTERM or SIGINT, reapplies on SIGHUP; returns the exit status.
-  package func run() -> Int32 { fatalError("skeleton") }
+  package func run() -> Int32 {
+    let reloads = Threads()
+    reloads.start(name: "reload") { [self] in
+      while signals.waitForReload() { reload() }
+    }
+    signals.waitForStop()
+    drain()
+    return 0
+  }
+
+  /// Applies the folder again; when that fails, everything stays as it was.
+  package func reload() {
+    guard let path = configuration.applyPath else {
+      return parts.log.write(.warning, "nothing to reload: no --apply folder was given")
+    }
+    parts.reload(path)
+  }
+
+  /// Stops in the order that loses nothing: `/readyz` says so first, then callers have time to
+  /// go elsewhere, then no more connections, then what is in flight ends, then the rest.
+  package func drain() {
+    let log = parts.log
+    log.write(.info, "draining")
+    parts.readiness.beginDraining()
+    listeners.beginDrain()
+    sleep(configuration.drainDelay)
+    let deadline = MonotonicClock.system.now() &+ nanoseconds(configuration.drainTimeout)
+    let isClean = listeners.stop(deadline: deadline)
+    if !isClean { log.write(.warning, "requests were cut off at the end of the drain") }
+    parts.stop()
+    log.write(.info, "stopped")
+    log.flush()
+  }
+
+  private func sleep(_ duration: Duration) {
+    var time = timespec(
+      tv_sec: Int(duration.components.seconds),
+      tv_nsec: Int(duration.components.attoseconds / 1_000_000_000))
+    var rest = timespec()
+    while nanosleep(&time, &rest) != 0, errno == EINTR { time = rest }
+  }
+
+  private func nanoseconds(_ duration: Duration) -> UInt64 {
+    UInt64(duration.components.seconds) * 1_000_000_000
+      + UInt64(duration.components.attoseconds / 1_000_000_000)
+  }
 }
 
-/// Why the gateway cannot start.
-package struct GatewayError: Error, CustomStringConvertible {
-  package var description: String
-  package init(_ description: String) { self.description = description }
+extension Log.Level {
+  fileprivate init(name: String) {
+    switch name {
+    case "debug": self = .debug
+    case "warning": self = .warning
+    case "error": self = .error
+    default: self = .info
+    }
+  }
 }

@@ -165,7 +165,8 @@ internal import Glibc
       throw .cannotConnect(target: target, reason: "no TLS session")
     }
     unsafe gnutls_priority_set_direct(session, TLSCredentials.priorities, nil)
-    unsafe gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, UnsafeMutableRawPointer(credentials))
+    unsafe gnutls_credentials_set(
+      session, GNUTLS_CRD_CERTIFICATE, UnsafeMutableRawPointer(credentials))
     // Checked against the certificate's names in the handshake; the library keeps a pointer only
     // to its own copy of the server name.
     let isNumeric = unsafe host.utf8.contains(UInt8(ascii: ":")) || inet_addr(host) != INADDR_NONE

@@ -140,7 +140,7 @@ final class ConnectionTable: Sendable {
   }
 
   /// Looks at each connection; none can be closed meanwhile.
-  func forEach(_ visit: (Connection) -> Void) {
+  func visitAll(_ visit: (Connection) -> Void) {
     connections.withLock { list in
       for connection in list { visit(connection) }
     }

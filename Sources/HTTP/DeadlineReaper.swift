@@ -39,7 +39,7 @@ final class DeadlineReaper: Sendable {
       if now >= nextTick {
         ticks += 1
         let looksAtIdle = ticks % 4 == 0
-        core.connections.forEach { reap($0, now: now, looksAtIdle: looksAtIdle) }
+        core.connections.visitAll { reap($0, now: now, looksAtIdle: looksAtIdle) }
         nextTick = now + UInt64(tickMs) * 1_000_000
       }
       core.lingering.drain(waitingMs: Int32((nextTick - min(now, nextTick)) / 1_000_000) + 1)

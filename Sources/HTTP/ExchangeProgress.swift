@@ -129,10 +129,14 @@ extension HTTPExchange {
     }
     answer.take()?.discard()
     unsafe handle = nil
-    connection.spareBody.free()
-    buffer.trim()
-    connection.spareBody = buffer
-    buffer = BodyBuffer()
+    // A thread that was still reading when the deadline gave the answer keeps the body until it
+    // lets go of the exchange.
+    if !didSuspend {
+      connection.spareBody.free()
+      buffer.trim()
+      connection.spareBody = buffer
+      buffer = BodyBuffer()
+    }
     connection.enter(.idle, until: monotonicNanoseconds() + core.timeouts.idle)
     if isCounted { core.exchangeCount.subtract(1, ordering: .sequentiallyConsistent) }
   }

@@ -124,7 +124,8 @@ internal import Synchronization
     connection.suspended.withLock { $0 = self }
     unsafe MHD_suspend_connection(handle)
     let (isOpen, _) = state.compareExchange(
-      expected: State.open.rawValue, desired: State.suspended.rawValue, ordering: .sequentiallyConsistent)
+      expected: State.open.rawValue, desired: State.suspended.rawValue,
+      ordering: .sequentiallyConsistent)
     precondition(isOpen, "an exchange is suspended after its answer was given")
     // `stop` sets the flag first and looks for suspended exchanges then: one of us sees the other.
     if connection.core.isAbandoning.load(ordering: .sequentiallyConsistent) { abandon() }
@@ -133,7 +134,8 @@ internal import Synchronization
   /// Gives the one answer. A second one is a mistake of ours.
   package func respond(_ response: HTTPResponse) {
     let wasOpen = state.compareExchange(
-      expected: State.open.rawValue, desired: State.answered.rawValue, ordering: .acquiringAndReleasing)
+      expected: State.open.rawValue, desired: State.answered.rawValue,
+      ordering: .acquiringAndReleasing)
     if wasOpen.exchanged {
       answer = response
       return

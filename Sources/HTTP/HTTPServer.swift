@@ -129,7 +129,7 @@ package final class HTTPServer: Sendable {
   private func waitForConnections(until deadline: UInt64) -> Bool {
     while true {
       let now = monotonicNanoseconds()
-      core.connections.forEach { connection in
+      core.connections.visitAll { connection in
         let seen = connection.phase
         // A connection fresh from the backlog has a moment to send its request.
         let isFresh = seen.phase == .head && now - min(now, connection.startTime) < 1_000_000_000
@@ -148,13 +148,13 @@ package final class HTTPServer: Sendable {
   private func abandonRest() {
     core.isAbandoning.store(true, ordering: .sequentiallyConsistent)
     var suspended: [HTTPExchange] = []
-    core.connections.forEach { connection in
+    core.connections.visitAll { connection in
       if let exchange = connection.suspended.withLock({ $0 }) { suspended.append(exchange) }
     }
     for exchange in suspended { exchange.abandon() }
     let last = monotonicNanoseconds() + 500_000_000
     while exchangeCount > 0, monotonicNanoseconds() < last { usleep(2_000) }
-    core.connections.forEach { $0.cut(gently: false) }
+    core.connections.visitAll { $0.cut(gently: false) }
   }
 }
 

@@ -125,7 +125,9 @@ struct HeadValidation {
     if headerCount > Self.maxHeaderCount {
       throw HeadFault(431, "\(headerCount) headers, more than \(Self.maxHeaderCount)")
     }
-    if contentLengths > 1 { throw HeadFault(400, "Content-Length is given \(contentLengths) times") }
+    if contentLengths > 1 {
+      throw HeadFault(400, "Content-Length is given \(contentLengths) times")
+    }
     if transferEncodings > 0 {
       if contentLengths > 0 {
         throw HeadFault(400, "Content-Length and Transfer-Encoding are given together")
@@ -153,28 +155,36 @@ struct HeadValidation {
   /// RFC 9110 §5.6.2: `!#$%&'*+-.^_`|~`, digits and letters, at least one.
   static func isToken(_ name: Span<UInt8>) -> Bool {
     guard name.count > 0 else { return false }
-    for index in name.indices {
-      let byte = name[index]
+    for index in 0..<name.count {
+      let byte = unsafe name[unchecked: index]
       let mask = byte < 64 ? tokenBytesBelow64 : byte < 128 ? tokenBytesBelow128 : 0
       if mask >> UInt64(byte & 63) & 1 == 0 { return false }
     }
     return true
   }
 
-  private static let tokenBytesBelow64 = mask("!#$%&'*+-.0123456789", from: 0)
-  private static let tokenBytesBelow128 = mask(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~", from: 64)
+  // One bit for each byte of a token. Computed, since a stored static is looked up through a lock.
+  private static var tokenBytesBelow64: UInt64 { 0x03FF_6CFA_0000_0000 }
+  private static var tokenBytesBelow128: UInt64 { 0x57FF_FFFF_C7FF_FFFE }
 
-  private static func mask(_ bytes: StaticString, from base: UInt8) -> UInt64 {
-    bytes.withUTF8Buffer { bytes in
-      var mask: UInt64 = 0
-      for unsafe byte in unsafe bytes { mask |= 1 << UInt64(byte - base) }
-      return mask
+  /// Looks at eight bytes at a time: a word whose bytes are all from 0x20 to 0x7E, or above 0x7F,
+  /// holds none.
+  private static func holdsControl(_ value: Span<UInt8>) -> Bool {
+    let lows: UInt64 = 0x0101_0101_0101_0101
+    let highs: UInt64 = 0x8080_8080_8080_8080
+    var index = 0
+    while index + 8 <= value.count {
+      let word = unsafe value.bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+      let deletes = word ^ (lows &* 0x7F)
+      let suspects = ((word &- lows &* 0x20) & ~word) | ((deletes &- lows) & ~deletes)
+      if suspects & highs != 0 && holdsControl(value, from: index, to: index + 8) { return true }
+      index += 8
     }
+    return holdsControl(value, from: index, to: value.count)
   }
 
-  private static func holdsControl(_ value: Span<UInt8>) -> Bool {
-    for index in value.indices {
+  private static func holdsControl(_ value: Span<UInt8>, from start: Int, to end: Int) -> Bool {
+    for index in start..<end {
       let byte = value[index]
       if (byte < 0x20 && byte != 0x09) || byte == 0x7F { return true }
     }

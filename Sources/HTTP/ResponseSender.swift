@@ -71,7 +71,12 @@ enum ResponseSender {
   /// The library sets the length and the date itself.
   private static func add(_ name: String, _ value: String, to response: OpaquePointer) {
     if name.utf8.count == 14, name.lowercased() == "content-length" { return }
-    unsafe MHD_add_response_header(response, name, cleaned(value))
+    // `withCString` lends a string's own bytes; passing the string would copy it to an array.
+    unsafe name.withCString { name in
+      unsafe cleaned(value).withCString { value in
+        _ = unsafe MHD_add_response_header(response, name, value)
+      }
+    }
   }
 
   /// The value with each control character replaced by a space.

@@ -56,7 +56,8 @@ enum TargetValidation {
     let queryBytes = target.count - min(pathEnd + 1, target.count)
     if queryBytes > maxQueryBytes || queryArguments >= maxQueryArguments {
       return HeadFault(
-        414, "the query has \(queryBytes) bytes and \(queryArguments + 1) arguments, more than "
+        414,
+        "the query has \(queryBytes) bytes and \(queryArguments + 1) arguments, more than "
           + "\(maxQueryBytes) and \(maxQueryArguments)")
     }
     guard let path = PercentEncoding.decoded(target, from: 0, to: pathEnd) else {

@@ -1,5 +1,4 @@
 package import Documents
-package import Store
 
 /// A name and a version, or a label: `churn:3`, `churn@latest`.
 package struct ModelReference: Sendable, Equatable {
@@ -82,18 +81,4 @@ package protocol PackageInspector: Sendable {
   func inspect(
     package: String, artifact: String, type: String
   ) throws(RegistryError) -> DocumentValue
-}
-
-package enum RegistryError: Error, Equatable {
-  case invalidName(String, reason: String)
-  case notFound(name: String, version: String?, known: [String])
-  /// The version exists with other content.
-  case immutable(name: String, version: String, existing: String, offered: String)
-  case inUse(name: String, version: String, by: [String])
-  /// The model cannot run here: the reason in full.
-  case refused(reason: String)
-  case unreadable(path: String, reason: String)
-  /// A file on disk is not what was registered.
-  case corrupt(path: String, expected: String, found: String)
-  case store(StoreError)
 }

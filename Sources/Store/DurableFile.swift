@@ -117,7 +117,8 @@ package enum DurableFile {
     guard fsync(file) == 0 else { throw .system(errno, path: path, operation: "fsync") }
   }
 
-  static func parent(of path: String) -> String {
+  /// The folder a path lies in.
+  package static func parent(of path: String) -> String {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
     return slash == path.utf8.startIndex ? "/" : String(path[..<slash])
   }
@@ -125,5 +126,40 @@ package enum DurableFile {
   private static func lastComponent(of path: String) -> Substring {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path[...] }
     return path[path.utf8.index(after: slash)...]
+  }
+}
+
+extension DurableFile {
+  /// Copies what is left of an open file to the new file `path`, in the kernel where it can, and
+  /// fsyncs it. Its directory is the caller's.
+  package static func copy(
+    from source: Int32, to path: String, mode: UInt32 = 0o644
+  ) throws(StoreError) {
+    let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(mode))
+    guard file >= 0 else { throw .system(errno, path: path, operation: "create") }
+    defer { Glibc.close(file) }
+    var isInKernel = true
+    var block: [UInt8] = []
+    while true {
+      if isInKernel {
+        let count = swerve_copy_file_range(source, file, 16 << 20)
+        if count > 0 { continue }
+        if count < 0, errno == EINTR { continue }
+        if count < 0, errno == ENOSPC || errno == EDQUOT || errno == EIO {
+          throw .system(errno, path: path, operation: "write")
+        }
+        // The end, or file systems between which the kernel does not copy: reading tells.
+        isInKernel = false
+        block = [UInt8](repeating: 0, count: 1 << 20)
+      }
+      let count = Glibc.read(source, &block, block.count)
+      if count == 0 { break }
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw .system(errno, path: path, operation: "read what is copied to it")
+      }
+      try write(block.span.extracting(first: count), to: file, path: path)
+    }
+    guard fsync(file) == 0 else { throw .system(errno, path: path, operation: "fsync") }
   }
 }

@@ -89,7 +89,6 @@ extension StoreError {
 
   /// Whether SQLite could not bring bytes to the disk that it had handed to the kernel.
   static func isFailedSync(_ error: any Error) -> Bool {
-    if let error = error as? StoreError { return error }
     guard let error = error as? DatabaseError else { return false }
     return error.extendedResultCode == .SQLITE_IOERR_FSYNC
       || error.extendedResultCode == .SQLITE_IOERR_DIR_FSYNC

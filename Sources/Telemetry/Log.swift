@@ -109,13 +109,14 @@ package final class Log: Sendable {
   private static func makeLine(_ level: Level) -> [UInt8] {
     var line: [UInt8] = []
     line.reserveCapacity(512)
-    line.appendLogText(
+    let start: StaticString =
       switch level {
-      case .debug: #","level":"debug","message":""# as StaticString
+      case .debug: #","level":"debug","message":""#
       case .info: #","level":"info","message":""#
       case .warning: #","level":"warning","message":""#
       case .error: #","level":"error","message":""#
-      }, isVerbatim: true)
+      }
+    line.appendLogText(start, isVerbatim: true)
     return line
   }
 

@@ -49,11 +49,10 @@ package final class MetricRegistry: Sendable {
   package func remove(labels: [(name: String, value: String)]) {
     let removed = MetricLabels(labels)
     families.withLock { families in
-      for name in Array(families.keys) {
-        families[name]?.series = families[name]?.series.filter { labels, _ in
-          !removed.isContained(in: labels)
-        } ?? [:]
-        if families[name]?.series.isEmpty == true { families[name] = nil }
+      for (name, known) in families {
+        var family = known
+        family.series = family.series.filter { labels, _ in !removed.isContained(in: labels) }
+        families[name] = family.series.isEmpty ? nil : family
       }
     }
   }

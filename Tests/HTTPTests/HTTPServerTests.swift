@@ -42,7 +42,8 @@ struct HTTPServerTests {
       let chunks =
         Array("1388\r\n".utf8) + body + Array("\r\n0\r\n\r\n".utf8)
       let raw = try RawConnection(server)
-      raw.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+      raw.send(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
       _ = chunks.withUnsafeBytes { send(raw.descriptor, $0.baseAddress, $0.count, 0) }
       #expect(raw.readAll().text.contains("Content-Length: 5000"))
     }

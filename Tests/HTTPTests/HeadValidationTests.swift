@@ -13,7 +13,9 @@ struct HeadValidationTests {
   }
 
   static func verdict(_ head: RequestHead) -> Result<BodyFraming, HeadFault> {
-    do throws(HeadFault) { return .success(try validateHead(head)) } catch { return .failure(error) }
+    do throws(HeadFault) { return .success(try validateHead(head)) } catch {
+      return .failure(error)
+    }
   }
 
   static func status(_ head: RequestHead) -> Int {
@@ -109,7 +111,10 @@ struct HeadValidationTests {
         "/%.2eFf?&=\u{0}a".utf8.randomElement() ?? 0xFF
       }
       head.headers = (0..<3).map { _ in
-        (Array("content-length".utf8), (0..<Int.random(in: 0..<24)).map { _ in .random(in: 40...60) })
+        (
+          Array("content-length".utf8),
+          (0..<Int.random(in: 0..<24)).map { _ in .random(in: 40...60) }
+        )
       }
       _ = Self.verdict(head)
     }

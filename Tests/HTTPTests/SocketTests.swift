@@ -13,7 +13,8 @@ struct SocketTests {
       let text = "\(exchange.peer) \(exchange.peerUserID.map(String.init) ?? "nil")"
       exchange.respond(HTTPResponse(status: 200, body: .bytes(Array(text.utf8))))
     })
-    let server = try HTTPServer(HTTPServerConfiguration(address: .unix(path: path)), handler: handler)
+    let server = try HTTPServer(
+      HTTPServerConfiguration(address: .unix(path: path)), handler: handler)
     var status = stat()
     #expect(lstat(path, &status) == 0)
     #expect(status.st_mode & 0o777 == 0o600)

@@ -1,164 +1,29 @@
 package import Digest
-package import Documents
+internal import Documents
 package import Registry
 package import Store
+internal import Synchronization
 package import Telemetry
-
-/// An endpoint as `show` gives it.
-package struct EndpointRecord: Sendable {
-  package var specification: EndpointSpecification
-  package var generation: Int64
-  /// `Succeeded`, `Creating`, `Updating`, `Deleting`, `Failed`.
-  package var provisioningState: String
-  /// Milliseconds since 1970.
-  package var createdAt: Int64
-  package var modifiedAt: Int64
-}
-
-/// A deployment as `show` gives it.
-package struct DeploymentRecord: Sendable {
-  package var specification: DeploymentSpecification
-  package var generation: Int64
-  package var provisioningState: String
-  /// Why it is `Failed`.
-  package var failure: DeploymentFailure?
-  /// `churn:3`, what `specification.model` resolved to; nil before that.
-  package var model: String?
-  package var createdAt: Int64
-  package var modifiedAt: Int64
-}
-
-/// A long-running operation as its poll URL gives it.
-package struct OperationRecord: Sendable {
-  package var id: String
-  /// `InProgress`, `Succeeded`, `Failed`, `Canceled`.
-  package var status: String
-  package var failure: DeploymentFailure?
-  package var startedAt: Int64
-  package var endedAt: Int64?
-}
-
-/// Who asks: `uid 1000`, `serve --apply`, `key`. For the audit.
-package struct Actor: Sendable {
-  package var name: String
-  package init(name: String) { self.name = name }
-}
-
-package enum ControlError: Error, Sendable {
-  case endpointNotFound(String, known: [String])
-  case deploymentNotFound(endpoint: String, name: String, known: [String])
-  case operationNotFound(String)
-  /// What was asked is wrong: field and reason.
-  case invalid(field: String, reason: String)
-  /// Another state stands against it: live traffic, an operation in progress, a model in use.
-  case conflict(String)
-  case document(DocumentError)
-  /// Several faults, each with its document, told together.
-  case documents([String])
-  case registry(RegistryError)
-  case deployment(DeploymentFailure)
-  case store(StoreError)
-}
-
-/// One document given to `apply`.
-package struct ApplyDocument: Sendable {
-  /// The file it came from, absolute; relative paths in it count from its folder.
-  package var path: String
-  package var text: String
-  package init(path: String, text: String) {
-    self.path = path
-    self.text = text
-  }
-}
-
-/// What `apply` did, or what `plan` would do.
-package struct ApplyReport: Sendable {
-  package struct Change: Sendable, Equatable {
-    package enum Action: String, Sendable { case create, update, delete, unchanged, failed }
-    package var action: Action
-    /// `model churn:3`, `endpoint churn`, `deployment churn/blue`.
-    package var resource: String
-    /// What differs, field by field, or why it failed.
-    package var detail: String
-  }
-  package var changes: [Change] = []
-  /// One notice for each document skipped or field that has no meaning here.
-  package var notices: [String] = []
-}
 
 /// Desired state to running deployments: every change of models, endpoints and deployments goes
 /// through here, is in the database before it is acknowledged, and then in force in one swap of
 /// the routing table. Any thread; changes are serialised.
+///
+/// A change is made on a copy of the state inside a database transaction; when that is
+/// committed the copy takes the state's place (`change`). Loading a model happens before, with
+/// no lock held; the deployment is marked busy meanwhile.
 package final class ControlPlane: Sendable {
-  package init(
-    database: Database, registry: ModelRegistry, service: ScoringService, sealer: Sealer,
-    metrics: MetricRegistry, log: Log, keysFolder: String?
-  ) { fatalError("skeleton") }
+  /// Makes a deployment that can answer from its specification, generation, model version and
+  /// the package's folder.
+  package typealias Load =
+    @Sendable (DeploymentSpecification, Int64, ModelVersion, String) throws(DeploymentFailure) ->
+    LiveDeployment
 
-  /// Loads every deployment that the database names and puts them in force. A deployment that
-  /// fails is `Failed` with its reason; the others serve.
-  package func start() throws(ControlError) { fatalError("skeleton") }
-
-  /// True when every deployment has finished loading or failed.
-  package var isReady: Bool { fatalError("skeleton") }
-
-  package func endpoints() throws(ControlError) -> [EndpointRecord] { fatalError("skeleton") }
-  package func endpoint(_ name: String) throws(ControlError) -> EndpointRecord {
-    fatalError("skeleton")
-  }
-  /// Creates or updates, by Azure's rules for traffic. `created` tells which.
-  package func putEndpoint(
-    _ specification: EndpointSpecification, by actor: Actor
-  ) throws(ControlError) -> (record: EndpointRecord, created: Bool) { fatalError("skeleton") }
-  /// Deletes it with its deployments.
-  package func deleteEndpoint(_ name: String, by actor: Actor) throws(ControlError) {
-    fatalError("skeleton")
-  }
-
-  package func deployments(of endpoint: String) throws(ControlError) -> [DeploymentRecord] {
-    fatalError("skeleton")
-  }
-  package func deployment(
-    _ name: String, of endpoint: String
-  ) throws(ControlError) -> DeploymentRecord { fatalError("skeleton") }
-  /// Accepts the change, commits it as `Creating` or `Updating`, and loads it on another thread;
-  /// an update keeps the old generation serving until the new one is ready, and for good when
-  /// that fails.
-  package func putDeployment(
-    _ specification: DeploymentSpecification, by actor: Actor
-  ) throws(ControlError) -> (record: DeploymentRecord, created: Bool, operation: OperationRecord) {
-    fatalError("skeleton")
-  }
-  /// Refused while it has live traffic.
-  package func deleteDeployment(
-    _ name: String, of endpoint: String, by actor: Actor
-  ) throws(ControlError) { fatalError("skeleton") }
-
-  package func operation(_ id: String) throws(ControlError) -> OperationRecord {
-    fatalError("skeleton")
-  }
-
-  package struct Keys: Sendable {
+  package struct Keys: Sendable, Equatable {
     package var primary: String
     package var secondary: String
   }
-  package func keys(of endpoint: String) throws(ControlError) -> Keys { fatalError("skeleton") }
   package enum KeyKind: String, Sendable { case primary, secondary }
-  /// A fresh key when `value` is nil or the current one.
-  package func regenerateKey(
-    _ kind: KeyKind, of endpoint: String, value: String?, by actor: Actor
-  ) throws(ControlError) -> Keys { fatalError("skeleton") }
-
-  /// `endpoint/deployment` of each deployment that uses this model version.
-  package func deployments(using model: String, version: String) throws(ControlError) -> [String] {
-    fatalError("skeleton")
-  }
-  package func deleteModel(
-    name: String, version: String, by actor: Actor
-  ) throws(ControlError) { fatalError("skeleton") }
-  package func registerModel(
-    _ registration: ModelRegistration, by actor: Actor
-  ) throws(ControlError) -> (version: ModelVersion, created: Bool) { fatalError("skeleton") }
 
   package enum ApplyUnit: Sendable {
     /// All documents or nothing.
@@ -167,15 +32,215 @@ package final class ControlPlane: Sendable {
     case endpoint
   }
 
-  /// Validates, registers, loads and warms up everything first, then commits with one database
-  /// commit and one routing swap, or changes nothing (`DESIGN.md` §2). An unchanged document
-  /// changes nothing.
-  ///
-  /// - Parameter dryRun: Reports what would be done, and does none of it (`plan`).
-  package func apply(
-    _ documents: [ApplyDocument], prune: Bool, dryRun: Bool, unit: ApplyUnit, by actor: Actor
-  ) throws(ControlError) -> ApplyReport { fatalError("skeleton") }
+  let database: Database
+  let registry: ModelRegistry
+  let sealer: Sealer
+  let log: Log
+  let load: Load
+  private let service: ScoringService
+  private let metrics: MetricRegistry
+  private let keyFiles: KeyFiles
+  private let loads = LoadThreads(count: 2)
+  private let state = Mutex(ControlState())
+  /// Held through a change: from reading the state to the swap of the table.
+  private let changing = Monitor(())
+  /// Held through an `apply`, which reads the state long before it changes it.
+  let applying = Monitor(())
+
+  package convenience init(
+    database: Database, registry: ModelRegistry, service: ScoringService, sealer: Sealer,
+    metrics: MetricRegistry, log: Log, keysFolder: String?
+  ) {
+    self.init(
+      database: database, registry: registry, service: service, sealer: sealer,
+      metrics: metrics, log: log, keysFolder: keysFolder
+    ) { (specification, generation, model, package) throws(DeploymentFailure) in
+      try LiveDeployment(
+        specification, generation: generation, model: model, package: package,
+        registry: registry, metrics: metrics)
+    }
+  }
+
+  /// - Parameter load: Loads a deployment; tests hand in their own.
+  package init(
+    database: Database, registry: ModelRegistry, service: ScoringService, sealer: Sealer,
+    metrics: MetricRegistry, log: Log, keysFolder: String?, load: @escaping Load
+  ) {
+    self.database = database
+    self.registry = registry
+    self.service = service
+    self.sealer = sealer
+    self.metrics = metrics
+    self.log = log
+    self.load = load
+    keyFiles = KeyFiles(folder: keysFolder)
+  }
+
+  /// True when every deployment of the workspace has finished loading or failed.
+  package var isReady: Bool { snapshot.hasStarted }
 
   /// Ends the loading threads. At shutdown.
-  package func stop() { fatalError("skeleton") }
+  package func stop() {
+    loads.stop()
+    applying.withLock { _ in }
+    changing.withLock { _ in }
+  }
+
+  // MARK: What there is
+
+  package func endpoints() throws(ControlError) -> [EndpointRecord] {
+    snapshot.catalog.endpoints.sorted { $0.key < $1.key }.map(\.value)
+  }
+
+  package func endpoint(_ name: String) throws(ControlError) -> EndpointRecord {
+    try snapshot.catalog.endpoint(name)
+  }
+
+  package func deployments(of endpoint: String) throws(ControlError) -> [DeploymentRecord] {
+    let catalog = snapshot.catalog
+    _ = try catalog.endpoint(endpoint)
+    return catalog.deployments(of: endpoint).compactMap { catalog.deployments[$0]?.record }
+  }
+
+  package func deployment(
+    _ name: String, of endpoint: String
+  ) throws(ControlError) -> DeploymentRecord {
+    try snapshot.catalog.deployment(DeploymentKey(endpoint: endpoint, name: name)).record
+  }
+
+  package func operation(_ id: String) throws(ControlError) -> OperationRecord {
+    try reading { (store) throws(ControlError) in try store.operation(id) }
+  }
+
+  // MARK: Keys
+
+  package func keys(of endpoint: String) throws(ControlError) -> Keys {
+    let state = snapshot
+    return effectiveKeys(of: try state.catalog.endpoint(endpoint).specification.name, in: state)
+  }
+
+  /// A fresh key when `value` is nil or the current one.
+  package func regenerateKey(
+    _ kind: KeyKind, of endpoint: String, value: String?, by actor: Actor
+  ) throws(ControlError) -> Keys {
+    if let value, !(8...1024).contains(value.utf8.count) || !value.utf8.allSatisfy(isKeyByte) {
+      throw .invalid(
+        field: "keyValue", reason: "expected 8 to 1024 printable ASCII characters, no spaces")
+    }
+    let endpoint = try self.endpoint(endpoint).specification.name
+    guard keyFiles.key(kind, of: endpoint) == nil else {
+      throw .conflict(
+        "the \(kind.rawValue) key of endpoint '\(endpoint)' is given by a file of --keys-dir; "
+          + "change the file")
+    }
+    return try change { (state, store) throws(ControlError) in
+      let name = try state.catalog.endpoint(endpoint).specification.name
+      var keys = state.keys[name.lowercased()] ?? Keys(primary: "", secondary: "")
+      let current = kind == .primary ? keys.primary : keys.secondary
+      let fresh = value.flatMap { $0 == current ? nil : $0 } ?? EndpointKey.make()
+      if kind == .primary { keys.primary = fresh } else { keys.secondary = fresh }
+      let time = currentTime()
+      try store.saveKey(fresh, kind: kind, endpoint: name, sealer: sealer, at: time)
+      try store.audit("regenerateKey", "endpoint \(name)", by: actor, at: time)
+      state.keys[name.lowercased()] = keys
+      return effectiveKeys(of: name, in: state)
+    }
+  }
+
+  func effectiveKeys(of endpoint: String, in state: ControlState) -> Keys {
+    let stored = state.keys[endpoint.lowercased()] ?? Keys(primary: "", secondary: "")
+    // With a primary key from a file, the database's secondary one differs between replicas:
+    // it still opens, as an operator may have read it.
+    return Keys(
+      primary: keyFiles.key(.primary, of: endpoint) ?? stored.primary,
+      secondary: keyFiles.key(.secondary, of: endpoint) ?? stored.secondary)
+  }
+
+  // MARK: Changes
+
+  var snapshot: ControlState { state.withLock { $0 } }
+
+  /// Makes one change: `body` works on a copy of the state and on the database; what it did to
+  /// both is in force when this returns, or nothing of it.
+  func change<Result: Sendable>(
+    _ body: (inout ControlState, EndpointStore) throws(ControlError) -> Result
+  ) throws(ControlError) -> Result {
+    try changing.withLock { _ throws(ControlError) in
+      var next = snapshot
+      let result: Result
+      do throws(DatabaseFailure<ControlError>) {
+        result = try database.write { transaction throws(ControlError) in
+          try body(&next, EndpointStore(transaction: transaction))
+        }
+      } catch {
+        switch error {
+        case .store(let error): throw .store(error)
+        case .body(let error): throw error
+        }
+      }
+      install(next)
+      return result
+    }
+  }
+
+  /// Changes only what is in memory.
+  func adjust<Result: Sendable>(
+    _ body: (inout ControlState) throws(ControlError) -> Result
+  ) throws(ControlError) -> Result {
+    try changing.withLock { _ throws(ControlError) in
+      var next = snapshot
+      let result = try body(&next)
+      install(next)
+      return result
+    }
+  }
+
+  func release(_ keys: some Sequence<DeploymentKey>) {
+    changing.withLock { _ in
+      var next = snapshot
+      next.busy.subtract(keys)
+      install(next)
+    }
+  }
+
+  func reading<Result>(
+    _ body: (EndpointStore) throws(ControlError) -> Result
+  ) throws(ControlError) -> Result {
+    var outcome: Swift.Result<Result, ControlError>?
+    do {
+      try database.read { (transaction) throws(StoreError) in
+        do throws(ControlError) {
+          outcome = .success(try body(EndpointStore(transaction: transaction)))
+        } catch {
+          outcome = .failure(error)
+        }
+      }
+    } catch {
+      throw .store(error)
+    }
+    switch outcome {
+    case .success(let result): return result
+    case .failure(let error): throw error
+    case nil: preconditionFailure("the database ended a read without running its body")
+    }
+  }
+
+  func inBackground(_ job: @escaping @Sendable () -> Void) { loads.submit(job) }
+
+  /// Forgets what was counted of deployments that are gone.
+  func forgetMetrics(of specifications: [DeploymentSpecification]) {
+    for specification in specifications {
+      metrics.remove(labels: [
+        (name: "endpoint", value: specification.endpointName),
+        (name: "deployment", value: specification.name),
+      ])
+    }
+  }
+
+  private func install(_ next: ControlState) {
+    state.withLock { $0 = next }
+    service.install(next.table { effectiveKeys(of: $0, in: next) })
+  }
 }
+
+private func isKeyByte(_ byte: UInt8) -> Bool { (0x21...0x7E).contains(byte) }

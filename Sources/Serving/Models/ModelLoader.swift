@@ -1,15 +1,26 @@
 package import Documents
 package import Executors
+internal import ONNX
 
 /// A model in memory, ready to score.
 package struct LoadedModel: Sendable {
   package var executor: any ModelExecutor
+  /// The executor's, with the columns that the package names.
+  package var signature: ModelSignature
   /// `xgboost-json`, `xgboost-ubj`, `lightgbm-text`, `onnx`.
   package var format: String
   /// Indices into the signature's outputs that a `/score` answer carries.
   package var defaultOutputs: [Int]
   /// What `model show` prints: `{"format", "summary", "inputs": […], "outputs": […]}`.
   package var inspection: DocumentValue
+
+  package init(executor: any ModelExecutor, format: String) {
+    self.executor = executor
+    signature = executor.signature
+    self.format = format
+    defaultOutputs = executor.signature.defaultOutputs
+    inspection = inspect(executor, signature: executor.signature, format: format)
+  }
 }
 
 /// Reads any model that we run. The one place that knows all formats.
@@ -20,5 +31,94 @@ package enum ModelLoader {
   ///     texts) name columns and choose outputs.
   package static func load(
     path: String, type: String = "custom_model", properties: [String: String] = [:]
-  ) throws(ModelFormatError) -> LoadedModel { fatalError("skeleton") }
+  ) throws(ModelFormatError) -> LoadedModel {
+    let artifact = try ModelArtifact(path: path, type: type)
+    var model = try read(artifact.file)
+    if let columns = artifact.columns {
+      model.nameColumns(columns)
+    }
+    if let columns = try ModelProperties.list(ModelProperties.columnsKey, in: properties) {
+      guard model.nameColumns(columns) else {
+        throw .malformed(
+          format: model.format, at: ModelProperties.columnsKey,
+          reason: "\(columns.count) columns are named; \(model.tableDescription)")
+      }
+    }
+    if let outputs = try ModelProperties.list(ModelProperties.outputsKey, in: properties) {
+      model.defaultOutputs = try model.outputs(named: outputs)
+    }
+    model.inspection = inspect(model.executor, signature: model.signature, format: model.format)
+    return model
+  }
+
+  private static func read(_ path: String) throws(ModelFormatError) -> LoadedModel {
+    let file = try ModelFile(path: path)
+    switch ModelFormat.detect(file) {
+    case .xgboostJSON:
+      return LoadedModel(executor: try NativeModel.load(file), format: "xgboost-json")
+    case .xgboostUBJSON:
+      return LoadedModel(executor: try NativeModel.load(file), format: "xgboost-ubj")
+    case .lightGBMText:
+      return LoadedModel(executor: try NativeModel.load(file), format: "lightgbm-text")
+    case .onnx:
+      return LoadedModel(executor: try ONNXModel.load(path: path), format: "onnx")
+    case .xgboostBinary:
+      // Refuses, and says what to do instead.
+      return LoadedModel(executor: try NativeModel.load(file), format: "xgboost-binary")
+    case .unknown:
+      throw unknown(file)
+    }
+  }
+}
+
+extension ModelLoader {
+  private static func unknown(_ file: ModelFile) -> ModelFormatError {
+    // Protocols 2 to 5 of pickle; joblib's files begin so too.
+    let start = file.bytes.withUnsafeBytes { Array($0.prefix(2)) }
+    if start.count == 2, start[0] == 0x80, (2...5).contains(start[1]) {
+      return .unsupported(
+        format: "Python pickle", what: "\(file.path) is code that only Python can run",
+        advice: "convert the model to ONNX (scikit-learn: skl2onnx), or save an XGBoost or "
+          + "LightGBM model in the library's own format")
+    }
+    return .unsupported(
+      format: "model file", what: "\(file.path) is of no kind that can be served",
+      advice: "XGBoost JSON or UBJSON, LightGBM text, ONNX, or an MLflow directory of these")
+  }
+}
+
+extension LoadedModel {
+  /// Names the columns of the model's table: its one two-dimensional input.
+  ///
+  /// - Returns: False when the model has no table of that many columns.
+  @discardableResult
+  fileprivate mutating func nameColumns(_ columns: [String]) -> Bool {
+    guard
+      signature.inputs.count == 1, signature.inputs[0].shape.count == 2,
+      signature.inputs[0].shape[1].map({ $0 == columns.count }) ?? true
+    else { return false }
+    signature.inputs[0].columns = columns
+    return true
+  }
+
+  fileprivate var tableDescription: String {
+    guard signature.inputs.count == 1 else {
+      return "the model has \(signature.inputs.count) inputs, not one table"
+    }
+    return "the model takes \(shapeText(signature.inputs[0].shape))"
+  }
+
+  fileprivate func outputs(named names: [String]) throws(ModelFormatError) -> [Int] {
+    var indices: [Int] = []
+    for name in names {
+      guard let index = signature.outputIndex(named: name) else {
+        throw .malformed(
+          format: format, at: ModelProperties.outputsKey,
+          reason: "the model has no output '\(name)'; it has "
+            + signature.outputs.map { "'\($0.name)'" }.joined(separator: ", "))
+      }
+      indices.append(index)
+    }
+    return indices
+  }
 }

@@ -7,12 +7,13 @@ package struct DeploymentSpecification: Sendable, Equatable {
   package enum Model: Sendable, Equatable {
     /// `azureml:churn:3`, `azureml:churn@latest`, or an ARM id of one.
     case registered(ModelReference)
-    /// An inline model: registered on the fly before the deployment is made. `path` is absolute.
+    /// An inline model: registered on the fly before the deployment is made. `path` is
+    /// absolute; an empty name stands for the hash of its content.
     case inline(ModelRegistration)
   }
 
   /// Where requests run.
-  package enum Execution: String, Sendable {
+  package enum Execution: String, Sendable, CaseIterable {
     /// Decided per request from its size and the measured cost.
     case automatic = "auto"
     case inline
@@ -25,8 +26,9 @@ package struct DeploymentSpecification: Sendable, Equatable {
   package var tags: [String: String] = [:]
   package var properties: [String: String] = [:]
   package var model: Model?
+  /// Default 1. Range 1...100000.
   package var instanceCount = 1
-  /// Milliseconds. Default 5000. Range 1...180000.
+  /// Milliseconds. Default 5000. Range 1...180000; 1...300000 for `type: kubernetes`.
   package var requestTimeoutMs = 5000
   /// Only what the document itself writes limits concurrency; nil: no limit.
   package var maxConcurrentRequestsPerInstance: Int?
@@ -47,9 +49,140 @@ package struct DeploymentSpecification: Sendable, Equatable {
 
   /// Reads the YAML document. Relative paths count from `folder`, the document's own.
   package init(yaml document: Document, folder: String) throws(DocumentError) {
-    fatalError("skeleton")
+    var fields = try FieldReader(document)
+    name = try fields.createdName("name")
+    endpointName = try fields.referredName("endpoint_name")
+    description = try fields.text("description")
+    tags = try fields.textMap("tags")
+    properties = try fields.textMap("properties")
+    let modelValue = fields.value("model")
+    instanceCount = try fields.integer("instance_count", in: 1...100_000) ?? 1
+    noted = try fields.noted(NotedFields.deployment)
+    if var settings = try fields.fields("request_settings") {
+      try readRequestSettings(&settings, isKubernetes: isKubernetes(document.value))
+    }
+    if var own = try fields.fields("swerve") { try readExtensions(&own) }
+    fields.skip("$schema", "id", "kind", "location", "provisioning_state", "scoring_uri")
+    try fields.finish()
+
+    if let modelValue {
+      try readModel(modelValue, source: document.source, path: fields.place(of: "model"), folder)
+    }
+    cannotRunReason = cannotRunReason ?? reasonFromNoted()
   }
 
   /// The YAML schema's form, as `az ml online-deployment show` prints it.
-  package var yaml: DocumentValue { fatalError("skeleton") }
+  package var yaml: DocumentValue {
+    var object = DocumentObject()
+    object["name"] = .string(name)
+    object["endpoint_name"] = .string(endpointName)
+    if let description { object["description"] = .string(description) }
+    switch model {
+    case .registered(let reference): object["model"] = .string(ModelReferenceText.text(reference))
+    case .inline(let registration): object["model"] = InlineModel.yaml(registration)
+    case nil: break
+    }
+    for (key, value) in noted.members { object[key] = value }
+    object["instance_count"] = .integer(Int64(instanceCount))
+    var settings: DocumentObject = ["request_timeout_ms": .integer(Int64(requestTimeoutMs))]
+    if let most = maxConcurrentRequestsPerInstance {
+      settings["max_concurrent_requests_per_instance"] = .integer(Int64(most))
+    }
+    if let wait = maxQueueWaitMs { settings["max_queue_wait_ms"] = .integer(Int64(wait)) }
+    object["request_settings"] = .object(settings)
+    object["tags"] = .texts(tags)
+    object["properties"] = .texts(properties)
+    var own = DocumentObject()
+    if execution != .automatic { own["execution"] = .string(execution.rawValue) }
+    if let responseOutputs {
+      own["response"] = ["outputs": .array(responseOutputs.map { .string($0) })]
+    }
+    if !own.isEmpty { object["swerve"] = .object(own) }
+    return .object(object)
+  }
+
+  // MARK: Parts of the document
+
+  private mutating func readRequestSettings(
+    _ settings: inout FieldReader, isKubernetes: Bool
+  ) throws(DocumentError) {
+    let maxTimeoutMs = isKubernetes ? 300_000 : 180_000
+    requestTimeoutMs =
+      try settings.integer("request_timeout_ms", in: 1...maxTimeoutMs) ?? requestTimeoutMs
+    maxConcurrentRequestsPerInstance = try settings.integer(
+      "max_concurrent_requests_per_instance", in: 1...1_000_000)
+    maxQueueWaitMs = try settings.integer("max_queue_wait_ms", in: 1...maxTimeoutMs)
+    try settings.finish()
+  }
+
+  private mutating func readExtensions(_ own: inout FieldReader) throws(DocumentError) {
+    if let mode = try own.choice("execution", of: Execution.allCases.map(\.rawValue)) {
+      execution = Execution(rawValue: mode) ?? .automatic
+    }
+    if var response = try own.fields("response") {
+      responseOutputs = try response.texts("outputs")
+      if responseOutputs?.isEmpty == true {
+        throw response.fault("outputs", expected: "at least one output's name", .array([]))
+      }
+      try response.finish()
+    }
+    try own.finish()
+  }
+
+  private mutating func readModel(
+    _ value: DocumentValue, source: String, path: String, _ folder: String
+  ) throws(DocumentError) {
+    guard case .string(let text) = value else {
+      let inline = try InlineModel.read(value, source: source, path: path, folder: folder)
+      switch inline {
+      case .success(let registration): model = .inline(registration)
+      case .failure(let refusal):
+        noted["model"] = value
+        cannotRunReason = "deployment '\(name)' cannot be served: \(refusal.reason)"
+      }
+      return
+    }
+    switch ModelReferenceText.parse(text) {
+    case .reference(let reference):
+      model = .registered(reference)
+    case .refused(let reason):
+      noted["model"] = value
+      cannotRunReason = "deployment '\(name)' cannot be served: \(reason)"
+    case .malformed:
+      throw .value(
+        source: source, path: path,
+        expected: "'azureml:NAME:VERSION', 'azureml:NAME@latest', an ARM id or an object "
+          + "with a path",
+        received: "'\(text)'")
+    }
+  }
+
+  private func isKubernetes(_ document: DocumentValue) -> Bool {
+    if case .string(let type)? = noted["type"] { return type.lowercased() == "kubernetes" }
+    guard case .object(let object) = document, case .string(let schema)? = object["$schema"]
+    else { return false }
+    return DocumentKind.baseName(ofSchema: schema) == "kubernetesonlinedeployment"
+  }
+
+  private func reasonFromNoted() -> String? {
+    if case .object(let code)? = noted["code_configuration"] {
+      let script: String
+      if case .string(let text)? = code["scoring_script"] { script = text } else { script = "?" }
+      return "deployment '\(name)' asks for the scoring script '\(script)' "
+        + "(code_configuration); this gateway does not run scripts yet and serves models "
+        + "directly: remove code_configuration, or write the model as XGBoost, LightGBM or ONNX"
+    }
+    if case .object(let environment)? = noted["environment"],
+      environment["inference_config"] != nil || model == nil
+    {
+      let image: String
+      if case .string(let text)? = environment["image"] { image = " '\(text)'" } else { image = "" }
+      return "deployment '\(name)' asks for the container\(image) (environment); this gateway "
+        + "does not run containers: name a model that it can serve itself"
+    }
+    if model == nil {
+      return "deployment '\(name)' names no model; this gateway serves models, not containers"
+    }
+    return nil
+  }
 }

@@ -1,3 +1,5 @@
+internal import Documents
+internal import Executors
 package import Registry
 package import Telemetry
 
@@ -12,26 +14,111 @@ package final class LiveDeployment: Sendable {
   package let modelName: String
   package let modelVersion: String
   package let model: LoadedModel
+  package let metrics: DeploymentMetrics
+
+  let scorer: Scorer
+  let scratches: ScratchPool
+  let cost: CostEstimate
+  /// Nanoseconds from the whole body to the answer.
+  let timeLimit: UInt64
+  /// Nanoseconds that a request may wait in the queue; nil: as long as its time limit.
+  let maxQueueWait: UInt64?
+  /// Requests in flight at most; nil: no limit.
+  let maxRequestsInFlight: Int?
 
   /// Loads, verifies hashes, warms up on the package's sample and compares with its expected
   /// answer. Takes as long as that takes: on a thread of the control plane's.
   ///
   /// - Throws: `DeploymentFailure` with the reason in full.
-  package init(
-    _ specification: DeploymentSpecification, generation: Int64, model: ModelVersion,
+  package convenience init(
+    _ specification: DeploymentSpecification, generation: Int64, model version: ModelVersion,
     package: String, registry: ModelRegistry, metrics: MetricRegistry
-  ) throws(DeploymentFailure) { fatalError("skeleton") }
+  ) throws(DeploymentFailure) {
+    if let reason = specification.cannotRunReason {
+      throw DeploymentFailure(code: "BadArgument", message: reason)
+    }
+    do {
+      try registry.verify(version)
+    } catch {
+      throw DeploymentFailure(
+        code: "ResourceNotReady",
+        message: "model \(version.name):\(version.version): \(registrySentence(for: error))")
+    }
+    var properties = version.properties
+    if let outputs = specification.responseOutputs {
+      var text = JSONWriter()
+      text.document(.array(outputs.map { .string($0) }))
+      properties[ModelProperties.outputsKey] = String(decoding: text.bytes, as: UTF8.self)
+    }
+    let model: LoadedModel
+    do {
+      model = try ModelLoader.load(
+        path: package + "/" + version.artifact, type: version.type, properties: properties)
+    } catch {
+      throw DeploymentFailure(
+        code: "BadArgument", message: "model \(version.name):\(version.version): \(error)")
+    }
+    let cost = try WarmUp.run(
+      Scorer(model), sample: try WarmUp.Sample(package: package),
+      tolerance: try AnswerTolerance(format: model.format, properties: version.properties))
+    self.init(
+      specification, generation: generation, modelName: version.name,
+      modelVersion: version.version, model: model, metrics: metrics, cost: cost)
+  }
+
+  /// Puts a loaded model in force whose cost is known.
+  init(
+    _ specification: DeploymentSpecification, generation: Int64, modelName: String,
+    modelVersion: String, model: LoadedModel, metrics: MetricRegistry, cost: CostEstimate
+  ) {
+    scorer = Scorer(model)
+    scratches = ScratchPool(executor: model.executor)
+    self.cost = cost
+    endpointName = specification.endpointName
+    name = specification.name
+    self.generation = generation
+    self.specification = specification
+    self.modelName = modelName
+    self.modelVersion = modelVersion
+    self.model = model
+    self.metrics = DeploymentMetrics(
+      endpoint: specification.endpointName, deployment: specification.name, metrics: metrics)
+    timeLimit = nanoseconds(milliseconds: specification.requestTimeoutMs)
+    maxQueueWait = specification.maxQueueWaitMs.map(nanoseconds(milliseconds:))
+    maxRequestsInFlight = specification.maxConcurrentRequestsPerInstance.map { perInstance in
+      let (product, overflows) = perInstance.multipliedReportingOverflow(
+        by: max(specification.instanceCount, 1))
+      return overflows ? Int.max : product
+    }
+  }
 
   /// Requests taken and not yet answered.
-  package var requestsInFlight: Int { fatalError("skeleton") }
+  package var requestsInFlight: Int { metrics.requestsInFlight }
+
+  /// Scores one body on the calling thread.
+  func score(
+    _ body: Span<UInt8>, form: AnswerForm, started: UInt64, times: inout ScoringTimes
+  ) -> Result<[UInt8], ScoringError> {
+    let scratch = scratches.take()
+    defer { scratches.give(back: scratch) }
+    do {
+      return .success(
+        try scorer.score(body, form: form, scratch: scratch, started: started, times: &times))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  /// Whether a request of this size runs where it came in.
+  func runsInline(bodyByteCount: Int) -> Bool {
+    switch specification.execution {
+    case .inline: true
+    case .queued: false
+    case .automatic: cost.runsInline(bodyByteCount: bodyByteCount)
+    }
+  }
 }
 
-/// Why a deployment is `Failed`. `code` is one of Azure's: `BadArgument`, `ResourceNotReady`.
-package struct DeploymentFailure: Error, Sendable, Equatable {
-  package var code: String
-  package var message: String
-  package init(code: String, message: String) {
-    self.code = code
-    self.message = message
-  }
+private func nanoseconds(milliseconds: Int) -> UInt64 {
+  UInt64(min(max(milliseconds, 0), 86_400_000)) * 1_000_000
 }

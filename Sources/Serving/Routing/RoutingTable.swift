@@ -21,16 +21,55 @@ package final class EndpointRoute: Sendable {
   package let keys: [[UInt8]]
   package let isOpen: Bool
 
+  /// The deployments that have traffic and are ready, each with the end of its share. One that
+  /// is not ready leaves its share to the others in proportion: no request is lost by it.
+  private let shares: [(end: Int, deployment: LiveDeployment)]
+
   package init(
     name: String, split: TrafficSplit, deployments: [LiveDeployment],
     unavailable: [String: String], keys: [[UInt8]], isOpen: Bool
   ) {
     self.name = name
     self.split = split
-    self.deployments = Dictionary(
+    let byName = Dictionary(
       deployments.map { ($0.name.lowercased(), $0) }, uniquingKeysWith: { first, _ in first })
+    self.deployments = byName
     self.unavailable = unavailable
     self.keys = keys
     self.isOpen = isOpen
+    var shares: [(end: Int, deployment: LiveDeployment)] = []
+    for (name, percent) in split.weights where percent > 0 {
+      guard let deployment = byName[name] else { continue }
+      shares.append((end: (shares.last?.end ?? 0) + percent, deployment: deployment))
+    }
+    self.shares = shares
+  }
+
+  /// The deployment that answers: the one that the caller names, else one by weight.
+  func deployment(
+    pinned: String?, draws: borrowing TrafficDraws
+  ) throws(ScoringError) -> LiveDeployment {
+    if let pinned { return try deployment(named: pinned) }
+    guard let last = shares.last else {
+      let waiting = split.weights.first { $0.percent > 0 }
+      guard let waiting else { throw .noTraffic(endpoint: name) }
+      throw .deploymentUnavailable(
+        endpoint: name, name: waiting.name, reason: unavailable[waiting.name] ?? "not loaded")
+    }
+    if shares.count == 1 { return last.deployment }
+    let draw = draws.next(below: last.end)
+    for share in shares where draw < share.end { return share.deployment }
+    return last.deployment
+  }
+
+  private func deployment(named pinned: String) throws(ScoringError) -> LiveDeployment {
+    let key = pinned.lowercased()
+    if let deployment = deployments[key] { return deployment }
+    if let reason = unavailable[key] {
+      throw .deploymentUnavailable(endpoint: name, name: key, reason: reason)
+    }
+    throw .deploymentNotFound(
+      endpoint: name, name: pinned,
+      known: (deployments.values.map(\.name) + unavailable.keys).sorted())
   }
 }

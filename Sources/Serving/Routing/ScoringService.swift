@@ -1,19 +1,109 @@
+internal import Synchronization
 package import Telemetry
 
 /// The one door of the data plane.
 package final class ScoringService: Sendable {
+  private let current = Mutex(RoutingTable(endpoints: []))
+  private let draws: TrafficDraws
+  private let queue: ExecutionQueue
+  private let clock: MonotonicClock
+  private let metrics: MetricRegistry
+  private let log: Log
+
   /// - Parameter threads: Threads that run what does not run inline; the CPU quota.
-  package init(metrics: MetricRegistry, log: Log, clock: MonotonicClock = .system, threads: Int) {
-    fatalError("skeleton")
+  package convenience init(
+    metrics: MetricRegistry, log: Log, clock: MonotonicClock = .system, threads: Int
+  ) {
+    self.init(
+      metrics: metrics, log: log, clock: clock, policy: QueuePolicy(threads: max(threads, 1)))
+  }
+
+  init(metrics: MetricRegistry, log: Log, clock: MonotonicClock, policy: QueuePolicy) {
+    self.metrics = metrics
+    self.log = log
+    self.clock = clock
+    draws = TrafficDraws(seed: UInt64.random(in: .min ... .max))
+    queue = ExecutionQueue(policy: policy, clock: clock)
   }
 
   /// The table in force.
-  package var table: RoutingTable { fatalError("skeleton") }
+  package var table: RoutingTable { current.withLock { $0 } }
 
   /// Puts another table in force: requests that come from now on see only it. Requests already
   /// taken finish with the deployments they were given.
-  package func install(_ table: RoutingTable) { fatalError("skeleton") }
+  package func install(_ table: RoutingTable) {
+    // The old table is let go outside the lock: with it may go whole models.
+    let old = current.withLock { current in
+      let old = current
+      current = table
+      return old
+    }
+    log.write(
+      .debug, "routing table installed",
+      [
+        "endpoints": .integer(Int64(table.endpoints.count)),
+        "endpoints_before": .integer(Int64(old.endpoints.count)),
+      ])
+  }
+
+  /// Scores one request: picks its deployment, runs it here or on another thread, and answers
+  /// `caller` once.
+  package func score(_ request: ScoringRequest, for caller: any ScoringCaller) {
+    let started = clock.now()
+    let deployment: LiveDeployment
+    do {
+      deployment = try request.endpoint.deployment(pinned: request.pinned, draws: draws)
+    } catch {
+      return caller.answer(
+        ScoringOutcome(deployment: nil, result: .failure(error), times: ScoringTimes()))
+    }
+    let inFlight = deployment.metrics.begin()
+    if let limit = deployment.maxRequestsInFlight, inFlight > limit {
+      return end(
+        caller, deployment, .failure(.tooManyAtOnce(deployment: deployment.name, limit: limit)))
+    }
+    let byteCount = caller.body.count
+    if deployment.runsInline(bodyByteCount: byteCount) {
+      runInline(request, caller, deployment, started)
+    } else {
+      enqueue(request, caller, deployment, started, bodyByteCount: byteCount)
+    }
+  }
+
+  /// Requests that wait for a thread.
+  package var waitingCount: Int { queue.waitingCount }
 
   /// Fails what waits in queues with `draining`, ends the threads. At shutdown.
-  package func stop() { fatalError("skeleton") }
+  package func stop() { queue.stop() }
+
+  private func runInline(
+    _ request: ScoringRequest, _ caller: any ScoringCaller, _ deployment: LiveDeployment,
+    _ started: UInt64
+  ) {
+    var times = ScoringTimes()
+    let result = deployment.score(
+      caller.body, form: request.form, started: started, times: &times)
+    end(caller, deployment, result, times)
+  }
+
+  private func enqueue(
+    _ request: ScoringRequest, _ caller: any ScoringCaller, _ deployment: LiveDeployment,
+    _ started: UInt64, bodyByteCount: Int
+  ) {
+    let call = QueuedCall(
+      caller: caller, deployment: deployment, request: request, queued: started,
+      expectedNanoseconds: deployment.cost.nanoseconds(forBody: bodyByteCount) ?? 0)
+    caller.suspend()
+    if let refusal = queue.append(call) {
+      call.answer(.failure(refusal), times: ScoringTimes())
+    }
+  }
+
+  private func end(
+    _ caller: any ScoringCaller, _ deployment: LiveDeployment,
+    _ result: Result<[UInt8], ScoringError>, _ times: ScoringTimes = ScoringTimes()
+  ) {
+    deployment.metrics.end()
+    caller.answer(ScoringOutcome(deployment: deployment, result: result, times: times))
+  }
 }

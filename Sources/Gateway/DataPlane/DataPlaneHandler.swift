@@ -1,0 +1,256 @@
+internal import Digest
+internal import HTTP
+internal import Serving
+internal import Telemetry
+
+/// Answers what callers of the scoring address ask: who may, then what, then how it went.
+final class DataPlaneHandler: HTTPHandler {
+  struct Settings: Sendable {
+    var maxBodyBytes: Int
+    /// Serves `/invocations` without a name; nil: the only endpoint there is.
+    var defaultEndpoint: String?
+    /// Whether endpoints with `auth: none` answer without a key: on loopback, or behind a proxy.
+    var allowsOpenEndpoints: Bool
+  }
+
+  private let settings: Settings
+  private let service: ScoringService
+  private let readiness: Readiness
+  private let metrics: MetricRegistry
+  private let requestLog: RequestLog
+  private let identifiers = RequestIdentifiers()
+
+  init(
+    _ settings: Settings, service: ScoringService, readiness: Readiness, metrics: MetricRegistry,
+    log: Log
+  ) {
+    self.settings = settings
+    self.service = service
+    self.readiness = readiness
+    self.metrics = metrics
+    requestLog = RequestLog(log: log, metrics: metrics)
+  }
+
+  /// Route, key, size: what can be refused is refused before a byte of the body is read.
+  func admit(_ exchange: HTTPExchange) -> HTTPAdmission {
+    let route = DataPlaneRoute(path: exchange.path)
+    switch route {
+    case .score(let name):
+      return admit(exchange, route, endpointName: name, form: .score)
+    case .invocations(let name):
+      return admit(exchange, route, endpointName: name, form: .invocations)
+    case .livez, .readyz, .metrics, .root:
+      guard exchange.method == .get || exchange.method == .head else {
+        return refuse(exchange, .methodNotAllowed(allowed: "\(route.allowedMethods)"))
+      }
+      exchange.context = plain(exchange, operational(route))
+      return .collect(maxBodyBytes: DataPlaneHandler.maxProbeBytes)
+    case .unknown:
+      return refuse(exchange, .routeNotFound(exchange.path))
+    }
+  }
+
+  /// A probe has no body; a few bytes of one are forgiven.
+  private static let maxProbeBytes = 1024
+
+  func handle(_ exchange: HTTPExchange) {
+    switch exchange.context {
+    case let scoring as ScoringExchange:
+      service.score(
+        ScoringRequest(
+          endpoint: scoring.endpoint, pinned: scoring.pinned, form: scoring.form,
+          arrived: exchange.bodyTime),
+        for: scoring)
+    case let plain as PlainExchange:
+      exchange.respond(plain.response)
+    default:
+      exchange.respond(refusal(status: 500, reason: "the request has no context"))
+    }
+  }
+
+  func refusal(status: Int, reason: String) -> HTTPResponse {
+    let error: DataPlaneError =
+      status == 413
+      ? .bodyTooLarge(limit: settings.maxBodyBytes) : .refused(status: status, reason: reason)
+    let requestID = identifiers.next()
+    var response = ErrorResponse(error).response(requestID: requestID, form: .score)
+    response.headers.append(("x-request-id", requestID))
+    return response
+  }
+
+  func ended(_ exchange: HTTPExchange, _ outcome: HTTPOutcome) {
+    requestLog.write(exchange, outcome)
+    exchange.context = nil
+  }
+
+  // MARK: - Scoring
+
+  private func admit(
+    _ exchange: HTTPExchange, _ route: DataPlaneRoute, endpointName: String?, form: AnswerForm
+  ) -> HTTPAdmission {
+    guard exchange.method == .post else {
+      return refuse(
+        exchange, .methodNotAllowed(allowed: "\(route.allowedMethods)"), form: form)
+    }
+    let table = service.table
+    guard let endpoint = endpoint(named: endpointName, in: table) else {
+      if readiness.state == .starting {
+        return refuse(exchange, .notReady("the gateway is loading its models"), form: form)
+      }
+      return refuse(
+        exchange, endpointName.map { .endpointNotFound($0) } ?? .noDefaultEndpoint, form: form)
+    }
+    guard isAuthorized(exchange, for: endpoint) else {
+      return refuse(exchange, .unauthorized, form: form, endpoint: endpoint)
+    }
+    if let type = unsupportedContent(exchange) {
+      return refuse(exchange, .unsupportedContent(type), form: form, endpoint: endpoint)
+    }
+    exchange.context = ScoringExchange(
+      exchange, handler: self, requestID: identifiers.next(),
+      clientRequestID: exchange.header("x-ms-client-request-id").flatMap(clientRequestIdentifier),
+      userAgent: exchange.header("user-agent") ?? "", endpoint: endpoint,
+      pinned: exchange.header("azureml-model-deployment"), form: form)
+    return .collect(maxBodyBytes: settings.maxBodyBytes)
+  }
+
+  private func endpoint(named name: String?, in table: RoutingTable) -> EndpointRoute? {
+    if let name { return table.endpoints[name] }
+    if let name = settings.defaultEndpoint { return table.endpoints[name.lowercased()] }
+    return table.endpoints.count == 1 ? table.endpoints.first?.value : nil
+  }
+
+  /// Compares with every key, so that the time tells neither which nor how far it fits.
+  private func isAuthorized(_ exchange: HTTPExchange, for endpoint: EndpointRoute) -> Bool {
+    if endpoint.isOpen, settings.allowsOpenEndpoints { return true }
+    guard let header = exchange.header("authorization") else { return false }
+    let scheme = header.utf8.prefix(DataPlaneHandler.bearer.count)
+    guard scheme.count == DataPlaneHandler.bearer.count,
+      zip(scheme, DataPlaneHandler.bearer).allSatisfy({ $0 | 0x20 == $1 | 0x20 })
+    else { return false }
+    let offered = header.utf8.dropFirst(DataPlaneHandler.bearer.count)
+    var isKnown = false
+    for key in endpoint.keys where !key.isEmpty {
+      let isEqual = equalInConstantTime(offered, key)
+      isKnown = isKnown || isEqual
+    }
+    return isKnown
+  }
+
+  private static let bearer = Array("bearer ".utf8)
+
+  /// The content type or encoding that we do not read; nil when it is one of ours. `curl -d`
+  /// says that its JSON is a form: that is let through.
+  private func unsupportedContent(_ exchange: HTTPExchange) -> String? {
+    if let encoding = exchange.header("content-encoding"), encoding.lowercased() != "identity" {
+      return "Content-Encoding: \(encoding)"
+    }
+    guard let type = exchange.header("content-type"), type != "application/json" else {
+      return nil
+    }
+    let name = type.split(separator: ";").first.map { $0.lowercased() } ?? ""
+    let isTaken =
+      name.contains("json")
+      || ["", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream"]
+        .contains(name)
+    return isTaken ? nil : type
+  }
+
+  /// The answer to a scoring request. On the thread that scored.
+  func response(to scoring: ScoringExchange, _ outcome: ScoringOutcome) -> HTTPResponse {
+    var response: HTTPResponse
+    switch outcome.result {
+    case .success(let body):
+      response = HTTPResponse(
+        status: 200, headers: [("Content-Type", "application/json")], body: .bytes(body))
+      response.headers.reserveCapacity(6)
+    case .failure(let error):
+      response = ErrorResponse(.scoring(error))
+        .response(requestID: scoring.requestID, form: scoring.form)
+    }
+    if let deployment = outcome.deployment {
+      response.headers.append(("azureml-model-deployment", deployment.name))
+    }
+    if outcome.times.execute > 0 {
+      response.headers.append(
+        ("ms-azureml-model-time", millisecondText(outcome.times.execute)))
+    }
+    addIdentifiers(scoring.requestID, scoring.clientRequestID, to: &response)
+    return response
+  }
+
+  // MARK: - The rest
+
+  private func operational(_ route: DataPlaneRoute) -> HTTPResponse {
+    switch route {
+    case .livez:
+      return json(200, "{\"status\": \"alive\"}")
+    case .readyz:
+      switch readiness.state {
+      case .starting: return json(503, "{\"status\": \"loading\"}")
+      case .ready: return json(200, "{\"status\": \"ready\"}")
+      case .draining: return json(503, "{\"status\": \"draining\"}")
+      }
+    case .metrics:
+      return HTTPResponse(
+        status: 200, headers: [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")],
+        body: .bytes(metrics.prometheusText()))
+    case .root:
+      return HTTPResponse(
+        status: 200, headers: [("Content-Type", "text/plain; charset=utf-8")],
+        body: .bytes(Array("Healthy".utf8)))
+    case .score, .invocations, .unknown:
+      preconditionFailure("\(route) is not operational")
+    }
+  }
+
+  private func json(_ status: Int, _ text: String) -> HTTPResponse {
+    var response = HTTPResponse(
+      status: status, headers: [("Content-Type", "application/json")],
+      body: .bytes(Array(text.utf8)))
+    if status == 503 { response.headers.append(("Retry-After", "1")) }
+    return response
+  }
+
+  private func plain(_ exchange: HTTPExchange, _ response: HTTPResponse) -> PlainExchange {
+    PlainExchange(
+      requestID: identifiers.next(), clientRequestID: nil,
+      userAgent: exchange.header("user-agent") ?? "", endpointName: "", isOperational: true,
+      error: nil, response: response)
+  }
+
+  private func refuse(
+    _ exchange: HTTPExchange, _ error: DataPlaneError, form: AnswerForm = .score,
+    endpoint: EndpointRoute? = nil
+  ) -> HTTPAdmission {
+    let requestID = identifiers.next()
+    let clientRequestID = exchange.header("x-ms-client-request-id")
+      .flatMap(clientRequestIdentifier)
+    let error = ErrorResponse(error)
+    var response = error.response(requestID: requestID, form: form)
+    addIdentifiers(requestID, clientRequestID, to: &response)
+    exchange.context = PlainExchange(
+      requestID: requestID, clientRequestID: clientRequestID,
+      userAgent: exchange.header("user-agent") ?? "", endpointName: endpoint?.name ?? "",
+      isOperational: false, error: error, response: response)
+    return .refuse(response)
+  }
+
+  private func addIdentifiers(
+    _ requestID: String, _ clientRequestID: String?, to response: inout HTTPResponse
+  ) {
+    response.headers.append(("x-request-id", requestID))
+    response.headers.append(("x-ms-request-id", clientRequestID ?? requestID))
+    if let clientRequestID {
+      response.headers.append(("x-ms-client-request-id", clientRequestID))
+    }
+  }
+}
+
+/// Milliseconds with three decimals: `0.012`.
+func millisecondText(_ nanoseconds: UInt64) -> String {
+  let microseconds = nanoseconds / 1000
+  let rest = microseconds % 1000
+  let zeros = rest < 10 ? "00" : rest < 100 ? "0" : ""
+  return "\(microseconds / 1000).\(zeros)\(rest)"
+}

@@ -1,0 +1,78 @@
+internal import HTTP
+internal import Serving
+
+/// One request of the data plane from its head to its last byte, as the handler sees it: the
+/// `context` of its `HTTPExchange`.
+final class ScoringExchange: ScoringCaller, @unchecked Sendable {
+  // `@unchecked`: set up by the server's thread before `score` hands it on; `outcome` is written
+  // before the answer and read after it.
+  let requestID: String
+  let clientRequestID: String?
+  let userAgent: String
+  let endpoint: EndpointRoute
+  let pinned: String?
+  let form: AnswerForm
+  private(set) var outcome: ScoringOutcome?
+  /// Let go in `ended`: the exchange holds this object as its context.
+  private let exchange: HTTPExchange
+  private let handler: DataPlaneHandler
+
+  init(
+    _ exchange: HTTPExchange, handler: DataPlaneHandler, requestID: String,
+    clientRequestID: String?, userAgent: String, endpoint: EndpointRoute, pinned: String?,
+    form: AnswerForm
+  ) {
+    self.exchange = exchange
+    self.handler = handler
+    self.requestID = requestID
+    self.clientRequestID = clientRequestID
+    self.userAgent = userAgent
+    self.endpoint = endpoint
+    self.pinned = pinned
+    self.form = form
+  }
+
+  var body: Span<UInt8> {
+    @_lifetime(borrow self)
+    get {
+      let exchange = exchange
+      // `self` holds the exchange as long as it lives.
+      return _overrideLifetime(exchange.body, borrowing: self)
+    }
+  }
+
+  var hasLeft: Bool { exchange.clientHasLeft }
+
+  func suspend() { exchange.suspend() }
+
+  func answer(_ outcome: ScoringOutcome) {
+    self.outcome = outcome
+    exchange.respond(handler.response(to: self, outcome))
+  }
+}
+
+/// What is known of a request that was answered without scoring, for its log line.
+final class PlainExchange: Sendable {
+  let requestID: String
+  let clientRequestID: String?
+  let userAgent: String
+  /// Empty when the path names no endpoint that exists.
+  let endpointName: String
+  /// Health and metrics: not counted as scoring, logged at `debug`.
+  let isOperational: Bool
+  let error: ErrorResponse?
+  let response: HTTPResponse
+
+  init(
+    requestID: String, clientRequestID: String?, userAgent: String, endpointName: String,
+    isOperational: Bool, error: ErrorResponse?, response: HTTPResponse
+  ) {
+    self.requestID = requestID
+    self.clientRequestID = clientRequestID
+    self.userAgent = userAgent
+    self.endpointName = endpointName
+    self.isOperational = isOperational
+    self.error = error
+    self.response = response
+  }
+}

@@ -1,0 +1,165 @@
+internal import Documents
+internal import Executors
+internal import HTTP
+internal import Serving
+
+/// Why the data plane does not answer with a result.
+enum DataPlaneError: Error, Equatable {
+  case scoring(ScoringError)
+  case unauthorized
+  case endpointNotFound(String)
+  /// A route without a name, and several endpoints (or none) that it could mean.
+  case noDefaultEndpoint
+  case routeNotFound(String)
+  case methodNotAllowed(allowed: String)
+  case unsupportedContent(String)
+  case bodyTooLarge(limit: Int)
+  case notReady(String)
+  /// What the HTTP server itself refuses.
+  case refused(status: Int, reason: String)
+}
+
+/// An error as a client sees it. The one switch from errors to statuses.
+struct ErrorResponse: Equatable {
+  var status: Int
+  var code: String
+  var message: String
+  var headers: [String: String] = [:]
+
+  init(_ error: DataPlaneError) {
+    switch error {
+    case .scoring(let error):
+      self = ErrorResponse(scoring: error)
+    case .unauthorized:
+      self.init(
+        401, "Unauthorized",
+        "the endpoint's key is missing or wrong; send it as 'Authorization: Bearer KEY'",
+        ["WWW-Authenticate": "Bearer"])
+    case .endpointNotFound(let name):
+      self.init(404, "EndpointNotFound", "there is no endpoint '\(name)'")
+    case .noDefaultEndpoint:
+      self.init(
+        404, "EndpointNotFound",
+        "this path needs a default endpoint (--default-endpoint), or exactly one endpoint; "
+          + "use /endpoints/NAME/invocations")
+    case .routeNotFound(let path):
+      self.init(404, "NotFound", "there is nothing at \(path)")
+    case .methodNotAllowed(let allowed):
+      self.init(405, "MethodNotAllowed", "this path takes \(allowed)", ["Allow": allowed])
+    case .unsupportedContent(let type):
+      self.init(
+        415, "UnsupportedMediaType", "the body is '\(type)'; expected application/json")
+    case .bodyTooLarge(let limit):
+      self.init(413, "RequestTooLarge", "the body is larger than \(limit) bytes")
+    case .notReady(let reason):
+      self.init(503, "ServiceUnavailable", reason, ["Retry-After": "1"])
+    case .refused(let status, let reason):
+      self.init(
+        status, ErrorResponse.code(of: status), reason,
+        status == 429 || status == 503 ? ["Retry-After": "1"] : [:])
+    }
+  }
+
+  private init(_ status: Int, _ code: String, _ message: String, _ headers: [String: String] = [:])
+  {
+    self.status = status
+    self.code = code
+    self.message = message
+    self.headers = headers
+  }
+
+  private init(scoring error: ScoringError) {
+    switch error {
+    case .deploymentNotFound(let endpoint, let name, let known):
+      let list =
+        known.isEmpty ? "it has none" : "it has \(known.joined(separator: ", "))"
+      self.init(
+        404, "DeploymentNotFound", "endpoint '\(endpoint)' has no deployment '\(name)'; \(list)")
+    case .deploymentUnavailable(let endpoint, let name, let reason) where reason == "loading":
+      self.init(
+        503, "ModelNotReady", "deployment '\(name)' of endpoint '\(endpoint)' is loading",
+        ["Retry-After": "1", "ms-azureml-model-error-reason": "model_not_ready"])
+    case .deploymentUnavailable(let endpoint, let name, let reason):
+      self.init(
+        424, "ModelNotReady",
+        "deployment '\(name)' of endpoint '\(endpoint)' cannot answer: \(reason)",
+        modelError(status: 503, reason: "model_not_ready"))
+    case .noTraffic(let endpoint):
+      self.init(
+        404, "NoTraffic", "no deployment of endpoint '\(endpoint)' has any traffic")
+    case .badInput(let reason):
+      self.init(400, "BadRequest", reason)
+    case .executor(.failed(let node, let reason)):
+      self.init(
+        424, "ModelError", "\(ExecutorError.failed(node: node, reason: reason))",
+        modelError(status: 500, reason: "model_error"))
+    case .executor(let error):
+      self.init(400, "BadRequest", "\(error)")
+    case .queueFull(let deployment, let depth):
+      self.init(
+        429, "TooManyRequests",
+        "deployment '\(deployment)' has \(depth) requests waiting; try again later",
+        ["Retry-After": "1", "ms-azureml-model-error-reason": "too_many_pending_request"])
+    case .tooManyAtOnce(let deployment, let limit):
+      self.init(
+        429, "TooManyRequests",
+        "deployment '\(deployment)' takes \(limit) requests at once; try again later",
+        ["Retry-After": "1", "ms-azureml-model-error-reason": "too_many_pending_request"])
+    case .deadlinePassed(let deployment, let timeoutMs):
+      self.init(
+        408, "RequestTimeout",
+        "deployment '\(deployment)' did not answer within its request_timeout_ms of \(timeoutMs)")
+    case .callerLeft:
+      self.init(499, "ClientClosedRequest", "the client left before its request was started")
+    case .draining:
+      self.init(
+        503, "ServiceUnavailable", "the gateway is shutting down", ["Retry-After": "1"])
+    }
+  }
+
+  /// The name of a status that the HTTP server gives by itself.
+  private static func code(of status: Int) -> String {
+    switch status {
+    case 400: "BadRequest"
+    case 405: "MethodNotAllowed"
+    case 408: "RequestTimeout"
+    case 413: "RequestTooLarge"
+    case 417: "ExpectationFailed"
+    case 431: "RequestHeaderFieldsTooLarge"
+    case 501: "NotImplemented"
+    case 503: "ServiceUnavailable"
+    default: status < 500 ? "BadRequest" : "InternalServerError"
+    }
+  }
+
+  /// Azure's `{"error": {"code", "message", "request_id"}}`, or MLflow's own form.
+  func response(requestID: String, form: AnswerForm) -> HTTPResponse {
+    var text = JSONWriter()
+    switch form {
+    case .score:
+      text.raw("{\"error\": {\"code\": ")
+      text.string(code)
+      text.raw(", \"message\": ")
+      text.string(message)
+      text.raw(", \"request_id\": ")
+      text.string(requestID)
+      text.raw("}}")
+    case .invocations:
+      text.raw("{\"error_code\": ")
+      text.string(status == 400 ? "BAD_REQUEST" : code)
+      text.raw(", \"message\": ")
+      text.string(message)
+      text.raw("}")
+    }
+    var fields: [(name: String, value: String)] = [("Content-Type", "application/json")]
+    for (name, value) in headers.sorted(by: { $0.key < $1.key }) { fields.append((name, value)) }
+    return HTTPResponse(status: status, headers: fields, body: .bytes(text.bytes))
+  }
+}
+
+private func modelError(status: Int, reason: String) -> [String: String] {
+  [
+    "ms-azureml-model-error-statuscode": String(status),
+    "ms-azureml-model-error-reason": reason,
+  ]
+}

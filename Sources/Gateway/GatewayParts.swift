@@ -1,0 +1,148 @@
+internal import Digest
+internal import Registry
+internal import Serving
+internal import Store
+internal import Telemetry
+
+/// Everything behind the listeners: workspace, database, models, deployments.
+final class GatewayParts: Sendable {
+  let workspace: Workspace
+  let log: Log
+  let metrics: MetricRegistry
+  let readiness = Readiness()
+  let service: ScoringService
+  let database: Database
+  let registry: ModelRegistry
+  let control: ControlPlane
+  private let reloads: Counter
+  private let reloadFailures: Counter
+
+  /// Opens the workspace. No deployment is loaded yet.
+  init(_ configuration: GatewayConfiguration, log: Log) throws(GatewayError) {
+    self.log = log
+    workspace = try Workspace(configuration.workspace)
+    let sealer = try workspace.sealer()
+    metrics = MetricRegistry()
+    reloads = metrics.counter("swerve_reloads_total", help: "Times the folder was applied again.")
+    reloadFailures = metrics.counter(
+      "swerve_reload_failures_total", help: "Times that applying the folder again failed.")
+    do {
+      database = try Database(path: workspace.databasePath)
+    } catch {
+      throw GatewayError(error.description)
+    }
+    do {
+      registry = try ModelRegistry(
+        database: database, folder: workspace.modelsPath, inspector: ModelInspector())
+      let garbage = try registry.collectGarbage()
+      if !garbage.isEmpty {
+        log.write(
+          .info, "removed what an interrupted registration left",
+          ["paths": .string(garbage.joined(separator: ", "))])
+      }
+    } catch {
+      database.close()
+      throw GatewayError(registrySentence(for: error))
+    }
+    service = ScoringService(metrics: metrics, log: log, threads: CPUQuota.processorCount)
+    control = ControlPlane(
+      database: database, registry: registry, service: service, sealer: sealer,
+      metrics: metrics, log: log, keysFolder: configuration.keysFolder)
+  }
+
+  /// Loads what the workspace holds, then what the settings add.
+  func load(_ configuration: GatewayConfiguration) throws(GatewayError) {
+    do {
+      try control.start()
+    } catch {
+      throw GatewayError(sentence(for: error))
+    }
+    if let path = configuration.applyPath {
+      let documents = try ApplyFolder.documents(path)
+      _ = try apply(documents, by: "serve --apply")
+    }
+    if !configuration.quickModels.isEmpty {
+      let report = try apply(
+        try QuickModels.documents(configuration.quickModels), by: "serve --model")
+      let failures = report.changes.filter { $0.action == .failed }
+      guard failures.isEmpty else {
+        throw GatewayError(
+          failures.map { "\($0.resource): \($0.detail)" }.joined(separator: "\n"))
+      }
+    }
+    try checkOpenEndpoints(configuration)
+  }
+
+  /// Applies the folder again, all or nothing.
+  func reload(_ path: String) {
+    reloads.increment()
+    let documents: [ApplyDocument]
+    do {
+      documents = try ApplyFolder.documents(path)
+    } catch {
+      return reloadFailed(error.description)
+    }
+    do {
+      let report = try control.apply(
+        documents, prune: false, dryRun: false, unit: .everything, by: Actor(name: "SIGHUP"))
+      write(report)
+      log.write(.info, "reloaded", ["path": .string(path)])
+    } catch {
+      reloadFailed(sentence(for: error))
+    }
+  }
+
+  /// Ends what runs behind the listeners. The lock goes with the process, or with `self`.
+  func stop() {
+    service.stop()
+    control.stop()
+    database.close()
+  }
+
+  private func reloadFailed(_ reason: String) {
+    reloadFailures.increment()
+    log.write(.error, "reload failed; nothing was changed", ["reason": .string(reason)])
+  }
+
+  private func apply(
+    _ documents: [ApplyDocument], by actor: String
+  ) throws(GatewayError) -> ApplyReport {
+    do {
+      let report = try control.apply(
+        documents, prune: false, dryRun: false, unit: .endpoint, by: Actor(name: actor))
+      write(report)
+      return report
+    } catch {
+      throw GatewayError(sentence(for: error))
+    }
+  }
+
+  private func write(_ report: ApplyReport) {
+    for notice in report.notices {
+      log.write(.info, "notice", ["text": .string(notice)])
+    }
+    for change in report.changes where change.action != .unchanged {
+      log.write(
+        change.action == .failed ? .error : .info, "applied",
+        [
+          "action": .string(change.action.rawValue), "resource": .string(change.resource),
+          "detail": .string(change.detail),
+        ])
+    }
+  }
+
+  private func checkOpenEndpoints(_ configuration: GatewayConfiguration) throws(GatewayError) {
+    guard !configuration.allowsOpenEndpoints else { return }
+    let open = service.table.endpoints.values.filter(\.isOpen).map(\.name).sorted()
+    guard open.isEmpty else {
+      throw GatewayError(
+        "endpoint \(open.joined(separator: ", ")) has auth: none, which is only for loopback or "
+          + "behind a declared proxy (--tls-upstream); --host is \(configuration.host)")
+    }
+  }
+}
+
+extension GatewayConfiguration {
+  /// Whether an endpoint may answer without a key.
+  var allowsOpenEndpoints: Bool { listensOnLoopback || isTLSUpstream }
+}

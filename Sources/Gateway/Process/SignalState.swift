@@ -1,0 +1,57 @@
+internal import Telemetry
+
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
+/// What the process's signals have asked for, for the threads that act on it.
+final class SignalState: Sendable {
+  private struct State {
+    var isServing = false
+    var isStopping = false
+    var wantsReload = false
+  }
+
+  private let state = Monitor(State())
+
+  /// Called before any other thread is made.
+  func start(log: Log) {
+    _ = SignalThread { [self] signal in
+      switch signal {
+      case .reload:
+        state.withLock { $0.wantsReload = true }
+        state.broadcast()
+      case .stop:
+        let ends = state.withLock { state in
+          // While loading there is nothing to drain: all that was acknowledged is on the disk.
+          let ends = state.isStopping || !state.isServing
+          state.isStopping = true
+          return ends
+        }
+        state.broadcast()
+        if ends {
+          log.write(.info, "stopped at once")
+          log.flush()
+          _exit(0)
+        }
+      }
+    }
+  }
+
+  func waitForStop() {
+    let _: Void? = state.wait { state in
+      state.isServing = true
+      return state.isStopping ? () : nil
+    }
+  }
+
+  /// - Returns: False when the process is stopping.
+  func waitForReload() -> Bool {
+    state.wait { state in
+      if state.isStopping { return false }
+      guard state.wantsReload else { return nil }
+      state.wantsReload = false
+      return true
+    } ?? false
+  }
+}

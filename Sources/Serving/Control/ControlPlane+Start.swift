@@ -1,0 +1,74 @@
+internal import Registry
+internal import Store
+
+extension ControlPlane {
+  /// Loads every deployment that the database names and puts them in force. A deployment that
+  /// fails is `Failed` with its reason; the others serve.
+  ///
+  /// What was accepted before a crash is loaded now. Where an update has failed, or fails now,
+  /// the last generation that could be served is loaded instead.
+  package func start() throws(ControlError) {
+    let stored: [StoredDeployment] = try change { (state, store) throws(ControlError) in
+      state.catalog = try store.catalog()
+      state.keys = try store.keys(sealer: sealer)
+      state.busy.formUnion(state.catalog.deployments.keys)
+      try store.endInterruptedOperations(at: currentTime())
+      return state.catalog.deployments.sorted {
+        ($0.key.endpoint, $0.key.name) < ($1.key.endpoint, $1.key.name)
+      }.map(\.value)
+    }
+    let outcomes = LoadThreads.map(stored, threads: 2) { [self] in restored($0) }
+    try change { (state, store) throws(ControlError) in
+      for outcome in outcomes {
+        let key = DeploymentKey(outcome.stored.record.specification)
+        state.busy.remove(key)
+        guard let before = state.catalog.deployments[key] else { continue }
+        if before != outcome.stored { try store.save(outcome.stored) }
+        state.catalog.deployments[key] = outcome.stored
+        state.live[key] = outcome.live
+      }
+      state.hasStarted = true
+    }
+    for outcome in outcomes {
+      let key = DeploymentKey(outcome.stored.record.specification)
+      if let live = outcome.live { logState(key, .success(live)) }
+      if let failure = outcome.stored.record.failure { logState(key, .failure(failure)) }
+    }
+  }
+
+  private struct Restored: Sendable {
+    var stored: StoredDeployment
+    var live: LiveDeployment?
+  }
+
+  private func restored(_ before: StoredDeployment) -> Restored {
+    var stored = before
+    let record = before.record
+    let hasOlderGeneration = before.serving.map { $0.generation != record.generation } ?? false
+    if record.provisioningState != "Failed" || !hasOlderGeneration {
+      let model = record.model.flatMap(known)
+      let outcome = loaded(record.specification, generation: record.generation, model: model)
+      if case .success(let live) = outcome {
+        if record.provisioningState != "Succeeded" { stored.finish(outcome, at: currentTime()) }
+        return Restored(stored: stored, live: live)
+      }
+      stored.finish(outcome, at: currentTime())
+      stored.record.modifiedAt = record.modifiedAt
+    }
+    guard hasOlderGeneration, let serving = before.serving else {
+      return Restored(stored: stored)
+    }
+    let older = loaded(
+      serving.specification, generation: serving.generation,
+      model: known("\(serving.modelName):\(serving.modelVersion)"))
+    if case .success(let live) = older { return Restored(stored: stored, live: live) }
+    return Restored(stored: stored)
+  }
+
+  /// The registered version that `churn:3` names; nil when it is gone.
+  private func known(_ model: String) -> ModelVersion? {
+    guard let colon = model.lastIndex(of: ":") else { return nil }
+    let version = String(model[model.index(after: colon)...])
+    return try? registry.find(name: String(model[..<colon]), version: version)
+  }
+}

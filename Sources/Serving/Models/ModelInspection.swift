@@ -1,0 +1,73 @@
+package import Documents
+internal import Executors
+package import Registry
+internal import Tensors
+
+/// Looks into packages for the registry: a model that cannot be served is refused there, and
+/// never at the first request.
+package struct ModelInspector: PackageInspector {
+  package init() {}
+
+  package func inspect(
+    package: String, artifact: String, type: String
+  ) throws(RegistryError) -> DocumentValue {
+    do {
+      return try ModelLoader.load(path: package + "/" + artifact, type: type).inspection
+    } catch {
+      throw .refused(reason: reason(error, below: package + "/"))
+    }
+  }
+
+  /// The error's sentence without the folder that the package only lies in for now.
+  private func reason(_ error: ModelFormatError, below folder: String) -> String {
+    var text = ""
+    var rest = error.description[...]
+    while let range = rest.firstRange(of: folder) {
+      text += rest[..<range.lowerBound]
+      rest = rest[range.upperBound...]
+    }
+    return text + rest
+  }
+}
+
+/// What `model show` prints of a loaded model.
+func inspect(
+  _ executor: any ModelExecutor, signature: ModelSignature, format: String
+) -> DocumentValue {
+  [
+    "format": .string(format),
+    "summary": .string(executor.summary),
+    "inputs": .array(signature.inputs.map(description(of:))),
+    "outputs": .array(signature.outputs.map(description(of:))),
+  ]
+}
+
+private func description(of input: ModelInput) -> DocumentValue {
+  var object = DocumentObject([
+    "name": .string(input.name),
+    "datatype": .string(input.elementType.wireName),
+    "shape": shape(input.shape),
+  ])
+  if let columns = input.columns { object["columns"] = .array(columns.map { .string($0) }) }
+  if !input.isRequired { object["required"] = false }
+  return .object(object)
+}
+
+private func description(of output: ModelOutput) -> DocumentValue {
+  var object = DocumentObject(["name": .string(output.name)])
+  switch output.kind {
+  case .tensor(let type, let dimensions):
+    object["datatype"] = .string(type.wireName)
+    object["shape"] = shape(dimensions)
+  case .maps(let keys, let values):
+    object["datatype"] = "MAP"
+    object["keys"] = .string(keys.wireName)
+    object["values"] = .string(values.wireName)
+  }
+  if !output.isDefault { object["default"] = false }
+  return .object(object)
+}
+
+private func shape(_ dimensions: [Int?]) -> DocumentValue {
+  .array(dimensions.map { .integer(Int64($0 ?? -1)) })
+}

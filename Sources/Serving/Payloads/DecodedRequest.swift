@@ -1,0 +1,22 @@
+package import Tensors
+
+/// A body as tensors, ready for the model.
+package struct DecodedRequest: Sendable {
+  /// The family of bodies it belongs to: an answer is given in kind.
+  package enum Form: Sendable, Equatable {
+    /// `input_data`, `data`: a bare answer.
+    case azure
+    /// `dataframe_split`, `dataframe_records`, `instances`, `inputs`.
+    case mlflow
+    /// The Open Inference Protocol's named tensors.
+    case inferenceProtocol
+  }
+
+  package var form: Form
+  /// One for each of the signature's inputs; nil where the body has none and needs none.
+  package var inputs: [Tensor?]
+  /// The outputs asked for by name; nil: the usual ones.
+  package var outputs: [String]?
+  /// The request's own id, echoed back.
+  package var id: String?
+}

@@ -1,0 +1,198 @@
+internal import Documents
+package import Executors
+internal import Tensors
+
+/// Reads the JSON bodies that `/score` takes, for one model, straight into tensors.
+///
+/// Columns go to the model's by name in any order, extra ones are passed over. What can be
+/// prepared once a model is prepared here. Source: `AZUREML.md` §3.7, `WIRE.md` §2.1, §2.5.
+package struct PayloadDecoder: Sendable {
+  /// How rows become inputs.
+  enum Layout: Sendable, Equatable {
+    /// One input of shape (rows, columns); nil: any number of columns.
+    case table(width: Int?)
+    /// Several inputs of one column each.
+    case columnPerInput
+    /// Anything else: named tensors, or one nested list.
+    case tensors
+  }
+
+  /// Where a value of a row goes.
+  struct Target: Sendable, Equatable {
+    var input: Int
+    var column: Int
+  }
+
+  let signature: ModelSignature
+  let layout: Layout
+  /// The model's columns in its order; nil when it has no names.
+  let columns: [String]?
+  let columnBytes: [[UInt8]]
+  let targets: [String: Target]
+
+  /// The members of a body that hold rows or tensors.
+  static let forms = [
+    "input_data", "data", "dataframe_split", "dataframe_records", "instances", "inputs",
+  ]
+
+  package init(_ signature: ModelSignature) {
+    self.signature = signature
+    let inputs = signature.inputs
+    if inputs.count == 1, inputs[0].shape.count == 2 {
+      layout = .table(width: inputs[0].shape[1] ?? inputs[0].columns?.count)
+      columns = inputs[0].columns
+    } else if inputs.count > 1, inputs.allSatisfy(PayloadDecoder.isColumn) {
+      layout = .columnPerInput
+      columns = inputs.map(\.name)
+    } else {
+      layout = .tensors
+      columns = nil
+    }
+    columnBytes = (columns ?? []).map { Array($0.utf8) }
+    var targets: [String: Target] = [:]
+    for (index, name) in (columns ?? []).enumerated() {
+      targets[name] =
+        layout == .columnPerInput
+        ? Target(input: index, column: 0) : Target(input: 0, column: index)
+    }
+    self.targets = targets
+  }
+
+  private static func isColumn(_ input: ModelInput) -> Bool {
+    input.shape.count == 1 || (input.shape.count == 2 && input.shape[1] == 1)
+  }
+
+  /// - Throws: `ScoringError.badInput` with the place, what came and what was expected.
+  package func decode(_ body: Span<UInt8>) throws(ScoringError) -> DecodedRequest {
+    do {
+      return try read(body)
+    } catch {
+      throw .badInput(PayloadPlace.sentence(error, in: body))
+    }
+  }
+
+  private func read(_ body: Span<UInt8>) throws(PayloadFault) -> DecodedRequest {
+    var scanner = PayloadScanner(body)
+    guard scanner.peek() != nil else {
+      throw PayloadFault(
+        offset: 0,
+        reason: "is empty; expected a JSON object with one of \(listed(PayloadDecoder.forms))"
+      )
+    }
+    var found: (name: String, position: Int)?
+    var outputsPosition: Int?
+    var id: String?
+    var isDone: DecodedRequest?
+    var unknown: [String] = []
+    if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "a JSON object") {
+      repeat {
+        let keyPosition = scanner.position
+        let key = try scanner.string()
+        try scanner.expect(UInt8(ascii: ":"), "':'")
+        _ = scanner.peek()
+        if PayloadDecoder.forms.contains(key) {
+          if let found {
+            throw scanner.fault(
+              "has both '\(found.name)' and '\(key)'; expected one of them", at: keyPosition)
+          }
+          found = (key, scanner.position)
+          isDone = try read(&scanner, form: key)
+        } else if key == "outputs" {
+          outputsPosition = scanner.position
+          try scanner.skipValue(depth: 1)
+        } else if key == "id", scanner.peek() == UInt8(ascii: "\"") {
+          id = try scanner.string()
+        } else {
+          unknown.append(key)
+          try scanner.skipValue(depth: 1)
+        }
+      } while try scanner.continues(until: UInt8(ascii: "}"))
+    }
+    guard scanner.peek() == nil else {
+      throw scanner.fault("goes on behind the JSON object with \(scanner.description())")
+    }
+    guard var request = isDone else {
+      let near = unknown.lazy.compactMap { NameDistance.nearest(to: $0, in: PayloadDecoder.forms) }
+      let hint = near.first.map { "; did you mean '\($0)'?" } ?? ""
+      throw PayloadFault(
+        offset: 0, reason: "has none of the members \(listed(PayloadDecoder.forms))\(hint)")
+    }
+    if request.form == .inferenceProtocol {
+      request.id = id
+      if let outputsPosition {
+        scanner.position = outputsPosition
+        request.outputs = try readOutputNames(&scanner)
+      }
+    }
+    return request
+  }
+
+  /// The value of one of `forms`.
+  private func read(
+    _ scanner: inout PayloadScanner, form: String
+  ) throws(PayloadFault) -> DecodedRequest {
+    let start = scanner.position
+    switch form {
+    case "dataframe_split":
+      guard scanner.peek() == UInt8(ascii: "{") else {
+        throw scanner.unexpected("an object with columns and data")
+      }
+      return DecodedRequest(form: .mlflow, inputs: try readSplit(&scanner))
+    case "dataframe_records":
+      guard scanner.peek() == UInt8(ascii: "[") else {
+        throw scanner.unexpected("a list of records")
+      }
+      return DecodedRequest(form: .mlflow, inputs: try readList(&scanner))
+    case "instances":
+      guard scanner.peek() == UInt8(ascii: "[") else { throw scanner.unexpected("a list") }
+      return DecodedRequest(form: .mlflow, inputs: try readList(&scanner))
+    case "inputs":
+      if try isListOfObjects(&scanner) {
+        scanner.position = start
+        return DecodedRequest(form: .inferenceProtocol, inputs: try readNamedTensors(&scanner))
+      }
+      scanner.position = start
+      return DecodedRequest(form: .mlflow, inputs: try readAny(&scanner))
+    default:
+      return DecodedRequest(form: .azure, inputs: try readAny(&scanner))
+    }
+  }
+
+  /// A list of rows, an object with `data`, or an object of columns or named tensors.
+  private func readAny(_ scanner: inout PayloadScanner) throws(PayloadFault) -> [Tensor?] {
+    switch scanner.peek() {
+    case UInt8(ascii: "["): return try readList(&scanner)
+    case UInt8(ascii: "{"):
+      let start = scanner.position
+      let isSplit = try holdsSplit(&scanner)
+      scanner.position = start
+      return isSplit ? try readSplit(&scanner) : try readObject(&scanner)
+    default: throw scanner.unexpected("a list of rows, or an object with columns and data")
+    }
+  }
+
+  /// Whether an object is a table in split form: `data` is a member and the model has no input
+  /// of that name.
+  private func holdsSplit(_ scanner: inout PayloadScanner) throws(PayloadFault) -> Bool {
+    guard try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "an object") else {
+      return false
+    }
+    let key = try scanner.string()
+    // The members come in any order, but one of these three is first in any split form.
+    return ["columns", "index", "data"].contains(key) && targets[key] == nil
+      && signature.inputIndex(named: key) == nil
+  }
+
+  private func isListOfObjects(_ scanner: inout PayloadScanner) throws(PayloadFault) -> Bool {
+    guard scanner.peek() == UInt8(ascii: "[") else { return false }
+    scanner.position += 1
+    return scanner.peek() == UInt8(ascii: "{")
+  }
+}
+
+/// `'a', 'b' and 'c'`.
+func listed(_ names: [String]) -> String {
+  let shown = names.prefix(40).map { "'\($0)'" }
+  let more = names.count > 40 ? " and \(names.count - 40) more" : ""
+  return shown.joined(separator: ", ") + more
+}

@@ -1,0 +1,438 @@
+internal import Documents
+internal import Executors
+internal import Tensors
+
+// Bodies of rows: lists of lists, records, the split form, and objects of columns.
+
+extension PayloadDecoder {
+  /// The inputs while they are filled, row by row.
+  struct Rows {
+    var builders: [InputBuilder]
+    /// Columns of the table; nil until the first row says so.
+    var width: Int?
+    var count = 0
+  }
+
+  func makeRows(capacity: Int = 1) -> Rows {
+    let width: Int?
+    if case .table(let known) = layout { width = known } else { width = 1 }
+    return Rows(
+      builders: signature.inputs.map {
+        InputBuilder($0.elementType, capacity: capacity * (width ?? 8))
+      }, width: width)
+  }
+
+  /// `[[…], …]`, `[{…}, …]`, or a nested list for a model that takes no table.
+  func readList(_ scanner: inout PayloadScanner) throws(PayloadFault) -> [Tensor?] {
+    if layout == .tensors { return [try readNestedOnly(&scanner)] }
+    let start = scanner.position
+    guard try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of rows") else {
+      return try finish(makeRows(), at: start)
+    }
+    var rows = makeRows()
+    let isRecords = scanner.peek() == UInt8(ascii: "{")
+    repeat {
+      if isRecords {
+        try readRecord(&scanner, into: &rows)
+      } else {
+        try readRow(&scanner, map: nil, into: &rows)
+      }
+      rows.count += 1
+    } while try scanner.continues(until: UInt8(ascii: "]"))
+    return try finish(rows, at: start)
+  }
+
+  /// `{"columns": […], "index": […], "data": [[…], …]}`, members in any order.
+  func readSplit(_ scanner: inout PayloadScanner) throws(PayloadFault) -> [Tensor?] {
+    let start = scanner.position
+    var names: [String]?
+    var columnsPosition = start
+    var dataPosition: Int?
+    if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "an object") {
+      repeat {
+        let keyPosition = scanner.position
+        let key = try scanner.string()
+        try scanner.expect(UInt8(ascii: ":"), "':'")
+        _ = scanner.peek()
+        switch key {
+        case "columns":
+          columnsPosition = scanner.position
+          names = try readNames(&scanner)
+        case "data":
+          dataPosition = scanner.position
+          try scanner.skipValue(depth: 2)
+        case "index":
+          try scanner.skipValue(depth: 2)
+        default:
+          throw scanner.fault(
+            "'\(key)' is no member of a table; expected columns, index and data", at: keyPosition)
+        }
+      } while try scanner.continues(until: UInt8(ascii: "}"))
+    }
+    let end = scanner.position
+    guard let dataPosition else {
+      throw scanner.fault("has no 'data'; expected columns and data", at: start)
+    }
+    let map = try names.map { (names) throws(PayloadFault) in
+      try columnMap(names, at: columnsPosition)
+    }
+    scanner.position = dataPosition
+    var rows = makeRows()
+    if layout == .tensors {
+      let tensors: [Tensor?] = [try readNestedOnly(&scanner)]
+      scanner.position = end
+      return tensors
+    }
+    if try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of rows") {
+      repeat {
+        try readRow(&scanner, map: map, into: &rows)
+        rows.count += 1
+      } while try scanner.continues(until: UInt8(ascii: "]"))
+    }
+    scanner.position = end
+    return try finish(rows, at: dataPosition)
+  }
+
+  private func readNames(_ scanner: inout PayloadScanner) throws(PayloadFault) -> [String] {
+    var names: [String] = []
+    guard try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of column names") else {
+      return names
+    }
+    repeat {
+      if scanner.peek() == UInt8(ascii: "\"") {
+        names.append(try scanner.string())
+      } else if let number = NumberScanner.scan(scanner.text, at: &scanner.position),
+        number.isInteger
+      {
+        // pandas numbers the columns of a frame that has no names.
+        names.append(String(number.magnitude))
+      } else {
+        throw scanner.unexpected("a column name")
+      }
+    } while try scanner.continues(until: UInt8(ascii: "]"))
+    return names
+  }
+
+  /// Where each column of a body goes; nil for one that the model does not have.
+  ///
+  /// - Returns: nil when the model has no names: columns are taken by their position.
+  private func columnMap(
+    _ names: [String], at position: Int
+  ) throws(PayloadFault) -> [Target?]? {
+    guard let columns else { return nil }
+    if names == columns { return nil }
+    var map: [Target?] = []
+    var seen: Set<String> = []
+    for name in names {
+      guard seen.insert(name).inserted else {
+        throw PayloadFault(offset: position, reason: "names column '\(name)' twice")
+      }
+      map.append(targets[name])
+    }
+    let missing = columns.enumerated().filter { index, name in
+      !seen.contains(name) && (layout != .columnPerInput || signature.inputs[index].isRequired)
+    }.map(\.element)
+    guard missing.isEmpty else {
+      throw PayloadFault(offset: position, reason: missingText(missing, among: names))
+    }
+    return map
+  }
+
+  private func missingText(_ missing: [String], among names: [String]) -> String {
+    var text =
+      missing.count == 1
+      ? "has no column \(listed(missing))" : "has no columns \(listed(missing))"
+    if let first = missing.first,
+      let near = NameDistance.nearest(
+        to: first, in: names.filter { targets[$0] == nil })
+    {
+      text += "; is '\(near)' meant as '\(first)'?"
+    }
+    return text + "; the model takes \(listed(columns ?? []))"
+  }
+
+  /// One row as a list. `map` is where each value goes; nil: in the model's order.
+  private func readRow(
+    _ scanner: inout PayloadScanner, map: [Target?]?, into rows: inout Rows
+  ) throws(PayloadFault) {
+    let start = scanner.position
+    if scanner.peek() != UInt8(ascii: "["), map == nil, expectedWidth(rows) == 1 {
+      // A model of one column takes plain values as well: [1.5, 2.5].
+      return try readCell(&scanner, into: &rows.builders[0], at: rows.count)
+    }
+    var column = 0
+    if try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a row (a list)") {
+      let expected = map?.count ?? expectedWidth(rows)
+      repeat {
+        if let expected, column >= expected {
+          throw try wrongWidth(&scanner, start: start, expected: expected)
+        }
+        if let map {
+          if let target = map[column] {
+            try readCell(&scanner, target, into: &rows)
+          } else {
+            try scanner.skipValue(depth: 3)
+          }
+        } else if layout == .columnPerInput {
+          try readCell(&scanner, into: &rows.builders[column], at: rows.count)
+        } else {
+          // A first row of unknown width lies at the start, so its width is not needed yet.
+          try readCell(
+            &scanner, into: &rows.builders[0], at: rows.count * (rows.width ?? 0) + column)
+        }
+        column += 1
+      } while try scanner.continues(until: UInt8(ascii: "]"))
+    }
+    if map == nil, rows.width == nil { rows.width = column }
+    let expected = map?.count ?? expectedWidth(rows)
+    if let expected, column != expected {
+      throw try wrongWidth(&scanner, start: start, expected: expected)
+    }
+  }
+
+  private func expectedWidth(_ rows: Rows) -> Int? {
+    layout == .columnPerInput ? signature.inputs.count : rows.width
+  }
+
+  private func wrongWidth(
+    _ scanner: inout PayloadScanner, start: Int, expected: Int
+  ) throws(PayloadFault) -> PayloadFault {
+    scanner.position = start
+    var count = 0
+    if try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a row (a list)") {
+      repeat {
+        try scanner.skipValue(depth: 3)
+        count += 1
+      } while try scanner.continues(until: UInt8(ascii: "]"))
+    }
+    let names = columns.map { ": \(listed($0))" } ?? ""
+    return PayloadFault(
+      offset: start,
+      reason: "has \(count) value\(count == 1 ? "" : "s"); expected \(expected)\(names)")
+  }
+
+  /// One row as an object from column name to value.
+  private func readRecord(
+    _ scanner: inout PayloadScanner, into rows: inout Rows
+  ) throws(PayloadFault) {
+    let start = scanner.position
+    guard let columns else {
+      throw scanner.fault("is a record, but the model's columns have no names; send lists")
+    }
+    var seen = [Bool](repeating: false, count: columns.count)
+    var expected = 0
+    if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "a record (an object)") {
+      repeat {
+        _ = scanner.peek()
+        let keyPosition = scanner.position
+        let (range, hasEscapes) = try scanner.rawString()
+        // Records usually name the columns in the model's order: no text is made then.
+        var column: Int?
+        if !hasEscapes, expected < columns.count, scanner.equals(range, columnBytes[expected]) {
+          column = expected
+        } else {
+          scanner.position = keyPosition
+          let name = try scanner.string()
+          column = targets[name].map { layout == .columnPerInput ? $0.input : $0.column }
+        }
+        try scanner.expect(UInt8(ascii: ":"), "':'")
+        if let column {
+          if seen[column] {
+            throw scanner.fault("names column '\(columns[column])' twice", at: keyPosition)
+          }
+          seen[column] = true
+          expected = column + 1
+          let target =
+            layout == .columnPerInput
+            ? Target(input: column, column: 0) : Target(input: 0, column: column)
+          try readCell(&scanner, target, into: &rows)
+        } else {
+          try scanner.skipValue(depth: 3)
+        }
+      } while try scanner.continues(until: UInt8(ascii: "}"))
+    }
+    let missing = columns.indices.filter { index in
+      !seen[index] && (layout != .columnPerInput || signature.inputs[index].isRequired)
+    }
+    if !missing.isEmpty {
+      let names = try recordNames(&scanner, at: start)
+      throw PayloadFault(
+        offset: start, reason: missingText(missing.map { columns[$0] }, among: names))
+    }
+  }
+
+  private func recordNames(
+    _ scanner: inout PayloadScanner, at start: Int
+  ) throws(PayloadFault) -> [String] {
+    scanner.position = start
+    var names: [String] = []
+    if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "a record") {
+      repeat {
+        names.append(try scanner.string())
+        try scanner.expect(UInt8(ascii: ":"), "':'")
+        try scanner.skipValue(depth: 3)
+      } while try scanner.continues(until: UInt8(ascii: "}"))
+    }
+    return names
+  }
+
+  /// `{"a": […], "b": […]}`: columns by name, or tensors by the inputs' names.
+  func readObject(_ scanner: inout PayloadScanner) throws(PayloadFault) -> [Tensor?] {
+    let start = scanner.position
+    var tensors = [Tensor?](repeating: nil, count: signature.inputs.count)
+    var rows = makeRows()
+    var seen: [String] = []
+    var columnCount: Int?
+    var hasTensor = false
+    if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "an object") {
+      repeat {
+        _ = scanner.peek()
+        let keyPosition = scanner.position
+        let key = try scanner.string()
+        try scanner.expect(UInt8(ascii: ":"), "':'")
+        _ = scanner.peek()
+        if seen.contains(key) {
+          throw scanner.fault("names '\(key)' twice", at: keyPosition)
+        }
+        seen.append(key)
+        if let target = targets[key] {
+          let valuePosition = scanner.position
+          let count = try readColumn(&scanner, target, into: &rows)
+          if let columnCount, columnCount != count {
+            throw scanner.fault(
+              "has \(count) values; expected \(columnCount), as the columns before it",
+              at: valuePosition)
+          }
+          columnCount = count
+        } else if let index = signature.inputIndex(named: key) {
+          tensors[index] = try readNested(&scanner, for: signature.inputs[index])
+          hasTensor = true
+        } else {
+          try scanner.skipValue(depth: 2)
+        }
+      } while try scanner.continues(until: UInt8(ascii: "}"))
+    }
+    if hasTensor || columns == nil { return try checked(tensors, seen: seen, at: start) }
+    let missing = (columns ?? []).enumerated().filter { index, name in
+      !seen.contains(name) && (layout != .columnPerInput || signature.inputs[index].isRequired)
+    }.map(\.element)
+    guard missing.isEmpty else {
+      throw PayloadFault(offset: start, reason: missingText(missing, among: seen))
+    }
+    rows.count = columnCount ?? 0
+    return try finish(rows, at: start)
+  }
+
+  private func checked(
+    _ tensors: [Tensor?], seen: [String], at start: Int
+  ) throws(PayloadFault) -> [Tensor?] {
+    let missing = signature.inputs.indices.filter {
+      tensors[$0] == nil && signature.inputs[$0].isRequired
+    }
+    guard missing.isEmpty else {
+      throw PayloadFault(
+        offset: start,
+        reason: "has no \(listed(missing.map { signature.inputs[$0].name })); the model takes "
+          + listed(signature.inputs.map(\.name)))
+    }
+    return tensors
+  }
+
+  private func readColumn(
+    _ scanner: inout PayloadScanner, _ target: Target, into rows: inout Rows
+  ) throws(PayloadFault) -> Int {
+    let stride = layout == .columnPerInput ? 1 : (rows.width ?? columns?.count ?? 1)
+    var row = 0
+    guard try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of values") else {
+      return 0
+    }
+    repeat {
+      // A column of shape (rows, 1) may come as [[1], [2]].
+      let isWrapped = scanner.peek() == UInt8(ascii: "[")
+      if isWrapped { scanner.position += 1 }
+      try readCell(
+        &scanner, into: &rows.builders[target.input], at: row * stride + target.column)
+      if isWrapped { try scanner.expect(UInt8(ascii: "]"), "']': a value of one column") }
+      row += 1
+    } while try scanner.continues(until: UInt8(ascii: "]"))
+    return row
+  }
+
+  // MARK: Values
+
+  private func readCell(
+    _ scanner: inout PayloadScanner, _ target: Target, into rows: inout Rows
+  ) throws(PayloadFault) {
+    let stride = layout == .columnPerInput ? 1 : (rows.width ?? columns?.count ?? 1)
+    try readCell(
+      &scanner, into: &rows.builders[target.input], at: rows.count * stride + target.column)
+  }
+
+  /// One value of a row into its place.
+  @inline(__always)
+  func readCell(
+    _ scanner: inout PayloadScanner, into builder: inout InputBuilder, at index: Int
+  ) throws(PayloadFault) {
+    _ = scanner.peek()
+    let start = scanner.position
+    if let number = NumberScanner.scan(scanner.text, at: &scanner.position) {
+      guard let expected = builder.set(number, at: index) else { return }
+      scanner.position = start
+      throw scanner.fault("is \(scanner.description()); expected \(expected)", at: start)
+    }
+    try readOtherCell(&scanner, into: &builder, at: index)
+  }
+
+  private func readOtherCell(
+    _ scanner: inout PayloadScanner, into builder: inout InputBuilder, at index: Int
+  ) throws(PayloadFault) {
+    let start = scanner.position
+    let expected: String?
+    if scanner.peek() == UInt8(ascii: "\"") {
+      expected = builder.setString(try scanner.stringBytes(), at: index)
+    } else if scanner.takes("null") {
+      expected = builder.setNull(at: index)
+    } else if scanner.takes("NaN") {
+      expected = builder.setSpecial(.nan, at: index)
+    } else if scanner.takes("Infinity") {
+      expected = builder.setSpecial(.infinity, at: index)
+    } else if scanner.takes("-Infinity") {
+      expected = builder.setSpecial(-.infinity, at: index)
+    } else if scanner.takes("true") {
+      expected = builder.setBool(true, at: index)
+    } else if scanner.takes("false") {
+      expected = builder.setBool(false, at: index)
+    } else {
+      expected = builder.elementType == .string ? "a string" : "a number (\(builder.typeName))"
+    }
+    guard let expected else { return }
+    scanner.position = start
+    throw scanner.unexpected(expected)
+  }
+
+  // MARK: The end
+
+  private func finish(_ rows: Rows, at start: Int) throws(PayloadFault) -> [Tensor?] {
+    var tensors: [Tensor?] = []
+    for (index, input) in signature.inputs.enumerated() {
+      let builder = rows.builders[index]
+      if !input.isRequired, builder.count == 0, rows.count > 0 {
+        tensors.append(nil)
+        continue
+      }
+      let dimensions: [Int]
+      switch layout {
+      case .table: dimensions = [rows.count, rows.width ?? 0]
+      case .columnPerInput:
+        dimensions = input.shape.count == 1 ? [rows.count] : [rows.count, 1]
+      case .tensors: dimensions = [rows.count]
+      }
+      do {
+        tensors.append(builder.tensor(try Shape(checking: dimensions)))
+      } catch {
+        throw PayloadFault(offset: start, reason: "\(error)")
+      }
+    }
+    return tensors
+  }
+}

@@ -1,0 +1,169 @@
+package import Documents
+package import Executors
+internal import Tensors
+
+/// Results as the JSON of an answer, appended to a writer without a tree in between.
+package enum ScoringAnswer {
+  /// A `/score` answer: one output bare, several as an object by name. Source: `DESIGN.md` §3.
+  package static func write(
+    _ values: [ModelValue], names: [String], to writer: inout JSONWriter
+  ) {
+    if values.count == 1 { return write(values[0], to: &writer) }
+    writer.byte(UInt8(ascii: "{"))
+    for (index, value) in values.enumerated() {
+      if index > 0 { writer.byte(UInt8(ascii: ",")) }
+      writer.string(names[index])
+      writer.byte(UInt8(ascii: ":"))
+      write(value, to: &writer)
+    }
+    writer.byte(UInt8(ascii: "}"))
+  }
+
+  /// MLflow's `{"predictions": …}`.
+  package static func writePredictions(
+    _ values: [ModelValue], names: [String], to writer: inout JSONWriter
+  ) {
+    writer.raw(#"{"predictions": "#)
+    write(values, names: names, to: &writer)
+    writer.byte(UInt8(ascii: "}"))
+  }
+
+  /// The Open Inference Protocol's answer: each output's numbers in one flat list. Maps become
+  /// two outputs, `NAME.keys` and `NAME.values`. Source: `WIRE.md` §2.1.
+  package static func writeInferenceProtocol(
+    _ values: [ModelValue], names: [String], id: String?, model: String, version: String,
+    to writer: inout JSONWriter
+  ) {
+    writer.byte(UInt8(ascii: "{"))
+    if let id {
+      writer.raw(#""id":"#)
+      writer.string(id)
+      writer.byte(UInt8(ascii: ","))
+    }
+    writer.raw(#""model_name":"#)
+    writer.string(model)
+    writer.raw(#","model_version":"#)
+    writer.string(version)
+    writer.raw(#","outputs":["#)
+    var isFirst = true
+    for (name, value) in zip(names, values) {
+      switch value {
+      case .tensor(let tensor):
+        writeOutput(tensor, name: name, isFirst: isFirst, to: &writer)
+      case .maps(let keys, let numbers):
+        writeOutput(keys, name: name + ".keys", isFirst: isFirst, to: &writer)
+        writeOutput(numbers, name: name + ".values", isFirst: false, to: &writer)
+      }
+      isFirst = false
+    }
+    writer.raw("]}")
+  }
+
+  private static func writeOutput(
+    _ tensor: Tensor, name: String, isFirst: Bool, to writer: inout JSONWriter
+  ) {
+    if !isFirst { writer.byte(UInt8(ascii: ",")) }
+    writer.raw(#"{"name":"#)
+    writer.string(name)
+    writer.raw(#","datatype":""#)
+    writer.raw(tensor.elementType.wireName)
+    writer.raw(#"","shape":["#)
+    for axis in 0..<tensor.shape.rank {
+      if axis > 0 { writer.byte(UInt8(ascii: ",")) }
+      writer.integer(tensor.shape[axis])
+    }
+    writer.raw(#"],"data":"#)
+    TensorText(tensor).writeFlat(to: &writer)
+    writer.byte(UInt8(ascii: "}"))
+  }
+
+  private static func write(_ value: ModelValue, to writer: inout JSONWriter) {
+    switch value {
+    case .tensor(let tensor):
+      TensorText(tensor).writeNested(to: &writer)
+    case .maps(let keys, let values):
+      writeMaps(keys, values, to: &writer)
+    }
+  }
+
+  private static func writeMaps(_ keys: Tensor, _ values: Tensor, to writer: inout JSONWriter) {
+    let names = keyNames(keys)
+    let text = TensorText(values)
+    writer.byte(UInt8(ascii: "["))
+    for row in 0..<values.rowCount {
+      if row > 0 { writer.byte(UInt8(ascii: ",")) }
+      writer.byte(UInt8(ascii: "{"))
+      for (column, name) in names.enumerated() {
+        if column > 0 { writer.byte(UInt8(ascii: ",")) }
+        writer.string(name)
+        writer.byte(UInt8(ascii: ":"))
+        text.writeElement(row * names.count + column, to: &writer)
+      }
+      writer.byte(UInt8(ascii: "}"))
+    }
+    writer.byte(UInt8(ascii: "]"))
+  }
+
+  /// JSON's keys are strings: integer keys are printed.
+  private static func keyNames(_ keys: Tensor) -> [String] {
+    if keys.elementType == .string { return keys.strings.strings }
+    let numbers = keys.values(as: Int64.self)
+    return numbers.indices.map { String(numbers[$0]) }
+  }
+}
+
+/// A tensor's elements as JSON.
+struct TensorText {
+  let tensor: Tensor
+
+  init(_ tensor: Tensor) { self.tensor = tensor }
+
+  /// Nested as deep as the tensor has dimensions; a scalar is bare.
+  func writeNested(to writer: inout JSONWriter) {
+    var index = 0
+    write(axis: 0, &index, to: &writer)
+  }
+
+  func writeFlat(to writer: inout JSONWriter) {
+    writer.byte(UInt8(ascii: "["))
+    for index in 0..<tensor.shape.elementCount {
+      if index > 0 { writer.byte(UInt8(ascii: ",")) }
+      writeElement(index, to: &writer)
+    }
+    writer.byte(UInt8(ascii: "]"))
+  }
+
+  private func write(axis: Int, _ index: inout Int, to writer: inout JSONWriter) {
+    guard axis < tensor.shape.rank else {
+      writeElement(index, to: &writer)
+      index += 1
+      return
+    }
+    writer.byte(UInt8(ascii: "["))
+    for position in 0..<tensor.shape[axis] {
+      if position > 0 { writer.byte(UInt8(ascii: ",")) }
+      write(axis: axis + 1, &index, to: &writer)
+    }
+    writer.byte(UInt8(ascii: "]"))
+  }
+
+  func writeElement(_ index: Int, to writer: inout JSONWriter) {
+    switch tensor.elementType {
+    case .float32: writer.number(tensor.values(as: Float.self)[index])
+    case .float64: writer.number(tensor.values(as: Double.self)[index])
+    case .float16: writer.number(Float(tensor.values(as: Float16.self)[index]))
+    case .bfloat16:
+      writer.number(Float(bitPattern: UInt32(tensor.values(as: UInt16.self)[index]) << 16))
+    case .int64: writer.integer(tensor.values(as: Int64.self)[index])
+    case .int32: writer.integer(tensor.values(as: Int32.self)[index])
+    case .int16: writer.integer(tensor.values(as: Int16.self)[index])
+    case .int8: writer.integer(tensor.values(as: Int8.self)[index])
+    case .uint64: writer.integer(tensor.values(as: UInt64.self)[index])
+    case .uint32: writer.integer(tensor.values(as: UInt32.self)[index])
+    case .uint16: writer.integer(tensor.values(as: UInt16.self)[index])
+    case .uint8: writer.integer(tensor.values(as: UInt8.self)[index])
+    case .bool: writer.raw(tensor.values(as: UInt8.self)[index] == 0 ? "false" : "true")
+    case .string: writer.string(utf8: tensor.strings[index])
+    }
+  }
+}

@@ -1,0 +1,73 @@
+internal import Synchronization
+package import Telemetry
+
+/// What is counted of a deployment, resolved once when it loads.
+package final class DeploymentMetrics: Sendable {
+  /// Statuses that a scoring request can end with; 499 is a caller who left.
+  package static let statuses = [200, 400, 404, 408, 413, 415, 424, 429, 499, 503]
+
+  private let requests: [Counter]
+  private let decode: Histogram
+  private let queue: Histogram
+  private let execute: Histogram
+  private let encode: Histogram
+  private let inFlightGauge: Gauge
+  private let inFlight = Atomic<Int>(0)
+
+  package init(endpoint: String, deployment: String, metrics: MetricRegistry) {
+    let labels = [(name: "endpoint", value: endpoint), (name: "deployment", value: deployment)]
+    requests = DeploymentMetrics.statuses.map { status in
+      requestCounter(endpoint: endpoint, deployment: deployment, status: status, metrics)
+    }
+    func stage(_ name: String) -> Histogram {
+      metrics.histogram(
+        "swerve_request_duration_seconds", help: "Time a scoring request spent in each stage.",
+        labels: labels + [(name: "stage", value: name)])
+    }
+    decode = stage("decode")
+    queue = stage("queue")
+    execute = stage("execute")
+    encode = stage("encode")
+    inFlightGauge = metrics.gauge(
+      "swerve_requests_in_flight", help: "Scoring requests taken and not yet answered.",
+      labels: labels)
+  }
+
+  var requestsInFlight: Int { inFlight.load(ordering: .relaxed) }
+
+  /// - Returns: Requests in flight with this one.
+  func begin() -> Int {
+    inFlightGauge.add(1)
+    return inFlight.wrappingAdd(1, ordering: .relaxed).newValue
+  }
+
+  func end() {
+    inFlightGauge.add(-1)
+    inFlight.wrappingSubtract(1, ordering: .relaxed)
+  }
+
+  /// Counts one request at its end.
+  package func record(status: Int, times: ScoringTimes) {
+    if let index = DeploymentMetrics.statuses.firstIndex(of: status) {
+      requests[index].increment()
+    }
+    guard times.decode > 0 else { return }
+    queue.observe(nanoseconds: times.queue)
+    decode.observe(nanoseconds: times.decode)
+    guard times.execute > 0 else { return }
+    execute.observe(nanoseconds: times.execute)
+    encode.observe(nanoseconds: times.encode)
+  }
+}
+
+/// The counter of requests that ended with `status`. Empty labels where a request got no further.
+package func requestCounter(
+  endpoint: String, deployment: String, status: Int, _ metrics: MetricRegistry
+) -> Counter {
+  metrics.counter(
+    "swerve_requests_total", help: "Scoring requests by how they ended.",
+    labels: [
+      (name: "endpoint", value: endpoint), (name: "deployment", value: deployment),
+      (name: "code", value: String(status)),
+    ])
+}

@@ -1,0 +1,63 @@
+/// Who asks for a score: one request, with its body, waiting for one answer.
+///
+/// The service calls `answer` exactly once, on the thread that called `score` or, after
+/// `suspend`, on any other.
+package protocol ScoringCaller: AnyObject, Sendable {
+  /// The request's body. Stays where it is as long as the caller lives.
+  var body: Span<UInt8> {
+    @_lifetime(borrow self)
+    get
+  }
+
+  /// Whether nobody waits for the answer any more. Only asked after `suspend`.
+  var hasLeft: Bool { get }
+
+  /// The answer will come later, from another thread.
+  func suspend()
+
+  func answer(_ outcome: ScoringOutcome)
+}
+
+/// What a caller wants.
+package struct ScoringRequest: Sendable {
+  package var endpoint: EndpointRoute
+  /// The deployment that must answer, past the weights.
+  package var pinned: String?
+  package var form: AnswerForm
+  /// When the body was whole, monotonic nanoseconds: the time limit counts from here.
+  package var arrived: UInt64
+
+  package init(endpoint: EndpointRoute, pinned: String?, form: AnswerForm, arrived: UInt64) {
+    self.endpoint = endpoint
+    self.pinned = pinned
+    self.form = form
+    self.arrived = arrived
+  }
+}
+
+/// Whose conventions an answer follows.
+package enum AnswerForm: Sendable {
+  /// Azure's: the bare result.
+  case score
+  /// MLflow's: `{"predictions": …}`.
+  case invocations
+}
+
+/// How a request ended, and what it took.
+package struct ScoringOutcome: Sendable {
+  /// Who answered, or would have; nil when none was found.
+  package var deployment: LiveDeployment?
+  /// The answer's body, JSON.
+  package var result: Result<[UInt8], ScoringError>
+  package var times: ScoringTimes
+}
+
+/// Nanoseconds that each stage took; 0 for one that was not reached.
+package struct ScoringTimes: Sendable, Equatable {
+  package var queue: UInt64 = 0
+  package var decode: UInt64 = 0
+  package var execute: UInt64 = 0
+  package var encode: UInt64 = 0
+
+  package init() {}
+}

@@ -1,0 +1,22 @@
+package import Executors
+
+/// Why a scoring request has no result.
+package enum ScoringError: Error, Equatable, Sendable {
+  case deploymentNotFound(endpoint: String, name: String, known: [String])
+  /// It exists and cannot answer; `reason` is `loading`, or why it failed.
+  case deploymentUnavailable(endpoint: String, name: String, reason: String)
+  /// No deployment has any traffic.
+  case noTraffic(endpoint: String)
+  /// The body is not what the model takes: place, what came, what was expected.
+  case badInput(String)
+  /// The model refused a value, or went wrong.
+  case executor(ExecutorError)
+  case queueFull(deployment: String, depth: Int)
+  /// More requests at once than `max_concurrent_requests_per_instance` × `instance_count`.
+  case tooManyAtOnce(deployment: String, limit: Int)
+  case deadlinePassed(deployment: String, timeoutMs: Int)
+  /// The caller left before its request was started.
+  case callerLeft
+  /// The gateway is shutting down.
+  case draining
+}

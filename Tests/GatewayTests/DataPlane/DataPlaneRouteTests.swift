@@ -1,0 +1,54 @@
+import Testing
+
+@testable import Gateway
+
+struct DataPlaneRouteTests {
+  @Test(arguments: [
+    ("/", DataPlaneRoute.root), ("/livez", .livez), ("/readyz", .readyz), ("/metrics", .metrics),
+    ("/invocations", .invocations(endpoint: nil)),
+    ("/endpoints/iris/score", .score(endpoint: "iris")),
+    ("/endpoints/Breast-Cancer/score", .score(endpoint: "breast-cancer")),
+    ("/endpoints/iris/invocations", .invocations(endpoint: "iris")),
+    ("/endpoints/iris", .unknown), ("/endpoints//score", .unknown), ("/endpoints/", .unknown),
+    ("/endpoints/iris/score/", .unknown), ("/score", .unknown), ("", .unknown),
+    ("/endpoints/iris/../score", .unknown), ("/endpoints", .unknown),
+  ])
+  func `a path names a route`(path: String, route: DataPlaneRoute) {
+    #expect(DataPlaneRoute(path: path) == route)
+  }
+}
+
+struct RequestIdentifiersTests {
+  @Test func `identifiers are version 4 UUIDs`() throws {
+    let identifiers = RequestIdentifiers(seed: 0, processBits: .max)
+    for _ in 0..<1000 {
+      let text = identifiers.next()
+      #expect(
+        text.wholeMatch(of: #/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/#)
+          != nil)
+    }
+  }
+
+  @Test func `no two are equal`() {
+    let identifiers = RequestIdentifiers()
+    var seen = Set<String>()
+    for _ in 0..<20_000 { seen.insert(identifiers.next()) }
+    #expect(seen.count == 20_000)
+  }
+
+  @Test(arguments: [
+    ("abc-DEF_123", "abc-DEF_123"), ("a b\r\nc\"d", "abcd"), ("é", nil), ("", nil),
+    (String(repeating: "x", count: 60), String(repeating: "x", count: 40)),
+  ])
+  func `a caller's own id is cut to what is safe`(text: String, kept: String?) {
+    #expect(clientRequestIdentifier(text) == kept)
+  }
+
+  @Test(arguments: [
+    (0, "0.000"), (12_345, "0.012"), (999_999, "0.999"), (1_500_000, "1.500"),
+    (61_000_007_000, "61000.007"),
+  ])
+  func `milliseconds have three decimals`(nanoseconds: UInt64, text: String) {
+    #expect(millisecondText(nanoseconds) == text)
+  }
+}

@@ -1,0 +1,310 @@
+import HTTP
+import Telemetry
+import Testing
+
+@testable import Gateway
+@testable import Serving
+
+/// The data plane over real HTTP with a real model.
+@Suite(.serialized)
+struct DataPlaneTests {
+  private let sample = repository + "/models/breast-cancer/1/sample-request.json"
+
+  @Test func `a good request gets what the training library answered`() throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let response = try fixture.post(try fileText(sample))
+    #expect(response.status == 200)
+    let expected = try fileBytes(
+      repository + "/models/breast-cancer/1/sample-response.json", maxBytes: 1 << 20)
+    #expect(
+      firstDifference(expected: expected, received: response.body, tolerance: .exact) == nil)
+    #expect(response.header("content-type") == "application/json")
+    #expect(response.header("azureml-model-deployment") == "blue")
+    #expect(response.header("x-request-id")?.utf8.count == 36)
+    #expect(response.header("x-ms-request-id") == response.header("x-request-id"))
+    #expect(response.header("ms-azureml-model-time") != nil)
+    #expect(response.header("x-ms-client-request-id") == nil)
+  }
+
+  @Test func `the queue gives the same answer as the inline path`() throws {
+    let fixture = try DataPlaneFixture()
+    let body = try fileText(sample)
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let inline = try fixture.post(body)
+    fixture.service.install(
+      RoutingTable(endpoints: [
+        EndpointRoute(
+          name: "breast-cancer", split: TrafficSplit(["blue": 100]),
+          deployments: [
+            try fixture.deployment(
+              "blue", of: "breast-cancer", model: "breast-cancer/1/model.json",
+              execution: .queued)
+          ], unavailable: [:], keys: [], isOpen: true)
+      ]))
+    let queued = try fixture.post(body, headers: [])
+    #expect(queued.status == 200)
+    #expect(queued.body == inline.body)
+  }
+
+  @Test func `the caller's own id comes back, made safe`() throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let response = try fixture.post(
+      try fileText(sample),
+      headers: [
+        ("Authorization", "bearer \(DataPlaneFixture.key)"),
+        ("x-ms-client-request-id", "my id/42"), ("x-request-id", "mine"),
+      ])
+    #expect(response.header("x-ms-client-request-id") == "myid42")
+    #expect(response.header("x-ms-request-id") == "myid42")
+    #expect(response.header("x-request-id") != "mine")
+  }
+
+  @Test func `a header picks the deployment past the weights`() throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let response = try fixture.post(
+      try fileText(repository + "/models/breast-cancer/2/sample-request.json"),
+      headers: [
+        ("Authorization", "Bearer second"), ("azureml-model-deployment", "GREEN"),
+      ])
+    #expect(response.status == 200)
+    #expect(response.header("azureml-model-deployment") == "green")
+  }
+
+  @Test func `requests land by weight`() throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 90, "green": 10])
+    let client = fixture.client()
+    let body = Array(try fileText(sample).utf8)
+    var green = 0
+    for _ in 0..<1000 {
+      let response = try client.send(
+        method: "POST", path: "/endpoints/breast-cancer/score",
+        headers: [("Authorization", "Bearer \(DataPlaneFixture.key)")], body: body)
+      #expect(response.status == 200)
+      if response.header("azureml-model-deployment") == "green" { green += 1 }
+    }
+    // Three standard deviations are 28; five, so that one run in a million fails.
+    #expect((53...147).contains(green), "\(green) of 1000")
+  }
+
+  @Test(arguments: [
+    ("", 400), ("{\"input_data\": [[1, 2", 400), ("{\"input_data\": [[1, 2, 3]]}", 400),
+    ("{\"input_data\": [[\"x\"]]}", 400), ("{\"wrong\": 1}", 400), ("[]", 400),
+    (String(repeating: "[", count: 65) + String(repeating: "]", count: 65), 400),
+    ("{\"input_data\": {\"columns\": [\"mean radius\"], \"data\": [[1]]}}", 400),
+  ])
+  func `a bad body is refused, and its connection stays usable`(body: String, status: Int) throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let client = fixture.client()
+    let headers = [(name: "Authorization", value: "Bearer \(DataPlaneFixture.key)")]
+    let bad = try client.send(
+      method: "POST", path: "/endpoints/breast-cancer/score", headers: headers,
+      body: Array(body.utf8))
+    #expect(bad.status == status)
+    #expect(bad.text.hasPrefix("{\"error\": {\"code\": \"BadRequest\", \"message\": \""))
+    #expect(bad.header("x-request-id") != nil)
+    let good = try client.send(
+      method: "POST", path: "/endpoints/breast-cancer/score", headers: headers,
+      body: Array(try fileText(sample).utf8))
+    #expect(good.status == 200)
+  }
+
+  @Test func `no key and a wrong key are refused`() throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let wrong =
+      [
+        [], [("Authorization", "Bearer ")], [("Authorization", "Bearer swk_test_kez")],
+        [("Authorization", "Bearer swk_test_key ")], [("Authorization", "Basic swk_test_key")],
+        [("Authorization", "Bearer swk_test_ke")], [("authorization", "swk_test_key")],
+      ] as [[(name: String, value: String)]]
+    for headers in wrong where headers.first?.value.hasSuffix("key ") != true {
+      let response = try fixture.post(try fileText(sample), headers: headers)
+      #expect(response.status == 401, "\(headers)")
+      #expect(response.header("www-authenticate") == "Bearer")
+      #expect(response.text.contains("Authorization: Bearer KEY"))
+    }
+    let lines = try fixture.logLines()
+    #expect(!lines.contains { $0.contains("swk_test") }, "no secret in the log")
+  }
+
+  @Test func `an unknown endpoint is told, and names no other`() throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let response = try fixture.post("{}", to: "/endpoints/nobody/score")
+    #expect(response.status == 404)
+    #expect(response.text.contains("there is no endpoint 'nobody'"))
+    #expect(!response.text.contains("breast-cancer"))
+  }
+
+  @Test func `an unknown deployment is told with those that exist`() throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let response = try fixture.post(
+      "{}",
+      headers: [
+        ("Authorization", "Bearer \(DataPlaneFixture.key)"), ("azureml-model-deployment", "red"),
+      ])
+    #expect(response.status == 404)
+    #expect(
+      response.text.contains("endpoint 'breast-cancer' has no deployment 'red'; it has blue, green")
+    )
+  }
+
+  @Test func `a deployment that failed tells why`() throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(
+      traffic: ["blue": 100], unavailable: ["red": "node 'n': operator Foo", "grey": "loading"])
+    for (name, status) in [("red", 424), ("grey", 503)] {
+      let response = try fixture.post(
+        "{}",
+        headers: [
+          ("Authorization", "Bearer \(DataPlaneFixture.key)"),
+          ("azureml-model-deployment", name),
+        ])
+      #expect(response.status == status)
+      #expect(response.header("ms-azureml-model-error-reason") == "model_not_ready")
+    }
+  }
+
+  @Test func `without traffic nobody answers`() throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: [:])
+    let response = try fixture.post("{}")
+    #expect(response.status == 404)
+    #expect(response.text.contains("has any traffic"))
+  }
+
+  @Test(arguments: ["GET", "PUT", "DELETE"])
+  func `a wrong method is told the right one`(method: String) throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let response = try fixture.client().send(
+      method: method, path: "/endpoints/breast-cancer/score")
+    #expect(response.status == 405)
+    #expect(response.header("allow") == "POST")
+    let health = try fixture.client().send(method: "POST", path: "/livez")
+    #expect(health.status == 405)
+    #expect(health.header("allow") == "GET, HEAD")
+  }
+
+  @Test func `too large a body is refused before it is read`() throws {
+    let fixture = try DataPlaneFixture(maxBodyBytes: 1024)
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let response = try fixture.post(String(repeating: "x", count: 1025))
+    #expect(response.status == 413)
+    #expect(response.text.contains("1024"))
+  }
+
+  @Test(arguments: ["text/csv", "multipart/form-data; boundary=x"])
+  func `a body of another kind is refused`(type: String) throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let response = try fixture.client().send(
+      method: "POST", path: "/endpoints/breast-cancer/score",
+      headers: [("Authorization", "Bearer \(DataPlaneFixture.key)"), ("Content-Type", type)],
+      body: Array("1,2".utf8))
+    #expect(response.status == 415)
+  }
+
+  @Test func `MLflow's route answers in MLflow's form, at the root too`() throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let body = try fileText(sample)
+    for path in ["/invocations", "/endpoints/breast-cancer/invocations"] {
+      let response = try fixture.post(body, to: path)
+      #expect(response.status == 200)
+      #expect(response.text.hasPrefix("{\"predictions\":"))
+      let bad = try fixture.post("{", to: path)
+      #expect(bad.status == 400)
+      #expect(bad.text.hasPrefix("{\"error_code\": \"BAD_REQUEST\", \"message\": \""))
+    }
+  }
+
+  @Test func `health routes say how it stands`() throws {
+    let fixture = try DataPlaneFixture()
+    let client = fixture.client()
+    #expect(try client.send(method: "GET", path: "/livez").status == 200)
+    #expect(try client.send(method: "GET", path: "/readyz").status == 200)
+    let root = try client.send(method: "GET", path: "/")
+    #expect(root.status == 200 && root.text == "Healthy")
+    fixture.readiness.beginDraining()
+    let draining = try client.send(method: "GET", path: "/readyz")
+    #expect(draining.status == 503)
+    #expect(draining.text == "{\"status\": \"draining\"}")
+    #expect(try client.send(method: "GET", path: "/livez").status == 200)
+    #expect(try client.send(method: "GET", path: "/nothing").status == 404)
+  }
+
+  @Test func `metrics count every request by how it ended`() throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let body = try fileText(sample)
+    for _ in 0..<3 { #expect(try fixture.post(body).status == 200) }
+    #expect(try fixture.post("{").status == 400)
+    #expect(try fixture.post(body, headers: []).status == 401)
+    #expect(try fixture.post(body, to: "/endpoints/nobody/score").status == 404)
+    let text = try fixture.client().send(method: "GET", path: "/metrics").text
+    for line in [
+      #"swerve_requests_total{endpoint="breast-cancer",deployment="blue",code="200"} 3"#,
+      #"swerve_requests_total{endpoint="breast-cancer",deployment="blue",code="400"} 1"#,
+      #"swerve_requests_total{endpoint="breast-cancer",deployment="",code="401"} 1"#,
+      #"swerve_requests_total{endpoint="",deployment="",code="404"} 1"#,
+    ] {
+      #expect(text.contains(sorted(line) + "\n") || text.contains(line + "\n"), "\(line)")
+    }
+    #expect(!text.contains("nobody"), "label values come only from known names")
+    #expect(
+      text.split(separator: "\n").contains {
+        $0.hasPrefix("swerve_request_duration_seconds_count") && $0.contains(#"stage="execute""#)
+          && $0.contains(#"deployment="blue""#) && $0.hasSuffix(" 3")
+      })
+  }
+
+  /// The exposition writes labels in alphabetical order.
+  private func sorted(_ line: String) -> String {
+    guard let open = line.firstIndex(of: "{"), let close = line.firstIndex(of: "}") else {
+      return line
+    }
+    let labels = line[line.index(after: open)..<close].split(separator: ",").sorted()
+    return line[...open] + labels.joined(separator: ",") + line[close...]
+  }
+
+  @Test func `one line in the log for each request, with its times`() throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let response = try fixture.post(
+      try fileText(sample),
+      headers: [
+        ("Authorization", "Bearer \(DataPlaneFixture.key)"),
+        ("User-Agent", "tester/1 \"é\" " + String(repeating: "x", count: 200)),
+      ])
+    let id = try #require(response.header("x-request-id"))
+    // The line follows the answer.
+    var line = ""
+    for _ in 0..<100 where line.isEmpty {
+      line = try fixture.logLines().first { $0.contains(id) } ?? ""
+      if line.isEmpty { pause(milliseconds: 10) }
+    }
+    for part in [
+      "\"message\":\"request\"", "\"endpoint\":\"breast-cancer\"", "\"deployment\":\"blue\"",
+      "\"generation\":7", "\"code\":200", "\"bytes_in\":", "\"decode_ms\":", "\"queue_ms\":0.000",
+      "\"execute_ms\":", "\"encode_ms\":", "\"total_ms\":", "\"peer\":\"127.0.0.1:",
+      "\"user_agent\":\"tester/1 \\\"",
+    ] {
+      #expect(line.contains(part), "\(part) in \(line)")
+    }
+    #expect(!line.contains(String(repeating: "x", count: 70)))
+    #expect(!line.contains(DataPlaneFixture.key))
+  }
+}
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+func pause(milliseconds: Int) { usleep(UInt32(milliseconds) * 1000) }

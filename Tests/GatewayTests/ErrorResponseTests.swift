@@ -1,0 +1,69 @@
+import Executors
+import HTTP
+import Testing
+
+@testable import Gateway
+@testable import Serving
+
+struct ErrorResponseTests {
+  @Test(arguments: [
+    (DataPlaneError.unauthorized, 401, "Unauthorized"),
+    (.endpointNotFound("iris"), 404, "EndpointNotFound"),
+    (.routeNotFound("/x"), 404, "NotFound"),
+    (.methodNotAllowed(allowed: "POST"), 405, "MethodNotAllowed"),
+    (.bodyTooLarge(limit: 10), 413, "RequestTooLarge"),
+    (.unsupportedContent("text/csv"), 415, "UnsupportedMediaType"),
+    (.notReady("loading"), 503, "ServiceUnavailable"),
+    (.refused(status: 431, reason: "long"), 431, "RequestHeaderFieldsTooLarge"),
+    (.scoring(.noTraffic(endpoint: "iris")), 404, "NoTraffic"),
+    (.scoring(.badInput("x")), 400, "BadRequest"),
+    (.scoring(.executor(.missingInput("x"))), 400, "BadRequest"),
+    (.scoring(.executor(.failed(node: "n", reason: "r"))), 424, "ModelError"),
+    (.scoring(.queueFull(deployment: "blue", depth: 3)), 429, "TooManyRequests"),
+    (.scoring(.tooManyAtOnce(deployment: "blue", limit: 1)), 429, "TooManyRequests"),
+    (.scoring(.deadlinePassed(deployment: "blue", timeoutMs: 5)), 408, "RequestTimeout"),
+    (.scoring(.draining), 503, "ServiceUnavailable"),
+    (
+      .scoring(.deploymentUnavailable(endpoint: "e", name: "blue", reason: "loading")), 503,
+      "ModelNotReady"
+    ),
+    (
+      .scoring(.deploymentUnavailable(endpoint: "e", name: "blue", reason: "rotten")), 424,
+      "ModelNotReady"
+    ),
+  ])
+  func `each error has its status and code`(error: DataPlaneError, status: Int, code: String) {
+    let response = ErrorResponse(error)
+    #expect(response.status == status)
+    #expect(response.code == code)
+    #expect(!response.message.isEmpty)
+    #expect((status == 429 || status == 503) == (response.headers["Retry-After"] != nil))
+  }
+
+  @Test func `too many requests carry Azure's reason`() {
+    let response = ErrorResponse(.scoring(.queueFull(deployment: "blue", depth: 3)))
+    #expect(response.headers["ms-azureml-model-error-reason"] == "too_many_pending_request")
+  }
+
+  @Test func `a failed model carries Azure's headers`() {
+    let response = ErrorResponse(.scoring(.executor(.failed(node: "n", reason: "r"))))
+    #expect(response.headers["ms-azureml-model-error-statuscode"] == "500")
+    #expect(response.headers["ms-azureml-model-error-reason"] == "model_error")
+  }
+
+  @Test func `the body is Azure's, or MLflow's where MLflow's route was asked`() {
+    let error = ErrorResponse(.scoring(.badInput("a \"quoted\" word")))
+    #expect(
+      text(error.response(requestID: "id", form: .score))
+        == #"{"error": {"code": "BadRequest", "message": "a \"quoted\" word", "request_id": "id"}}"#
+    )
+    #expect(
+      text(error.response(requestID: "id", form: .invocations))
+        == #"{"error_code": "BAD_REQUEST", "message": "a \"quoted\" word"}"#)
+  }
+
+  private func text(_ response: HTTPResponse) -> String? {
+    guard case .bytes(let bytes) = response.body else { return nil }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

@@ -1,0 +1,149 @@
+import Executors
+import Synchronization
+import Telemetry
+import Tensors
+
+@testable import Serving
+
+/// Answers `value` for each row; can be held back, and counts its runs.
+final class FakeExecutor: ModelExecutor {
+  let signature = ModelSignature(
+    inputs: [ModelInput(name: "X", elementType: .float32, shape: [nil, 1])],
+    outputs: [ModelOutput(name: "predict", kind: .tensor(.float32, shape: [nil]))])
+  let summary = "fake"
+  let value: Float
+  private let gate = Monitor(false)
+  private let isHeld: Bool
+  private let runs = Atomic(0)
+
+  init(value: Float, isHeld: Bool = false) {
+    self.value = value
+    self.isHeld = isHeld
+  }
+
+  var runCount: Int { runs.load(ordering: .sequentiallyConsistent) }
+
+  /// Lets held runs go on, for good.
+  func release() {
+    gate.withLock { $0 = true }
+    gate.broadcast()
+  }
+
+  func makeScratch() -> Scratch { Scratch() }
+
+  func predict(
+    _ inputs: [Tensor?], outputs: [Int], scratch: Scratch
+  ) throws(ExecutorError) -> [ModelValue] {
+    runs.add(1, ordering: .sequentiallyConsistent)
+    if isHeld { let _: Void? = gate.wait { $0 ? () : nil } }
+    let rows = inputs[0]?.rowCount ?? 0
+    return [.tensor(Tensor([Float](repeating: value, count: rows), shape: Shape(rows)))]
+  }
+}
+
+/// One request, its answer to be waited for.
+final class FakeCaller: ScoringCaller {
+  private struct State {
+    var outcome: ScoringOutcome?
+    var answerCount = 0
+    var isSuspended = false
+  }
+
+  private let bytes: [UInt8]
+  private let left = Atomic(false)
+  private let state = Monitor(State())
+
+  init(_ body: String = "{\"input_data\": [[1]]}") { bytes = Array(body.utf8) }
+
+  var body: Span<UInt8> {
+    @_lifetime(borrow self)
+    get {
+      let bytes = bytes
+      return _overrideLifetime(bytes.span, borrowing: self)
+    }
+  }
+
+  var hasLeft: Bool { left.load(ordering: .sequentiallyConsistent) }
+  func leave() { left.store(true, ordering: .sequentiallyConsistent) }
+  func suspend() { state.withLock { $0.isSuspended = true } }
+  var isSuspended: Bool { state.withLock { $0.isSuspended } }
+
+  func answer(_ outcome: ScoringOutcome) {
+    state.withLock {
+      $0.outcome = outcome
+      $0.answerCount += 1
+    }
+    state.broadcast()
+  }
+
+  var answerCount: Int { state.withLock { $0.answerCount } }
+
+  /// Waits up to ten seconds.
+  func outcome() -> ScoringOutcome? {
+    state.wait(until: MonotonicClock.system.now() + 10_000_000_000) { $0.outcome }
+  }
+
+  var answer: String? {
+    guard case .success(let bytes)? = outcome()?.result else { return nil }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  var error: ScoringError? {
+    guard case .failure(let error)? = outcome()?.result else { return nil }
+    return error
+  }
+}
+
+/// A service with its routing, for one test.
+struct ServiceFixture {
+  let metrics = MetricRegistry()
+  let service: ScoringService
+
+  init(maxWaiting: Int = 256, threads: Int = 1) {
+    service = ScoringService(
+      metrics: metrics, log: Log(descriptor: -1, level: .error), clock: .system,
+      policy: QueuePolicy(maxWaiting: maxWaiting, threads: threads))
+  }
+
+  func deployment(
+    _ name: String, _ executor: FakeExecutor, generation: Int64 = 1,
+    execution: DeploymentSpecification.Execution = .queued, timeoutMs: Int = 60_000,
+    maxConcurrent: Int? = nil
+  ) -> LiveDeployment {
+    var specification = DeploymentSpecification(name: name, endpointName: "churn")
+    specification.execution = execution
+    specification.requestTimeoutMs = timeoutMs
+    specification.maxConcurrentRequestsPerInstance = maxConcurrent
+    return LiveDeployment(
+      specification, generation: generation, modelName: "churn", modelVersion: "1",
+      model: LoadedModel(executor: executor, format: "onnx"), metrics: metrics,
+      cost: CostEstimate(nanoseconds: 1000, bodyByteCount: 100))
+  }
+
+  @discardableResult
+  func install(_ deployments: [LiveDeployment], traffic: [String: Int]) -> EndpointRoute {
+    let route = EndpointRoute(
+      name: "churn", split: TrafficSplit(traffic), deployments: deployments, unavailable: [:],
+      keys: [], isOpen: true)
+    service.install(RoutingTable(endpoints: [route]))
+    return route
+  }
+
+  func score(_ caller: FakeCaller, pinned: String? = nil) {
+    guard let endpoint = service.table.endpoints["churn"] else { return }
+    service.score(
+      ScoringRequest(
+        endpoint: endpoint, pinned: pinned, form: .score, arrived: MonotonicClock.system.now()),
+      for: caller)
+  }
+}
+
+/// Waits up to ten seconds for something that other threads bring about.
+func eventually(_ isTrue: () -> Bool) -> Bool {
+  let end = MonotonicClock.system.now() + 10_000_000_000
+  while MonotonicClock.system.now() < end {
+    if isTrue() { return true }
+    pause(milliseconds: 1)
+  }
+  return isTrue()
+}
