@@ -10,6 +10,7 @@ WORKDIR /source
 COPY Package.swift Package.resolved* ./
 RUN swift package resolve
 COPY Sources Sources
+COPY Tests Tests
 COPY loadtest loadtest
 RUN swift build -c release --product swerve --static-swift-stdlib \
  && strip .build/release/swerve
