@@ -21,12 +21,12 @@ struct App: ParsableCommand {
       try command.run()
     } catch let failure as CommandFailure {
       StandardError.write("swerve: \(failure.message)\n")
-      exit(withStatus: 1)
+      endProcess(1)
     } catch {
       let status = exitCode(for: error)
-      if status.isSuccess || error is CleanExit || error is ExitCode { exit(withError: error) }
+      if status.isSuccess || error is CleanExit || error is ExitCode { App.exit(withError: error) }
       StandardError.write(fullMessage(for: error) + "\n")
-      exit(withStatus: 2)
+      endProcess(2)
     }
   }
 }

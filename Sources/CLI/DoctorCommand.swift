@@ -17,7 +17,8 @@ struct DoctorCommand: ParsableCommand {
       do {
         let status = try client.client().send("GET", "swerve/status").body
         for deployment in ResourceViews.elements(status, named: "deployments") {
-          let name = ResourceViews.text(deployment, "name") ?? "?"
+          let endpoint = ResourceViews.text(deployment, "endpoint") ?? "?"
+          let name = "\(endpoint)/\(ResourceViews.text(deployment, "deployment") ?? "?")"
           let state = ResourceViews.text(deployment, "state") ?? "?"
           if state == "Failed" {
             findings.append(
@@ -26,12 +27,12 @@ struct DoctorCommand: ParsableCommand {
             StandardOutput.write("ok       deployment \(name): \(state)\n")
           }
         }
-      } catch let failure as CommandFailure {
-        findings.append(failure.message)
+      } catch {
+        findings.append(error.message)
       }
     }
     for finding in findings { StandardOutput.write("finding  \(finding)\n") }
-    if !findings.isEmpty { exit(withStatus: 1) }
+    if !findings.isEmpty { endProcess(1) }
   }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Documents
 import Gateway
+import HTTP
 import Registry
 
 struct ModelCommand: ParsableCommand {

@@ -36,7 +36,7 @@ enum ResourceViews {
         [
           ("id", member(body, "id")),
           ("provisioning_state", property(body, "provisioningState")),
-          ("provisioning_error", property(body, "provisioningError")),
+          ("provisioning_error", member(member(body, "swerve"), "failure")),
         ])
     } catch {
       throw CommandFailure("\(error)")
@@ -56,8 +56,11 @@ enum ResourceViews {
     ] {
       view[yaml] = member(properties, arm)
     }
-    // What only this gateway says travels beside Azure's members under one name.
-    for (name, value) in object(member(properties, "swerve")).members { view[name] = value }
+    // What only this gateway says.
+    view["content_hash"] = member(properties, "swerve.contentHash")
+    for (name, value) in object(member(properties, "inspection")).members { view[name] = value }
+    view["used_by"] = member(properties, "usedBy")
+    view["files"] = member(properties, "files")
     if case .object(let system) = member(body, "systemData") {
       view["creation_context"] = .object(
         DocumentObject([

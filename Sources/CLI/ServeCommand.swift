@@ -61,7 +61,7 @@ struct ServeCommand: ParsableCommand {
     var line = JSONWriter()
     line.document(.object(ready))
     StandardOutput.write(line.bytes + [UInt8(ascii: "\n")])
-    exit(withStatus: server.run())
+    endProcess(server.run())
   }
 
   /// The settings file first, then the flags.

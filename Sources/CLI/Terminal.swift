@@ -11,7 +11,7 @@ enum StandardError {
 }
 
 /// Ends the process with a status that ArgumentParser has no name for.
-func exit(withStatus status: Int32) -> Never {
+func endProcess(_ status: Int32) -> Never {
   Glibc.exit(status)
 }
 

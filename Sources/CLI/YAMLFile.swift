@@ -54,7 +54,7 @@ struct YAMLFile {
 
   func model() throws(CommandFailure) -> ModelRegistration {
     do {
-      return try ModelYAML.registration(Document(document, source: path), folder: folder)
+      return try ModelYAML.registration(Document(document, source: path), file: path)
     } catch {
       throw CommandFailure("\(error)")
     }

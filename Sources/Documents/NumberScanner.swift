@@ -11,6 +11,13 @@ package struct ScannedNumber: Sendable {
   package var isNegative: Bool
   /// Written without fraction and exponent, and below 2^64.
   package var isInteger: Bool
+
+  package init(double: Double, magnitude: UInt64, isNegative: Bool, isInteger: Bool) {
+    self.double = double
+    self.magnitude = magnitude
+    self.isNegative = isNegative
+    self.isInteger = isInteger
+  }
 }
 
 /// Reads one JSON number out of a text. Allocates nothing.
@@ -212,7 +219,7 @@ package enum NumberScanner {
   private static func slowDouble(
     _ text: Span<UInt8>, digits range: Range<Int>, exponent written: Int
   ) -> Double {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 864) { copy in
+    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 864) { copy in
       var count = 0
       var exponent = written
       var hasMore = false

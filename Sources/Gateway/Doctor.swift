@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Registry
+internal import Serving
 internal import Store
 
 /// Looks for what is wrong with a workspace. Changes nothing.
@@ -62,11 +63,11 @@ package enum Doctor {
   /// The database's own check, then every registered file against its hash.
   private static func checkRegistry(_ workspace: String, in report: inout Report) {
     do {
-      let database = try Database(readingFrom: workspace + "/swerve.db")
+      let database = try Database(path: workspace + "/swerve.db")
       defer { database.close() }
       report.findings += database.integrityProblems().map { "swerve.db: \($0)" }
       let registry = try ModelRegistry(
-        reading: database, folder: workspace + "/models")
+        database: database, folder: workspace + "/models", inspector: ModelInspector())
       var count = 0
       for model in try registry.models(.all) {
         for version in try registry.versions(of: model.name, .all) {
@@ -79,9 +80,6 @@ package enum Doctor {
         }
       }
       report.facts.append("swerve.db is sound; \(count) model versions match their hashes")
-      for stray in try registry.strays() where !report.isRunning {
-        report.findings.append("\(stray) is named by no model; the next start removes it")
-      }
     } catch {
       report.findings.append("\(error)")
     }

@@ -1,5 +1,10 @@
+internal import Documents
 internal import HTTP
 internal import Telemetry
+
+#if canImport(Glibc)
+  internal import Glibc
+#endif
 
 /// The two addresses: scoring, and the admin socket in the workspace.
 struct Listeners: Sendable {
@@ -21,20 +26,33 @@ struct Listeners: Sendable {
     } catch {
       throw GatewayError(error.description)
     }
-    do {
-      admin = try HTTPServer(
-        HTTPServerConfiguration(address: .unix(path: parts.workspace.socketPath)),
-        handler: AdminHandler(
-          control: parts.control, registry: parts.registry, log: parts.log))
-    } catch {
-      scoring.stop(deadline: MonotonicClock.system.now())
-      throw GatewayError(error.description)
-    }
     let host =
       configuration.host.contains(":") && !configuration.host.hasPrefix("[")
       ? "[\(configuration.host)]" : configuration.host
     address =
       "\(settings.tls == nil ? "http" : "https")://\(host):\(scoring.port ?? configuration.port)"
+    do {
+      var settings = HTTPServerConfiguration(address: .unix(path: parts.workspace.socketPath))
+      // A handler may block: the second thread answers meanwhile.
+      settings.threads = 2
+      let startTime = MonotonicClock.system.now()
+      let address = address
+      admin = try HTTPServer(
+        settings,
+        handler: AdminHandler(
+          control: parts.control, registry: parts.registry,
+          status: {
+            [
+              "pid": .integer(Int64(getpid())), "address": .string(address),
+              "uptime_seconds": .integer(
+                Int64((MonotonicClock.system.now() &- startTime) / 1_000_000_000)),
+            ]
+          },
+          scoringAddress: { address }, log: parts.log))
+    } catch {
+      scoring.stop(deadline: MonotonicClock.system.now())
+      throw GatewayError(error.description)
+    }
   }
 
   func beginDrain() { scoring.beginDrain() }

@@ -4,10 +4,11 @@ import Testing
 
 /// Bad input gets a clear error that names the thing and what was expected, and nothing is lost.
 @Suite(.serialized) struct BadInputTests {
-  static let gateway = Result {
-    try GatewayProcess(arguments: ["--apply", GatewayProcess.models.path])
-  }
+  let gateway: GatewayProcess
 
+  init() throws {
+    gateway = try GatewayProcess(arguments: ["--apply", GatewayProcess.models.path])
+  }
   struct Case: Sendable, CustomTestStringConvertible {
     var name: String
     var endpoint = "breast-cancer"
@@ -64,7 +65,6 @@ import Testing
 
   @Test(arguments: cases)
   func `the answer names the thing and the connection stays usable`(bad: Case) throws {
-    let gateway = try BadInputTests.gateway.get()
     let known = bad.endpoint == "nowhere" ? "iris" : bad.endpoint
     let right = try gateway.key(of: known)
     var headers = bad.headers
@@ -88,7 +88,6 @@ import Testing
   }
 
   @Test func `a traffic sum of 90 is refused and nothing changes`() throws {
-    let gateway = try BadInputTests.gateway.get()
     let result = try gateway.swerve(
       "online-endpoint", "update", "-n", "breast-cancer", "--traffic", "blue=80 green=10")
     #expect(result.status == 1)
@@ -99,7 +98,6 @@ import Testing
   }
 
   @Test func `traffic for an unknown deployment is refused`() throws {
-    let gateway = try BadInputTests.gateway.get()
     let result = try gateway.swerve(
       "online-endpoint", "update", "-n", "breast-cancer", "--traffic", "purple=100")
     #expect(result.status == 1)
@@ -107,7 +105,6 @@ import Testing
   }
 
   @Test func `an ONNX file with an unknown operator is refused with its name`() throws {
-    let gateway = try BadInputTests.gateway.get()
     var model = Array(
       try Data(contentsOf: GatewayProcess.models.appendingPathComponent("iris/1/model.onnx")))
     let name = Array("LinearClassifier".utf8)
@@ -120,7 +117,6 @@ import Testing
   }
 
   @Test func `a truncated XGBoost file is refused`() throws {
-    let gateway = try BadInputTests.gateway.get()
     let model = Array(
       try Data(
         contentsOf: GatewayProcess.models.appendingPathComponent("breast-cancer/1/model.json")))
@@ -141,7 +137,6 @@ import Testing
   }
 
   @Test func `a YAML with an unknown field is refused with the nearest name`() throws {
-    let gateway = try BadInputTests.gateway.get()
     let folder = GatewayProcess.temporaryFolder()
     defer { try? FileManager.default.removeItem(at: folder) }
     let file = folder.appendingPathComponent("endpoint.yml")
@@ -202,7 +197,6 @@ import Testing
   }
 
   @Test func `a port in use is said before anything is done`() throws {
-    let gateway = try BadInputTests.gateway.get()
     let folder = GatewayProcess.temporaryFolder()
     defer { try? FileManager.default.removeItem(at: folder) }
     let result = try CommandResult.run([
@@ -214,7 +208,6 @@ import Testing
   }
 
   @Test func `a second gateway on one workspace is told who holds it`() throws {
-    let gateway = try BadInputTests.gateway.get()
     let start = Date()
     let result = try CommandResult.run([
       "serve", "--workspace", gateway.workspace.path, "--port", "0",

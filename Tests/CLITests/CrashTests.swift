@@ -15,7 +15,7 @@ import Testing
     gateway.executableURL = URL(fileURLWithPath: CrashTests.strace)
     let log = workspace.appendingPathComponent("gateway.log")
     if !FileManager.default.fileExists(atPath: log.path) {
-      FileManager.default.createFile(atPath: log.path, contents: nil)
+      _ = FileManager.default.createFile(atPath: log.path, contents: nil)
     }
     let output = Pipe()
     gateway.arguments = [

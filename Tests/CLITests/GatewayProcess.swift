@@ -62,7 +62,7 @@ final class GatewayProcess {
     process.standardOutput = output
     process.standardInput = FileHandle.nullDevice
     if !FileManager.default.fileExists(atPath: logPath.path) {
-      FileManager.default.createFile(atPath: logPath.path, contents: nil)
+      _ = FileManager.default.createFile(atPath: logPath.path, contents: nil)
     }
     let log = try FileHandle(forWritingTo: logPath)
     try log.seekToEnd()
@@ -150,7 +150,7 @@ struct CommandResult {
     let outputPath = output.appendingPathComponent("out")
     let errorPath = output.appendingPathComponent("err")
     for path in [outputPath, errorPath] {
-      FileManager.default.createFile(atPath: path.path, contents: nil)
+      _ = FileManager.default.createFile(atPath: path.path, contents: nil)
     }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = try FileHandle(forWritingTo: outputPath)

@@ -1,6 +1,8 @@
 internal import Digest
+internal import Documents
 internal import Registry
 internal import Store
+internal import Telemetry
 
 extension ControlPlane {
   /// Accepts the change, commits it as `Creating` or `Updating`, and loads it on another thread;
@@ -269,7 +271,7 @@ extension DeploymentSpecification {
     parts.description = nil
     parts.tags = [:]
     parts.properties = [:]
-    parts.noted = [:]
+    parts.noted = DocumentObject()
     parts.model = nil
     return parts
   }

@@ -124,3 +124,17 @@ extension ControlError {
     .invalid(field: fault.field, reason: "is \(fault.received); expected \(fault.expected)")
   }
 }
+
+extension ControlPlane {
+  /// An operation for something that is done already: clients of deletions and new keys wait
+  /// for one.
+  package func endedOperation(_ resource: String) throws(ControlError) -> OperationRecord {
+    try change { (_, store) throws(ControlError) in
+      let time = currentTime()
+      let operation = OperationRecord(
+        id: SecureRandom.uuid(), status: "Succeeded", startedAt: time, endedAt: time)
+      try store.save(operation, resource: resource)
+      return operation
+    }
+  }
+}

@@ -109,7 +109,8 @@ extension ControlPlane {
       newest.type == staged.version.type
     else { return staged }
     registry.discard(staged)
-    return ModelRegistry.Staged(version: newest, isNew: false)
+    registration.version = newest.version
+    return try stage(registration)
   }
 }
 

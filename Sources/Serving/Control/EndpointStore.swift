@@ -13,7 +13,8 @@ struct EndpointStore {
   func catalog() throws(ControlError) -> Catalog {
     var catalog = Catalog()
     for row in try query("SELECT name, generation, body FROM endpoints") {
-      let record = try ResourceBody.endpoint(row.text("body"), generation: row.integer("generation"))
+      let record = try ResourceBody.endpoint(
+        row.text("body"), generation: row.integer("generation"))
       catalog.endpoints[row.text("name").lowercased()] = record
     }
     for row in try query("SELECT endpoint, name, generation, body FROM deployments") {

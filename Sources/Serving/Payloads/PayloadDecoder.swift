@@ -1,6 +1,6 @@
 internal import Documents
 package import Executors
-internal import Tensors
+package import Tensors
 
 /// Reads the JSON bodies that `/score` takes, for one model, straight into tensors.
 ///
@@ -68,6 +68,22 @@ package struct PayloadDecoder: Sendable {
       return try read(body)
     } catch {
       throw .badInput(PayloadPlace.sentence(error, in: body))
+    }
+  }
+
+  /// A nested list alone, as the tensor of one input.
+  package func decodeTensor(
+    _ text: Span<UInt8>, for input: ModelInput
+  ) throws(ScoringError) -> Tensor {
+    var scanner = PayloadScanner(text)
+    do throws(PayloadFault) {
+      let tensor = try readNested(&scanner, for: input)
+      guard scanner.peek() == nil else {
+        throw scanner.fault("goes on behind the list with \(scanner.description())")
+      }
+      return tensor
+    } catch {
+      throw .badInput(PayloadPlace.sentence(error, in: text))
     }
   }
 

@@ -73,9 +73,8 @@ extension PayloadDecoder {
     guard let dataPosition else {
       throw scanner.fault("has no 'data'; expected columns and data", at: start)
     }
-    let map = try names.map { (names) throws(PayloadFault) in
-      try columnMap(names, at: columnsPosition)
-    }
+    var map: [Target?]?
+    if let names { map = try columnMap(names, at: columnsPosition) }
     scanner.position = dataPosition
     var rows = makeRows()
     if layout == .tensors {

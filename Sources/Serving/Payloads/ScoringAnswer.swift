@@ -149,21 +149,27 @@ struct TensorText {
 
   func writeElement(_ index: Int, to writer: inout JSONWriter) {
     switch tensor.elementType {
-    case .float32: writer.number(tensor.values(as: Float.self)[index])
-    case .float64: writer.number(tensor.values(as: Double.self)[index])
-    case .float16: writer.number(Float(tensor.values(as: Float16.self)[index]))
+    case .float32: writer.number(element(index, Float.self))
+    case .float64: writer.number(element(index, Double.self))
+    case .float16: writer.number(Float(element(index, Float16.self)))
     case .bfloat16:
-      writer.number(Float(bitPattern: UInt32(tensor.values(as: UInt16.self)[index]) << 16))
-    case .int64: writer.integer(tensor.values(as: Int64.self)[index])
-    case .int32: writer.integer(tensor.values(as: Int32.self)[index])
-    case .int16: writer.integer(tensor.values(as: Int16.self)[index])
-    case .int8: writer.integer(tensor.values(as: Int8.self)[index])
-    case .uint64: writer.integer(tensor.values(as: UInt64.self)[index])
-    case .uint32: writer.integer(tensor.values(as: UInt32.self)[index])
-    case .uint16: writer.integer(tensor.values(as: UInt16.self)[index])
-    case .uint8: writer.integer(tensor.values(as: UInt8.self)[index])
-    case .bool: writer.raw(tensor.values(as: UInt8.self)[index] == 0 ? "false" : "true")
+      writer.number(Float(bitPattern: UInt32(element(index, UInt16.self)) << 16))
+    case .int64: writer.integer(element(index, Int64.self))
+    case .int32: writer.integer(element(index, Int32.self))
+    case .int16: writer.integer(element(index, Int16.self))
+    case .int8: writer.integer(element(index, Int8.self))
+    case .uint64: writer.integer(element(index, UInt64.self))
+    case .uint32: writer.integer(element(index, UInt32.self))
+    case .uint16: writer.integer(element(index, UInt16.self))
+    case .uint8: writer.integer(element(index, UInt8.self))
+    case .bool: writer.raw(element(index, UInt8.self) == 0 ? "false" : "true")
     case .string: writer.string(utf8: tensor.strings[index])
     }
+  }
+
+  private func element<Element: TensorElement>(_ index: Int, _: Element.Type) -> Element {
+    let bytes = tensor.bytes
+    return unsafe bytes.unsafeLoad(
+      fromByteOffset: index * MemoryLayout<Element>.size, as: Element.self)
   }
 }

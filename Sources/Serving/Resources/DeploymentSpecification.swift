@@ -84,7 +84,8 @@ package struct DeploymentSpecification: Sendable, Equatable {
     }
     for (key, value) in noted.members { object[key] = value }
     object["instance_count"] = .integer(Int64(instanceCount))
-    var settings: DocumentObject = ["request_timeout_ms": .integer(Int64(requestTimeoutMs))]
+    var settings = DocumentObject()
+    settings["request_timeout_ms"] = .integer(Int64(requestTimeoutMs))
     if let most = maxConcurrentRequestsPerInstance {
       settings["max_concurrent_requests_per_instance"] = .integer(Int64(most))
     }

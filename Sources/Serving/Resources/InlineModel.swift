@@ -1,6 +1,5 @@
-package import Documents
-package import Registry
-
+internal import Documents
+internal import Registry
 
 /// A model written into a deployment instead of a reference to one. Source: `AZUREML.md` §1.6.
 package enum InlineModel {

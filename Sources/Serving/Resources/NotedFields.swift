@@ -5,6 +5,8 @@ enum NotedFields {
     ("compute", .text),
     ("identity", identity),
     ("public_network_access", .choice(["enabled", "disabled"])),
+    // Members of an ARM body that nobody here knows.
+    ("arm_properties", .anything),
   ]
 
   static let deployment: [(String, FieldShape)] = [
@@ -23,6 +25,7 @@ enum NotedFields {
     ("egress_public_network_access", .choice(["enabled", "disabled"])),
     ("private_network_connection", .boolean),
     ("resources", .object([("requests", .textMap), ("limits", .textMap)])),
+    ("arm_properties", .anything),
   ]
 
   private static let identity = FieldShape.object([

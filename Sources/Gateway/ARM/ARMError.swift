@@ -1,0 +1,91 @@
+internal import Documents
+internal import HTTP
+internal import Registry
+internal import Serving
+internal import Store
+
+/// Why an admin request fails, as the client sees it: `{"error": {"code", "message", …}}`.
+struct ARMError: Error {
+  var status: Int
+  var code: String
+  var message: String
+  var target: String?
+  var details: [String] = []
+
+  init(_ status: Int, _ code: String, _ message: String, target: String? = nil) {
+    self.status = status
+    self.code = code
+    self.message = message
+    self.target = target
+  }
+
+  init(_ error: ControlError) {
+    switch error {
+    case .endpointNotFound, .deploymentNotFound, .operationNotFound:
+      self.init(404, "ResourceNotFound", error.description)
+    case .invalid(let field, _):
+      self.init(400, "BadArgument", error.description, target: field)
+    case .conflict:
+      self.init(409, "Conflict", error.description)
+    case .document(let error):
+      self.init(error)
+    case .documents(let faults):
+      self.init(
+        400, "BadArgument",
+        faults.count == 1
+          ? faults[0] : "\(faults.count) documents are wrong; nothing was changed")
+      details = faults
+    case .registry(let error):
+      self.init(error)
+    case .deployment(let failure):
+      self.init(400, failure.code, failure.message)
+    case .store(.noSpace):
+      self.init(507, "InsufficientStorage", error.description)
+    case .store:
+      self.init(500, "InternalServerError", error.description)
+    }
+  }
+
+  init(_ error: DocumentError) {
+    switch error {
+    case .tooLarge: self.init(413, "RequestTooLarge", error.description)
+    case .value(_, let path, _, _), .unknownField(_, let path, _), .missingField(_, let path):
+      self.init(400, "BadArgument", error.description, target: path)
+    case .syntax: self.init(400, "BadArgument", error.description)
+    }
+  }
+
+  init(_ error: RegistryError) {
+    let message = registrySentence(for: error)
+    switch error {
+    case .notFound: self.init(404, "ResourceNotFound", message)
+    case .immutable, .inUse: self.init(409, "Conflict", message)
+    case .invalidName, .refused, .unreadable: self.init(400, "BadArgument", message)
+    case .corrupt: self.init(500, "ModelCorrupt", message)
+    case .store(.noSpace): self.init(507, "InsufficientStorage", message)
+    case .store: self.init(500, "InternalServerError", message)
+    }
+  }
+
+  var response: HTTPResponse {
+    var error = DocumentObject()
+    error["code"] = .string(code)
+    error["message"] = .string(message)
+    error["target"] = target.map { .string($0) }
+    error["details"] = .array(
+      details.map { ["code": .string(code), "message": .string($0)] })
+    return .document(status: status, ["error": .object(error)])
+  }
+}
+
+extension HTTPResponse {
+  static func document(
+    status: Int, _ value: DocumentValue, headers: [(name: String, value: String)] = []
+  ) -> HTTPResponse {
+    var writer = JSONWriter()
+    writer.document(value)
+    return HTTPResponse(
+      status: status, headers: [("Content-Type", "application/json")] + headers,
+      body: .bytes(writer.bytes))
+  }
+}

@@ -1,0 +1,80 @@
+/// What an admin path means. Names of parts are compared without case, as ARM does; any
+/// subscription, group and workspace name is accepted.
+enum ARMRoute: Equatable {
+  case workspace
+  case endpoints
+  case endpoint(String)
+  /// `listKeys`, `regenerateKeys`, `token`, in lower case.
+  case endpointAction(String, action: String)
+  case deployments(endpoint: String)
+  case deployment(String, endpoint: String)
+  /// `getLogs`, in lower case.
+  case deploymentAction(String, endpoint: String, action: String)
+  case models
+  case model(String)
+  case versions(model: String)
+  case version(String, model: String)
+  case packageFile(String, version: String, model: String)
+  /// Ours: `POST …/apply`.
+  case apply
+  /// Ours: `GET …/swerve/status`.
+  case status
+  case operation(String)
+  /// Where a `Location` header leads: 202 until the end, then 204.
+  case operationResult(String)
+
+  /// - Returns: The route and the workspace's path as it was written; nil for an unknown path.
+  static func parse(_ segments: [String]) -> (route: ARMRoute, workspace: String)? {
+    let lower = segments.map { $0.lowercased() }
+    if lower.first == "operations" {
+      if lower.count == 2 { return (.operation(segments[1]), "") }
+      if lower.count == 3, lower[2] == "result" { return (.operationResult(segments[1]), "") }
+      return nil
+    }
+    guard segments.count >= 8, lower[0] == "subscriptions", lower[2] == "resourcegroups",
+      lower[4] == "providers", lower[5] == "microsoft.machinelearningservices",
+      lower[6] == "workspaces"
+    else { return nil }
+    let workspace = "/" + segments[..<8].joined(separator: "/")
+    guard let route = parse(Array(segments[8...]), Array(lower[8...])) else { return nil }
+    return (route, workspace)
+  }
+
+  private static func parse(_ rest: [String], _ lower: [String]) -> ARMRoute? {
+    switch lower.first {
+    case nil: .workspace
+    case "onlineendpoints": parseEndpoint(rest, lower)
+    case "models": parseModel(rest, lower)
+    case "apply": rest.count == 1 ? .apply : nil
+    case "swerve": lower == ["swerve", "status"] ? .status : nil
+    default: nil
+    }
+  }
+
+  private static func parseEndpoint(_ rest: [String], _ lower: [String]) -> ARMRoute? {
+    switch rest.count {
+    case 1: .endpoints
+    case 2: .endpoint(rest[1])
+    case 3:
+      lower[2] == "deployments"
+        ? .deployments(endpoint: rest[1]) : .endpointAction(rest[1], action: lower[2])
+    case 4 where lower[2] == "deployments": .deployment(rest[3], endpoint: rest[1])
+    case 5 where lower[2] == "deployments":
+      .deploymentAction(rest[3], endpoint: rest[1], action: lower[4])
+    default: nil
+    }
+  }
+
+  private static func parseModel(_ rest: [String], _ lower: [String]) -> ARMRoute? {
+    switch rest.count {
+    case 1: return .models
+    case 2: return .model(rest[1])
+    case 3 where lower[2] == "versions": return .versions(model: rest[1])
+    case 4 where lower[2] == "versions": return .version(rest[3], model: rest[1])
+    default:
+      guard rest.count >= 6, lower[2] == "versions", lower[4] == "package" else { return nil }
+      return .packageFile(
+        rest[5...].joined(separator: "/"), version: rest[3], model: rest[1])
+    }
+  }
+}

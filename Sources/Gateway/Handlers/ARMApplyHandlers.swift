@@ -1,0 +1,69 @@
+internal import Documents
+internal import HTTP
+internal import Serving
+
+extension AdminHandler {
+  /// `{"documents": [{"path", "text"}], "prune", "dryRun"}`: a report of what was done.
+  func apply(_ request: AdminRequest) throws(ARMError) -> HTTPResponse {
+    guard request.method == .post else { throw request.notAllowed("POST") }
+    let document = try request.document()
+    let (documents, prune, dryRun) = try armDocument { () throws(DocumentError) in
+      var body = try ARMBody(document.value, source: document.source, path: "$")
+      guard case .array(let elements)? = body.value("documents") else {
+        throw body.fault("documents", "a list of documents")
+      }
+      var documents: [ApplyDocument] = []
+      for (index, element) in elements.enumerated() {
+        var item = try ARMBody(element, source: document.source, path: "$.documents[\(index)]")
+        guard let path = try item.text("path"), path.hasPrefix("/") else {
+          throw item.fault("path", "an absolute path")
+        }
+        guard let text = try item.text("text") else { throw item.fault("text", "a string") }
+        documents.append(ApplyDocument(path: path, text: text))
+      }
+      return (documents, try body.flag("prune") ?? false, try body.flag("dryRun") ?? false)
+    }
+    let report = try armControl { () throws(ControlError) in
+      try control.apply(
+        documents, prune: prune, dryRun: dryRun, unit: .everything, by: request.actor)
+    }
+    return .document(
+      status: 200,
+      [
+        "changes": .array(
+          report.changes.map {
+            [
+              "action": .string($0.action.rawValue), "resource": .string($0.resource),
+              "detail": .string($0.detail),
+            ]
+          }),
+        "notices": .array(report.notices.map { .string($0) }),
+      ])
+  }
+
+  /// What the process says of itself, and the state of each deployment.
+  func status(_ request: AdminRequest) throws(ARMError) -> HTTPResponse {
+    guard request.method == .get else { throw request.notAllowed("GET") }
+    guard case .object(var object) = processStatus() else {
+      preconditionFailure("the status is an object")
+    }
+    object["ready"] = object["ready"] ?? .bool(control.isReady)
+    object["deployments"] = .array(
+      try armControl { () throws(ControlError) in
+        var values: [DocumentValue] = []
+        for endpoint in try control.endpoints() {
+          for record in try control.deployments(of: endpoint.specification.name) {
+            var value = DocumentObject()
+            value["endpoint"] = .string(endpoint.specification.name)
+            value["deployment"] = .string(record.specification.name)
+            value["state"] = .string(record.provisioningState)
+            value["model"] = record.model.map { .string($0) }
+            value["reason"] = record.failure.map { .string($0.message) }
+            values.append(.object(value))
+          }
+        }
+        return values
+      })
+    return .document(status: 200, .object(object))
+  }
+}

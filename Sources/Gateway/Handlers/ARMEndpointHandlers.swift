@@ -1,0 +1,243 @@
+internal import Documents
+internal import HTTP
+internal import Serving
+internal import Telemetry
+
+extension AdminHandler {
+  func workspace(_ request: AdminRequest) throws(ARMError) -> HTTPResponse {
+    guard request.method == .get else { throw request.notAllowed("GET") }
+    let id = request.responses.workspace
+    let name = id.split(separator: "/").last.map { String($0) } ?? "workspace"
+    return .document(
+      status: 200,
+      [
+        "id": .string(id), "name": .string(name), "location": "local",
+        "type": .string(ARMResponses.provider), "tags": [:],
+        "properties": ["workspaceId": .string(name), "provisioningState": "Succeeded"],
+      ])
+  }
+
+  // MARK: Endpoints
+
+  func endpoints(_ request: AdminRequest) throws(ARMError) -> HTTPResponse {
+    guard request.method == .get else { throw request.notAllowed("GET") }
+    let records = try armControl { () throws(ControlError) in try control.endpoints() }
+    return .document(
+      status: 200, ["value": .array(records.map { request.responses.endpoint($0) })])
+  }
+
+  func endpoint(_ name: String, _ request: AdminRequest) throws(ARMError) -> HTTPResponse {
+    switch request.method {
+    case .get:
+      let record = try armControl { () throws(ControlError) in try control.endpoint(name) }
+      return .document(status: 200, request.responses.endpoint(record))
+    case .put, .patch:
+      var document = try request.document()
+      if request.method == .patch {
+        let record = try armControl { () throws(ControlError) in try control.endpoint(name) }
+        document = MergePatch.document(document, onto: ARM.body(of: record.specification))
+      }
+      let body = document
+      let specification = try armDocument { () throws(DocumentError) in
+        try ARM.endpoint(name: name, body: body)
+      }
+      let (record, created) = try armControl { () throws(ControlError) in
+        try control.putEndpoint(specification, by: request.actor)
+      }
+      for notice in ResourceNotices.of(specification) {
+        log.write(.info, "notice", ["text": .string(notice)])
+      }
+      return .document(status: created ? 201 : 200, request.responses.endpoint(record))
+    case .delete:
+      try armControl { () throws(ControlError) in
+        try control.deleteEndpoint(name, by: request.actor)
+      }
+      return try ended("endpoint \(name)", request)
+    case .head, .post, .options:
+      throw request.notAllowed("GET, PUT, PATCH, DELETE")
+    }
+  }
+
+  func endpointAction(
+    _ name: String, action: String, _ request: AdminRequest
+  ) throws(ARMError) -> HTTPResponse {
+    guard ["listkeys", "token", "regeneratekeys"].contains(action) else {
+      throw ARMError(404, "NotFound", "an endpoint has no action '\(action)'")
+    }
+    guard request.method == .post else { throw request.notAllowed("POST") }
+    switch action {
+    case "listkeys":
+      let keys = try armControl { () throws(ControlError) in try control.keys(of: name) }
+      return .document(
+        status: 200,
+        ["primaryKey": .string(keys.primary), "secondaryKey": .string(keys.secondary)])
+    case "token":
+      let keys = try armControl { () throws(ControlError) in try control.keys(of: name) }
+      // A key stands in for a token until there are tokens. It does not expire.
+      return .document(
+        status: 200,
+        [
+          "accessToken": .string(keys.primary), "tokenType": "Bearer",
+          "expiryTimeUtc": 4_102_444_800, "refreshAfterTimeUtc": 4_102_444_800,
+        ])
+    default:
+      let document = try request.document()
+      let (kind, value) = try armDocument { () throws(DocumentError) in
+        var body = try ARMBody(document.value, source: document.source, path: "$")
+        let type = try body.text("keyType") ?? "Primary"
+        guard let kind = ControlPlane.KeyKind(rawValue: type.lowercased()) else {
+          throw DocumentError.value(
+            source: document.source, path: "$.keyType", expected: "'Primary' or 'Secondary'",
+            received: "'\(type)'")
+        }
+        return (kind, try body.text("keyValue"))
+      }
+      _ = try armControl { () throws(ControlError) in
+        try control.regenerateKey(kind, of: name, value: value, by: request.actor)
+      }
+      return try ended("keys of endpoint \(name)", request)
+    }
+  }
+
+  // MARK: Deployments
+
+  func deployments(of endpoint: String, _ request: AdminRequest) throws(ARMError) -> HTTPResponse {
+    guard request.method == .get else { throw request.notAllowed("GET") }
+    let records = try armControl { () throws(ControlError) in
+      try control.deployments(of: endpoint)
+    }
+    return .document(
+      status: 200, ["value": .array(records.map { request.responses.deployment($0) })])
+  }
+
+  func deployment(
+    _ name: String, of endpoint: String, _ request: AdminRequest
+  ) throws(ARMError) -> HTTPResponse {
+    switch request.method {
+    case .get:
+      let record = try armControl { () throws(ControlError) in
+        try control.deployment(name, of: endpoint)
+      }
+      return .document(status: 200, request.responses.deployment(record))
+    case .put, .patch:
+      var document = try request.document()
+      if request.method == .patch {
+        let record = try armControl { () throws(ControlError) in
+          try control.deployment(name, of: endpoint)
+        }
+        document = MergePatch.document(document, onto: ARM.body(of: record.specification))
+      }
+      let body = document
+      let specification = try armDocument { () throws(DocumentError) in
+        try ARM.deployment(name: name, endpoint: endpoint, body: body)
+      }
+      let accepted = try armControl { () throws(ControlError) in
+        try control.putDeployment(specification, by: request.actor)
+      }
+      for notice in ResourceNotices.of(specification) {
+        log.write(.info, "notice", ["text": .string(notice)])
+      }
+      return .document(
+        status: accepted.created ? 201 : 200, request.responses.deployment(accepted.record),
+        headers: Self.operationHeaders(accepted.operation, request))
+    case .delete:
+      try armControl { () throws(ControlError) in
+        try control.deleteDeployment(name, of: endpoint, by: request.actor)
+      }
+      return try ended("deployment \(endpoint)/\(name)", request)
+    case .head, .post, .options:
+      throw request.notAllowed("GET, PUT, PATCH, DELETE")
+    }
+  }
+
+  func deploymentAction(
+    _ name: String, of endpoint: String, action: String, _ request: AdminRequest
+  ) throws(ARMError) -> HTTPResponse {
+    guard action == "getlogs" else {
+      throw ARMError(404, "NotFound", "a deployment has no action '\(action)'")
+    }
+    guard request.method == .post else { throw request.notAllowed("POST") }
+    let record = try armControl { () throws(ControlError) in
+      try control.deployment(name, of: endpoint)
+    }
+    var content =
+      "\(ISOTime.text(milliseconds: record.modifiedAt)) \(record.provisioningState)"
+    if let model = record.model { content += " model \(model)" }
+    if let failure = record.failure { content += ": \(failure.code): \(failure.message)" }
+    return .document(
+      status: 200,
+      [
+        "content": .string(content + "\n"),
+        "notice": "request logs of all deployments go to the gateway's standard error",
+      ])
+  }
+
+  // MARK: Operations
+
+  func operation(_ id: String, _ request: AdminRequest) throws(ARMError) -> HTTPResponse {
+    guard request.method == .get else { throw request.notAllowed("GET") }
+    let record = try armControl { () throws(ControlError) in try control.operation(id) }
+    return .document(
+      status: 200, request.responses.operation(record),
+      headers: record.status == "InProgress" ? [("Retry-After", "1")] : [])
+  }
+
+  func operationResult(_ id: String, _ request: AdminRequest) throws(ARMError) -> HTTPResponse {
+    guard request.method == .get else { throw request.notAllowed("GET") }
+    let record = try armControl { () throws(ControlError) in try control.operation(id) }
+    if record.status == "InProgress" {
+      return HTTPResponse(
+        status: 202, headers: Self.operationHeaders(record, request))
+    }
+    if let failure = record.failure { throw ARMError(409, failure.code, failure.message) }
+    return HTTPResponse(status: 204)
+  }
+
+  /// The answer to something that is done already and whose clients wait for an operation.
+  private func ended(_ resource: String, _ request: AdminRequest) throws(ARMError) -> HTTPResponse {
+    let operation = try armControl { () throws(ControlError) in
+      try control.endedOperation(resource)
+    }
+    return HTTPResponse(status: 202, headers: Self.operationHeaders(operation, request))
+  }
+
+  static func operationHeaders(
+    _ operation: OperationRecord, _ request: AdminRequest
+  ) -> [(name: String, value: String)] {
+    let url = "\(request.origin)/operations/\(operation.id)"
+    return [
+      ("Azure-AsyncOperation", url), ("Location", url + "/result"),
+      ("x-ms-async-operation-timeout", "PT1H"), ("Retry-After", "1"),
+    ]
+  }
+}
+
+/// What PATCH changes: members of `properties` one by one, maps as a whole.
+enum MergePatch {
+  private static let depth = 2
+
+  static func document(_ patch: Document, onto base: DocumentValue) -> Document {
+    Document(
+      merged(base, patch.value, depth: depth), source: patch.source, path: patch.path)
+  }
+
+  /// Null removes a member. Below `depth` a value replaces the other: traffic and tags are
+  /// given whole.
+  private static func merged(
+    _ base: DocumentValue, _ patch: DocumentValue, depth: Int
+  ) -> DocumentValue {
+    guard depth > 0, case .object(var result) = base, case .object(let changes) = patch else {
+      return patch
+    }
+    for (key, value) in changes.members {
+      let known = result.keys.first { $0.lowercased() == key.lowercased() } ?? key
+      let isMap = ["tags", "identity", "sku"].contains(known.lowercased())
+      if value == .null {
+        result[known] = nil
+      } else {
+        result[known] = merged(result[known] ?? .null, value, depth: isMap ? 0 : depth - 1)
+      }
+    }
+    return .object(result)
+  }
+}
