@@ -1,0 +1,40 @@
+# `make run` serves the models of this repository; `make test` runs every test.
+# The rest is for people who work on Swerve.
+
+# Where `make run` listens and keeps its state: make run PORT=9000
+HOST ?= 127.0.0.1
+PORT ?= 8080
+WORKSPACE ?= ./workspace
+export HOST PORT WORKSPACE
+
+# A toolchain unpacked to /opt/swift is found without being on the PATH.
+export PATH := $(PATH):/opt/swift/usr/bin
+
+.PHONY: run test build lint format loadtest clean
+
+run: build
+	@.ci/run-gateway
+
+build:
+	@.ci/setup run
+	swift build -c release --product swerve --static-swift-stdlib
+
+# One test at a time: tests of processes measure time.
+test:
+	@.ci/setup test
+	swift build --build-tests
+	swift test --skip-build --no-parallel
+
+lint:
+	swift format lint --strict --recursive Sources Tests loadtest Package.swift
+
+format:
+	swift format --in-place --recursive Sources Tests loadtest Package.swift
+
+loadtest: build
+	@.ci/setup test
+	swift build -c release --product bare-handler --static-swift-stdlib
+	loadtest/run
+
+clean:
+	swift package clean
