@@ -108,12 +108,12 @@ import Testing
   @Test func `an ONNX file with an unknown operator is refused with its name`() throws {
     var model = Array(
       try Data(contentsOf: GatewayProcess.models.appendingPathComponent("iris/1/model.onnx")))
+    // The node's name and its operator: each is that word.
     let name = Array("LinearClassifier".utf8)
-    var place = 0
-    while place + name.count <= model.count, Array(model[place..<place + name.count]) != name {
-      place += 1
+    for place in 0...(model.count - name.count)
+    where Array(model[place..<place + name.count]) == name {
+      model.replaceSubrange(place..<place + name.count, with: Array("LinearClassifieX".utf8))
     }
-    model.replaceSubrange(place..<place + name.count, with: Array("LinearClassifieX".utf8))
     try refused(model, suffix: "onnx", says: "LinearClassifieX", gateway)
   }
 

@@ -34,7 +34,9 @@ import Testing
       let pid = gateway.processIdentifier
       let children = try? String(
         contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8)
-      if gateway.isRunning, let child = children.flatMap({ Int32($0.split(separator: " ").first ?? "") }) {
+      if gateway.isRunning,
+        let child = children.flatMap({ Int32($0.split(separator: " ").first ?? "") })
+      {
         kill(child, SIGKILL)
       }
       gateway.waitUntilExit()
