@@ -34,11 +34,8 @@ import Testing
       let pid = gateway.processIdentifier
       let children = try? String(
         contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8)
-      if gateway.isRunning,
-        let child = children.flatMap({ Int32($0.split(separator: " ").first ?? "") })
-      {
-        kill(child, SIGKILL)
-      }
+      let child = children?.split(separator: " ").first.flatMap { Int32($0) }
+      if gateway.isRunning, let child { kill(child, SIGKILL) }
       gateway.waitUntilExit()
     }
     var sawReady = false
