@@ -1,0 +1,304 @@
+import Documents
+import Executors
+import Glibc
+import Serving
+import Tensors
+import Testing
+
+@Suite struct PayloadDecoderTests {
+  static let names = ["a", "b", "c", "d"]
+  static let decoder = PayloadDecoder(signature())
+
+  static func signature(
+    _ type: ElementType = .float32, columns: [String]? = names, width: Int? = 4
+  ) -> ModelSignature {
+    ModelSignature(
+      inputs: [ModelInput(name: "X", elementType: type, shape: [nil, width], columns: columns)],
+      outputs: [ModelOutput(name: "predict", kind: .tensor(.float32, shape: [nil]))])
+  }
+
+  static func floats(_ tensor: Tensor?) -> [Float] {
+    guard let tensor else { return [] }
+    let values = tensor.values(as: Float.self)
+    return values.indices.map { values[$0] }
+  }
+
+  static func decode(
+    _ text: String, _ decoder: PayloadDecoder = decoder
+  ) throws(ScoringError) -> DecodedRequest {
+    try decoder.decode(Array(text.utf8).span)
+  }
+
+  static func sentence(_ text: String, _ decoder: PayloadDecoder = decoder) -> String {
+    do {
+      _ = try decode(text, decoder)
+      return "taken"
+    } catch {
+      guard case .badInput(let sentence) = error else { return "\(error)" }
+      return sentence
+    }
+  }
+
+  /// The rows (1, 2, 3, 4) and (5, 6, 7, 8) in every form a client may send.
+  static let forms = [
+    #"{"input_data":[[1,2,3,4],[5,6,7,8]]}"#,
+    #"{"data":[[1,2,3,4],[5,6,7,8]]}"#,
+    #" { "data" : [ [1 ,2, 3,4] , [5,6,7,8 ] ] } "#,
+    #"{"input_data":{"columns":["a","b","c","d"],"index":[0,1],"data":[[1,2,3,4],[5,6,7,8]]}}"#,
+    #"{"input_data":{"data":[[1,2,3,4],[5,6,7,8]],"columns":["a","b","c","d"]}}"#,
+    #"{"input_data":{"columns":["d","c","b","a"],"data":[[4,3,2,1],[8,7,6,5]]}}"#,
+    #"{"input_data":{"columns":["x","b","a","c","d"],"data":[["-",2,1,3,4],[{},6,5,7,8]]}}"#,
+    #"{"input_data":{"a":[1,5],"b":[2,6],"c":[3,7],"d":[4,8]}}"#,
+    #"{"input_data":{"d":[4,8],"e":["x"],"b":[2,6],"c":[3,7],"a":[1,5]}}"#,
+    #"{"input_data":{"X":[[1,2,3,4],[5,6,7,8]]}}"#,
+    #"{"dataframe_split":{"columns":["b","a","c","d"],"data":[[2,1,3,4],[6,5,7,8]]}}"#,
+    #"{"dataframe_records":[{"a":1,"b":2,"c":3,"d":4},{"d":8,"c":7,"b":6,"a":5,"z":0}]}"#,
+    #"{"instances":[[1,2,3,4],[5,6,7,8]]}"#,
+    #"{"instances":[{"a":1,"b":2,"c":3,"d":4},{"a":5,"b":6,"c":7,"d":8}]}"#,
+    #"{"inputs":[[1,2,3,4],[5,6,7,8]],"params":{"x":[1,{"y":null}]}}"#,
+    #"{"inputs":{"a":[1,5],"b":[2,6],"c":[3,7],"d":[4,8]}}"#,
+    #"{"inputs":[{"name":"X","shape":[2,4],"datatype":"FP32","data":[1,2,3,4,5,6,7,8]}]}"#,
+    #"{"inputs":[{"data":[[1,2,3,4],[5,6,7,8]],"datatype":"FP32","shape":[2,4],"name":"X"}]}"#,
+    #"{"data":[[1,2.0,3e0,40e-1],[5,6,7,8]]}"#,
+    "{\"dataframe_records\":[{\"\\u0061\":1,\"b\":2,\"c\":3,\"d\":4},"
+      + "{\"a\":5,\"b\":6,\"c\":7,\"d\":8}]}",
+  ]
+
+  @Test(arguments: forms)
+  func `every form gives the same tensor`(body: String) throws {
+    let request = try Self.decode(body)
+    #expect(request.inputs.count == 1)
+    #expect(request.inputs[0]?.shape == Shape(2, 4))
+    #expect(Self.floats(request.inputs[0]) == [1, 2, 3, 4, 5, 6, 7, 8])
+  }
+
+  @Test func `missing values are NaN, and infinities come bare`() throws {
+    let values = Self.floats(
+      try Self.decode(#"{"data":[[null,NaN,-Infinity,Infinity]]}"#).inputs[0])
+    #expect(values[0].isNaN && values[1].isNaN)
+    #expect(values[2] == -.infinity && values[3] == .infinity)
+  }
+
+  @Test func `no rows are no error`() throws {
+    #expect(try Self.decode(#"{"data":[]}"#).inputs[0]?.shape == Shape(0, 4))
+  }
+
+  @Test func `a decimal is read as double and rounded once`() throws {
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<2000 {
+      let bits = UInt64.random(in: 0..<(.max), using: &generator)
+      let number = Double(bitPattern: bits)
+      guard number.isFinite else { continue }
+      // 17 digits, 25 digits, and the shortest: each is the same double or near it.
+      for text in [
+        "\(number)", formatted("%.17g", number), formatted("%.25e", number),
+        formatted("%.3f", number / 0x1p+900),
+      ] {
+        let want = Float(strtod(text, nil))
+        let body = "{\"data\":[[\(text),0,0,0]]}"
+        let got = Self.floats(try Self.decode(body).inputs[0])[0]
+        #expect(got.bitPattern == want.bitPattern, "\(text)")
+      }
+    }
+  }
+
+  private func formatted(_ format: String, _ number: Double) -> String {
+    var buffer = [CChar](repeating: 0, count: 512)
+    _ = withVaList([number]) { vsnprintf(&buffer, buffer.count, format, $0) }
+    return String(
+      decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  @Test func `integers keep every bit, and say their range`() throws {
+    let signed = PayloadDecoder(Self.signature(.int64, columns: nil, width: 2))
+    let tensor = try #require(
+      try Self.decode(
+        #"{"data":[[9223372036854775807,-9223372036854775808],[3.0,-0]]}"#, signed
+      ).inputs[0])
+    let values = tensor.values(as: Int64.self)
+    #expect(values[0] == .max && values[1] == .min && values[2] == 3 && values[3] == 0)
+    for bad in ["9223372036854775808", "-9223372036854775809", "1.5", "1e30", "null", "\"1\""] {
+      let sentence = Self.sentence("{\"data\":[[\(bad),0]]}", signed)
+      #expect(sentence.hasPrefix("$.data[0][0] is "), "\(bad): \(sentence)")
+      #expect(sentence.contains("int64"), "\(bad): \(sentence)")
+    }
+    let unsigned = PayloadDecoder(Self.signature(.uint64, columns: nil, width: 1))
+    let largest = try #require(
+      try Self.decode(#"{"data":[[18446744073709551615]]}"#, unsigned).inputs[0])
+    let numbers = largest.values(as: UInt64.self)
+    #expect(numbers[0] == .max)
+  }
+
+  /// A body, and how the sentence about it begins.
+  static let faults: [(String, String)] = [
+    ("", "$ is empty; expected a JSON object with one of"),
+    ("   ", "$ is empty"),
+    ("[1]", "$ is a list; expected a JSON object"),
+    ("{}", "$ has none of the members 'input_data', 'data'"),
+    (#"{"input_dat":[[1]]}"#, "$ has none of the members"),
+    (#"{"data":[[1,2,"three",4]]}"#, "$.data[0][2] is the string 'three'; expected a number"),
+    (#"{"data":[[1,2,3,4],[1,2,3]]}"#, "$.data[1] has 3 values; expected 4"),
+    (#"{"data":[[1,2,3,4,5]]}"#, "$.data[0] has 5 values; expected 4"),
+    (#"{"data":[[1,2,[3],4]]}"#, "$.data[0][2] is a list; expected a number"),
+    (#"{"data":[1,2,3,4]}"#, "$.data[0] is 1; expected a row (a list)"),
+    (#"{"data":7}"#, "$.data is 7; expected a list of rows"),
+    (#"{"data":[[1,2,3,4]"#, "$.data[0] the text ends here"),
+    (#"{"data":[[1,2"#, "$.data[0][1] the text ends here; expected ',' or ']'"),
+    (#"{"data":[[1,2,3,4]]} x"#, "$ goes on behind the JSON object"),
+    (#"{"data":[[01,2,3,4]]}"#, "$.data[0][0] is 01; expected a number"),
+    (#"{"data":[[1,2,3,4]],"inputs":[[1,2,3,4]]}"#, "$ has both 'data' and 'inputs'"),
+    (
+      #"{"input_data":{"columns":["a","b","c"],"data":[[1,2,3]]}}"#,
+      "$.input_data.columns has no column 'd'; the model takes 'a', 'b', 'c', 'd'"
+    ),
+    (
+      #"{"input_data":{"columns":["a","b","c","c"],"data":[[1,2,3,4]]}}"#,
+      "$.input_data.columns names column 'c' twice"
+    ),
+    (
+      #"{"dataframe_records":[{"a":1,"b":2,"c":3,"d":4},{"a":1,"b":2,"c":3}]}"#,
+      "$.dataframe_records[1] has no column 'd'"
+    ),
+    (
+      #"{"inputs":[{"name":"Y","shape":[1,4],"datatype":"FP32","data":[1,2,3,4]}]}"#,
+      "$.inputs[0] unexpected inference input 'Y'"
+    ),
+    (
+      #"{"inputs":[{"name":"X","shape":[1,4],"datatype":"INT64","data":[1,2,3,4]}]}"#,
+      "$.inputs[0].datatype inference input data-type is 'INT64', model expects 'FP32' for 'X'"
+    ),
+    (
+      #"{"inputs":[{"name":"X","shape":[1,4],"datatype":"FP32","data":[1,2,3]}]}"#,
+      "$.inputs[0].data has 3 elements; shape [1, 4] takes 4"
+    ),
+    (
+      #"{"inputs":[{"name":"X","shape":[4611686018427387904,4],"datatype":"FP32","data":[1]}]}"#,
+      "$.inputs[0].shape"
+    ),
+    ("{\"data\":[[1,2,3,\"\u{1}\"]]}", "$.data[0][3]"),
+    (#"{"data":[[1,2,3,"\ud800"]]}"#, "$.data[0][3]"),
+  ]
+
+  @Test(arguments: faults)
+  func `a fault names its place, what came and what was expected`(
+    fault: (body: String, begins: String)
+  ) {
+    let sentence = Self.sentence(fault.body)
+    #expect(sentence.hasPrefix(fault.begins), "\(fault.body): \(sentence)")
+  }
+
+  @Test func `65 levels are refused, and every truncation is an error`() {
+    let deep = String(repeating: "[", count: 65) + String(repeating: "]", count: 65)
+    #expect(Self.sentence("{\"data\":[[1,2,3,4]],\"params\":\(deep)}").contains("64"))
+    for body in Self.forms {
+      let bytes = Array(body.utf8)
+      guard let last = bytes.lastIndex(of: UInt8(ascii: "}")) else { continue }
+      for count in 0..<last {
+        #expect(throws: ScoringError.self) { try Self.decoder.decode(bytes[..<count].span) }
+      }
+    }
+  }
+
+  @Test func `random bytes in a body are an answer or an error, never a trap`() {
+    var generator = SystemRandomNumberGenerator()
+    for body in Self.forms {
+      for _ in 0..<200 {
+        var bytes = Array(body.utf8)
+        for _ in 0..<Int.random(in: 1...3, using: &generator) {
+          bytes[Int.random(in: 0..<bytes.count, using: &generator)] =
+            Array("[]{}\",:-0123456789eE.\\untfNI \u{7F}".utf8).randomElement(using: &generator)
+            ?? 0xFF
+        }
+        do {
+          let request = try Self.decoder.decode(bytes.span)
+          #expect(request.inputs[0]?.shape.rank == 2)
+        } catch {
+          #expect(!"\(error)".isEmpty)
+        }
+      }
+    }
+  }
+
+  @Test func `a model of one column an input takes columns, records and strings`() throws {
+    let decoder = PayloadDecoder(
+      ModelSignature(
+        inputs: [
+          ModelInput(name: "height", elementType: .float32, shape: [nil, 1]),
+          ModelInput(name: "colour", elementType: .string, shape: [nil, 1]),
+        ], outputs: []))
+    for body in [
+      #"{"input_data":{"columns":["colour","height"],"data":[["red",1.5],["gr\u00fcn",2]]}}"#,
+      #"{"dataframe_records":[{"height":1.5,"colour":"red"},{"height":2,"colour":"grün"}]}"#,
+      #"{"inputs":{"height":[[1.5],[2]],"colour":[["red"],["grün"]]}}"#,
+      #"{"data":[[1.5,"red"],[2,"grün"]]}"#,
+    ] {
+      let inputs = try Self.decode(body, decoder).inputs
+      #expect(Self.floats(inputs[0]) == [1.5, 2], "\(body)")
+      #expect(inputs[1]?.strings.strings == ["red", "grün"], "\(body)")
+      #expect(inputs[1]?.shape == Shape(2, 1), "\(body)")
+    }
+    let sentence = Self.sentence(#"{"data":[[1.5,7]]}"#, decoder)
+    #expect(sentence.hasPrefix("$.data[0][1] is 7; expected a string"), "\(sentence)")
+  }
+
+  @Test func `a model that takes an image takes a nested list`() throws {
+    let decoder = PayloadDecoder(
+      ModelSignature(
+        inputs: [ModelInput(name: "image", elementType: .float32, shape: [nil, 1, 2, 2])],
+        outputs: []))
+    let request = try Self.decode(#"{"input_data":[[[[1,2],[3,4]]],[[[5,6],[7,8]]]]}"#, decoder)
+    #expect(request.inputs[0]?.shape == Shape(2, 1, 2, 2))
+    #expect(Self.floats(request.inputs[0]) == [1, 2, 3, 4, 5, 6, 7, 8])
+    #expect(
+      Self.sentence(#"{"input_data":[[[[1,2],[3]]]]}"#, decoder)
+        .hasPrefix("$.input_data[0][0][1] has 1 elements; expected 2"))
+    #expect(
+      Self.sentence(#"{"input_data":[[[1,2]]]}"#, decoder).contains("takes [-1, 1, 2, 2]"))
+  }
+}
+
+@Suite struct ScoringAnswerTests {
+  private func text(_ values: [ModelValue], _ names: [String]) -> String {
+    var writer = JSONWriter()
+    ScoringAnswer.write(values, names: names, to: &writer)
+    return String(decoding: writer.bytes, as: UTF8.self)
+  }
+
+  private let two = ModelValue.tensor(Tensor([0.1, 2, -3.5, .nan] as [Float], shape: Shape(2, 2)))
+
+  @Test func `one output is bare, several are an object`() {
+    #expect(text([two], ["p"]) == "[[0.10000000149011612,2.0],[-3.5,NaN]]")
+    #expect(
+      text([.tensor(Tensor([1, 2] as [Int64], shape: Shape(2))), two], ["label", "p"])
+        == #"{"label":[1,2],"p":[[0.10000000149011612,2.0],[-3.5,NaN]]}"#)
+  }
+
+  @Test func `a ZipMap is a list of objects`() {
+    let keys = Tensor(strings: ByteStrings(["no", "y\"es"]), shape: Shape(2))
+    #expect(
+      text([.maps(keys: keys, values: Tensor([0.25, 0.75] as [Float], shape: Shape(1, 2)))], ["p"])
+        == #"[{"no":0.25,"y\"es":0.75}]"#)
+  }
+
+  @Test func `a float32 is printed so that a reader of doubles gets exactly it`() {
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<10_000 {
+      let number = Float(bitPattern: .random(in: 0..<(.max), using: &generator))
+      guard number.isFinite else { continue }
+      var writer = JSONWriter()
+      writer.number(number)
+      let text = String(decoding: writer.bytes, as: UTF8.self)
+      #expect(strtod(text, nil) == Double(number), "\(text)")
+    }
+  }
+
+  @Test func `the Open Inference Protocol's answer is flat`() {
+    var writer = JSONWriter()
+    ScoringAnswer.writeInferenceProtocol(
+      [two], names: ["p"], id: "42", model: "iris", version: "1", to: &writer)
+    #expect(
+      String(decoding: writer.bytes, as: UTF8.self)
+        == #"{"id":"42","model_name":"iris","model_version":"1","outputs":[{"name":"p","datatype":"FP32","shape":[2,2],"data":[0.10000000149011612,2.0,-3.5,NaN]}]}"#
+    )
+  }
+}
