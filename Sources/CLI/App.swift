@@ -1,4 +1,5 @@
 import ArgumentParser
+import Gateway
 
 /// The command `swerve`: `serve` runs the gateway; everything else talks to a running one, or
 /// works on files alone (`score`).

@@ -26,6 +26,7 @@ final class GatewayParts: Sendable {
     reloads = metrics.counter("swerve_reloads_total", help: "Times the folder was applied again.")
     reloadFailures = metrics.counter(
       "swerve_reload_failures_total", help: "Times that applying the folder again failed.")
+    try workspace.checkDatabaseIsNotLost()
     do {
       database = try Database(path: workspace.databasePath)
     } catch {
@@ -58,7 +59,7 @@ final class GatewayParts: Sendable {
       throw GatewayError(sentence(for: error))
     }
     if let path = configuration.applyPath {
-      let documents = try ApplyFolder.documents(path)
+      let documents = try GatewayParts.documents(path)
       _ = try apply(documents, by: "serve --apply")
     }
     if !configuration.quickModels.isEmpty {
@@ -78,7 +79,7 @@ final class GatewayParts: Sendable {
     reloads.increment()
     let documents: [ApplyDocument]
     do {
-      documents = try ApplyFolder.documents(path)
+      documents = try GatewayParts.documents(path)
     } catch {
       return reloadFailed(error.description)
     }
@@ -97,6 +98,14 @@ final class GatewayParts: Sendable {
     service.stop()
     control.stop()
     database.close()
+  }
+
+  private static func documents(_ path: String) throws(GatewayError) -> [ApplyDocument] {
+    do {
+      return try ApplyDocument.read(path)
+    } catch {
+      throw GatewayError(sentence(for: error))
+    }
   }
 
   private func reloadFailed(_ reason: String) {

@@ -43,7 +43,8 @@ struct Listeners: Sendable {
           control: parts.control, registry: parts.registry,
           status: {
             [
-              "pid": .integer(Int64(getpid())), "address": .string(address),
+              "version": .string(Version.text), "pid": .integer(Int64(getpid())),
+              "address": .string(address),
               "uptime_seconds": .integer(
                 Int64((MonotonicClock.system.now() &- startTime) / 1_000_000_000)),
             ]

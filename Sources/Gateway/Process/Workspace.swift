@@ -32,6 +32,23 @@ struct Workspace {
   var socketPath: String { path + "/swerve.sock" }
   var modelsPath: String { path + "/models" }
 
+  /// A new database names no package, so all packages would be garbage: with packages there, a
+  /// database that is not is a loss to be told, not a beginning.
+  func checkDatabaseIsNotLost() throws(GatewayError) {
+    if access(databasePath, F_OK) == 0 { return }
+    let packages: [String]
+    do {
+      packages = try FolderTree.entries(modelsPath).map(\.name).filter { !$0.hasPrefix(".") }
+    } catch {
+      throw GatewayError(error.description)
+    }
+    guard packages.isEmpty else {
+      throw GatewayError(
+        "\(databasePath) is missing, but \(modelsPath) holds \(packages.count) models; restore "
+          + "the database, or move the models away and register them again")
+    }
+  }
+
   /// The secret that seals endpoint keys: made at the first start, 32 random bytes, mode 0600.
   func sealer() throws(GatewayError) -> Sealer {
     let file = path + "/secret"

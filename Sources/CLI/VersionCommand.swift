@@ -1,9 +1,5 @@
 import ArgumentParser
-
-/// What this program is.
-enum Version {
-  static let text = "0.1.0"
-}
+import Gateway
 
 struct VersionCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
