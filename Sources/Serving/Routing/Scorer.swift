@@ -24,12 +24,14 @@ struct Scorer: Sendable {
     _ body: Span<UInt8>, form: AnswerForm, scratch: ScoringScratch, started: UInt64,
     times: inout ScoringTimes
   ) throws(ScoringError) -> [UInt8] {
-    let inputs = try decoder.decode(body).inputs
+    let request = try decoder.decode(body)
+    let (outputs, outputNames) = try chosen(request.outputs)
     let decoded = clock.now()
     times.decode = decoded &- started
     let values: [ModelValue]
     do {
-      values = try executor.predict(inputs, outputs: outputs, scratch: scratch.executor)
+      values = try executor.predict(
+        request.inputs, outputs: outputs, scratch: scratch.executor)
     } catch {
       throw .executor(error)
     }
@@ -42,5 +44,22 @@ struct Scorer: Sendable {
     }
     times.encode = clock.now() &- executed
     return writer.bytes
+  }
+
+  /// The outputs that a request names; the usual ones when it names none.
+  private func chosen(
+    _ asked: [String]?
+  ) throws(ScoringError) -> (outputs: [Int], names: [String]) {
+    guard let asked else { return (outputs, outputNames) }
+    var chosen: [Int] = []
+    for name in asked {
+      guard let index = signature.outputIndex(named: name) else {
+        throw .badInput(
+          "$.outputs unexpected inference output '\(name.prefix(80))'; the model gives "
+            + listed(signature.outputs.map(\.name)))
+      }
+      chosen.append(index)
+    }
+    return (chosen, chosen.map { signature.outputs[$0].name })
   }
 }
