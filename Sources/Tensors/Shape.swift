@@ -15,24 +15,26 @@ package struct Shape: Sendable {
   ///
   /// - Throws: `TensorError.shape` when a dimension is negative, the rank is over `maxRank`, or
   ///   the element count overflows.
-  package init(checking dimensions: some Collection<Int>) throws(TensorError) {
+  package init(checking dimensions: [Int]) throws(TensorError) {
     guard dimensions.count <= Shape.maxRank else {
-      throw .shape(Array(dimensions), reason: "rank is over \(Shape.maxRank)")
+      throw .shape(dimensions, reason: "rank is over \(Shape.maxRank)")
     }
     self.dimensions = [8 of Int](repeating: 1)
     rank = dimensions.count
     elementCount = 1
     var hasZero = false
-    for (axis, dimension) in dimensions.enumerated() {
+    // By index, and not generic: this runs for every tensor of every request.
+    for axis in 0..<dimensions.count {
+      let dimension = dimensions[axis]
       guard dimension >= 0 else {
-        throw .shape(Array(dimensions), reason: "dimension \(axis) is negative")
+        throw .shape(dimensions, reason: "dimension \(axis) is negative")
       }
       self.dimensions[axis] = dimension
       hasZero = hasZero || dimension == 0
       let (product, overflows) = elementCount.multipliedReportingOverflow(by: max(dimension, 1))
       // 16 bytes is the largest element there will be: sizes in bytes cannot overflow either.
       guard !overflows, product <= Int.max / 16 else {
-        throw .shape(Array(dimensions), reason: "the number of elements overflows")
+        throw .shape(dimensions, reason: "the number of elements overflows")
       }
       elementCount = product
     }
