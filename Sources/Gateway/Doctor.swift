@@ -62,6 +62,8 @@ package enum Doctor {
 
   /// The database's own check, then every registered file against its hash.
   private static func checkRegistry(_ workspace: String, in report: inout Report) {
+    // Opening would make one: `checkMode` has told of its absence.
+    guard access(workspace + "/swerve.db", F_OK) == 0 else { return }
     do {
       let database = try Database(path: workspace + "/swerve.db")
       defer { database.close() }
@@ -69,9 +71,11 @@ package enum Doctor {
       let registry = try ModelRegistry(
         database: database, folder: workspace + "/models", inspector: ModelInspector())
       var count = 0
+      var named: Set<String> = []
       for model in try registry.models(.all) {
         for version in try registry.versions(of: model.name, .all) {
           count += 1
+          named.insert("\(version.name)/\(version.version)")
           do {
             try registry.verify(version)
           } catch {
@@ -79,9 +83,34 @@ package enum Doctor {
           }
         }
       }
+      var strays = try unnamed(named, below: workspace + "/models")
+      if report.isRunning, !strays.isEmpty {
+        // A registration may be on its way just now.
+        sleep(1)
+        strays = try unnamed(named, below: workspace + "/models").filter(strays.contains)
+      }
+      report.findings += strays.map { "models/\($0) is named by no model version" }
       report.facts.append("swerve.db is sound; \(count) model versions match their hashes")
     } catch {
       report.findings.append("\(error)")
     }
+  }
+
+  /// What lies in the models' folder and no registered version names.
+  private static func unnamed(
+    _ named: Set<String>, below folder: String
+  ) throws(StoreError) -> [String] {
+    var strays: [String] = []
+    for entry in try FolderTree.entries(folder) {
+      if entry.name.hasPrefix(".") {
+        strays.append(entry.name)
+        continue
+      }
+      for version in try FolderTree.entries(folder + "/" + entry.name)
+      where !named.contains("\(entry.name)/\(version.name)") {
+        strays.append("\(entry.name)/\(version.name)")
+      }
+    }
+    return strays
   }
 }

@@ -80,12 +80,25 @@ package final class GatewayServer: Sendable {
     parts.readiness.beginDraining()
     listeners.beginDrain()
     sleep(configuration.drainDelay)
+    endsAtTheLatest(after: configuration.drainTimeout + .seconds(2))
     let deadline = MonotonicClock.system.now() &+ nanoseconds(configuration.drainTimeout)
     let isClean = listeners.stop(deadline: deadline)
     if !isClean { log.write(.warning, "requests were cut off at the end of the drain") }
     parts.stop()
     log.write(.info, "stopped")
     log.flush()
+  }
+
+  /// A thread that no deadline reaches (a long batch, a large copy) must not hold the process:
+  /// what was acknowledged is on the disk already.
+  private func endsAtTheLatest(after duration: Duration) {
+    let log = parts.log
+    Threads().start(name: "drain limit") { [self] in
+      sleep(duration)
+      log.write(.error, "the drain took too long; what still ran has been cut off")
+      log.flush()
+      _exit(1)
+    }
   }
 
   private func sleep(_ duration: Duration) {

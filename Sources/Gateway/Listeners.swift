@@ -43,6 +43,7 @@ struct Listeners: Sendable {
           control: parts.control, registry: parts.registry,
           status: {
             [
+              "ready": .bool(parts.readiness.state == .ready),
               "version": .string(Version.text), "pid": .integer(Int64(getpid())),
               "address": .string(address),
               "uptime_seconds": .integer(

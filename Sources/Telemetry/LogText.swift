@@ -1,3 +1,7 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// JSON members for a log line, appended byte by byte without a document in between.
 extension [UInt8] {
   /// Appends `,"name":value`.
@@ -37,23 +41,48 @@ extension [UInt8] {
     appendLogThousandths(nanoseconds / 1000, isNegative: false)
   }
 
+  /// - Precondition: `name` needs no escape: it is a constant of ours.
   private mutating func appendLogName(_ name: StaticString) {
-    append(UInt8(ascii: ","))
-    append(UInt8(ascii: "\""))
-    appendLogText(name)
-    append(UInt8(ascii: "\""))
-    append(UInt8(ascii: ":"))
+    let count = name.utf8CodeUnitCount
+    appendLogBytes(count + 4) { target in
+      target[0] = UInt8(ascii: ",")
+      target[1] = UInt8(ascii: "\"")
+      memcpy(target + 2, name.utf8Start, count)
+      target[count + 2] = UInt8(ascii: "\"")
+      target[count + 3] = UInt8(ascii: ":")
+    }
+  }
+
+  /// Grows by `count` bytes at once; `write` sets every one of them. Appending them singly took
+  /// most of the time of a log line.
+  private mutating func appendLogBytes(
+    _ count: Int, write: (UnsafeMutablePointer<UInt8>) -> Void
+  ) {
+    append(addingCapacity: count) { output in
+      output.withUnsafeMutableBufferPointer { buffer, initializedCount in
+        guard let start = buffer.baseAddress else { return }
+        write(start + initializedCount)
+        initializedCount += count
+      }
+    }
   }
 
   private mutating func appendLogInteger(_ magnitude: UInt64, isNegative: Bool) {
-    if isNegative { append(UInt8(ascii: "-")) }
-    let start = count
-    var rest = magnitude
-    repeat {
-      append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+    var digitCount = 1
+    var rest = magnitude / 10
+    while rest > 0 {
+      digitCount += 1
       rest /= 10
-    } while rest > 0
-    self[start...].reverse()
+    }
+    let signCount = isNegative ? 1 : 0
+    appendLogBytes(signCount + digitCount) { target in
+      if isNegative { target[0] = UInt8(ascii: "-") }
+      var rest = magnitude
+      for index in (signCount..<(signCount + digitCount)).reversed() {
+        target[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+        rest /= 10
+      }
+    }
   }
 
   private mutating func appendLogDecimal(_ number: Double) {
@@ -67,17 +96,19 @@ extension [UInt8] {
   private mutating func appendLogThousandths(_ thousandths: UInt64, isNegative: Bool) {
     appendLogInteger(thousandths / 1000, isNegative: isNegative)
     let rest = UInt8(truncatingIfNeeded: thousandths % 1000 / 10)
-    append(UInt8(ascii: "."))
-    append(UInt8(ascii: "0") + rest / 10)
-    append(UInt8(ascii: "0") + rest % 10)
-    append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: thousandths % 10))
+    appendLogBytes(4) { target in
+      target[0] = UInt8(ascii: ".")
+      target[1] = UInt8(ascii: "0") + rest / 10
+      target[2] = UInt8(ascii: "0") + rest % 10
+      target[3] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: thousandths % 10)
+    }
   }
 
   /// - Parameter isVerbatim: The text is JSON already.
   mutating func appendLogText(_ text: StaticString, isVerbatim: Bool = false) {
     guard text.hasPointerRepresentation else { return appendLogText(text.description) }
     let bytes = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-    if isVerbatim { append(contentsOf: bytes) } else { appendLogEscaped(bytes) }
+    if isVerbatim { appendLogRun(bytes, 0..<bytes.count) } else { appendLogEscaped(bytes) }
   }
 
   mutating func appendLogText(_ text: String) {
@@ -88,19 +119,46 @@ extension [UInt8] {
   /// - Precondition: `bytes` are valid UTF-8.
   private mutating func appendLogEscaped(_ bytes: UnsafeBufferPointer<UInt8>) {
     var runStart = 0
-    var index = 0
+    var index = Self.plainPrefix(bytes)
     while index < bytes.count {
       let length = Self.escapedLength(bytes, at: index)
       if length == 0 {
         index += 1
         continue
       }
-      append(contentsOf: UnsafeBufferPointer(rebasing: bytes[runStart..<index]))
+      appendLogRun(bytes, runStart..<index)
       appendLogEscape(bytes, at: index, length: length)
       index += length
       runStart = index
     }
-    append(contentsOf: UnsafeBufferPointer(rebasing: bytes[runStart...]))
+    appendLogRun(bytes, runStart..<bytes.count)
+  }
+
+  private mutating func appendLogRun(_ bytes: UnsafeBufferPointer<UInt8>, _ run: Range<Int>) {
+    guard let start = bytes.baseAddress, !run.isEmpty else { return }
+    appendLogBytes(run.count) { memcpy($0, start + run.lowerBound, run.count) }
+  }
+
+  /// How many bytes at the start are plain, looked at eight at a time: nearly always all of
+  /// them, but for a rest of up to seven.
+  private static func plainPrefix(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
+    let raw = UnsafeRawBufferPointer(bytes)
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let highBits: UInt64 = 0x8080_8080_8080_8080
+    /// The high bit of each zero byte; also of others, but only where there is a zero byte.
+    func zeroBytes(_ word: UInt64) -> UInt64 { (word &- ones) & ~word & highBits }
+    var index = 0
+    while index + 8 <= raw.count {
+      let word = raw.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+      // Source: "Bit Twiddling Hacks", a zero byte and a byte below n in a word.
+      let isBelowSpace = (word &- ones &* 0x20) & ~word & highBits
+      let special =
+        isBelowSpace | zeroBytes(word ^ (ones &* 0x22)) | zeroBytes(word ^ (ones &* 0x5C))
+        | zeroBytes(word ^ (ones &* 0x7F)) | (word & highBits)
+      if special != 0 { return index }
+      index += 8
+    }
+    return index
   }
 
   /// How many bytes the character at `index` has if it must be escaped, else 0.

@@ -43,6 +43,30 @@ import Testing
     #expect(try members(line)["text"] as? String == text)
   }
 
+  @Test func `a character to escape is found wherever it stands`() throws {
+    for special in ["\"", "\\", "\u{0}", "\u{1F}", "\u{7F}", "\u{80}", "\u{2028}", "é"] {
+      for before in 0..<20 {
+        for after in [0, 1, 7, 8] {
+          let text =
+            String(repeating: "!", count: before) + special + String(repeating: "~", count: after)
+          var line: [UInt8] = []
+          line.appendLogMember("t", text)
+          line[0] = UInt8(ascii: "{")
+          line.append(UInt8(ascii: "}"))
+          #expect(try members(String(decoding: line, as: UTF8.self))["t"] as? String == text)
+          #expect(line.allSatisfy { $0 >= 0x20 && $0 != 0x7F })
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [0, 7, -7, 10, -10, 99, 100, Int64.max, Int64.min])
+  func `an integer has all its digits`(number: Int64) {
+    var bytes: [UInt8] = []
+    bytes.appendLogMember("x", .integer(number))
+    #expect(String(decoding: bytes, as: UTF8.self) == #","x":"# + String(number))
+  }
+
   @Test func `bytes that are not UTF-8 become U+FFFD`() throws {
     let output = PipeOutput()
     let log = Log(descriptor: output.writeEnd)

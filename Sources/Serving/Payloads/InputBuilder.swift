@@ -6,36 +6,58 @@ struct InputBuilder {
   let elementType: ElementType
   /// What errors call the elements: `float32`, `string`.
   var typeName: String { elementType.name }
-  /// Elements written so far, counted to the highest index.
+  /// Elements written so far. A tensor is complete when it has as many as its shape says: no
+  /// place is written twice.
   private(set) var count = 0
 
+  /// A body of n bytes may cost 20 n and this much (`RELIABILITY.md` §0.6).
+  private static let amplification = 20
+  private static let baseBytes = 64 << 10
+
+  private let maxBytes: Int
   private var buffer: TensorBuffer
   private var capacity: Int
-  private var strings: [Int: [UInt8]] = [:]
+  /// The strings' bytes one behind the other, and where element i lies in them.
+  private var stringBytes: [UInt8] = []
+  private var stringRanges: [Range<Int>] = []
 
-  /// - Parameter capacity: Elements that are expected at least.
-  init(_ elementType: ElementType, capacity: Int) {
+  /// - Parameters:
+  ///   - capacity: Elements that are expected at least.
+  ///   - bodyByteCount: The whole body's size, from which the memory's limit follows.
+  init(_ elementType: ElementType, capacity: Int, bodyByteCount: Int) {
     self.elementType = elementType
-    self.capacity = max(capacity, 8)
+    let (product, overflows) = bodyByteCount.multipliedReportingOverflow(
+      by: InputBuilder.amplification)
+    maxBytes = overflows ? Int.max / 2 : product + InputBuilder.baseBytes
+    self.capacity = min(max(capacity, 8), maxBytes / 16)
     buffer = TensorBuffer(byteCount: self.capacity * elementType.byteSize)
   }
 
-  /// Makes room so that elements up to `count` can be written.
-  private mutating func reserve(_ count: Int) {
-    guard count > capacity else { return }
-    let wanted = max(count, capacity * 2)
+  /// Makes room so that elements up to `count` can be written; false where that would take more
+  /// than the limit.
+  private mutating func reserve(_ count: Int) -> Bool {
+    guard count > capacity else { return true }
+    let size = max(elementType.byteSize, MemoryLayout<Range<Int>>.size)
+    guard count <= maxBytes / size else { return false }
+    let wanted = min(max(count, capacity * 2), maxBytes / size)
     let larger = TensorBuffer(byteCount: wanted * elementType.byteSize)
     if elementType.byteSize > 0 {
       unsafe larger.bytes.copyMemory(from: UnsafeRawBufferPointer(buffer.bytes))
     }
     buffer = larger
     capacity = wanted
+    return true
+  }
+
+  private var tooLarge: String {
+    "less: its values would take more than \(maxBytes) bytes, "
+      + "\(InputBuilder.amplification) times the body"
   }
 
   /// - Returns: What was expected instead, when the number does not fit the type.
   @inline(__always)
   mutating func set(_ number: ScannedNumber, at index: Int) -> String? {
-    prepare(index)
+    guard prepare(index) else { return tooLarge }
     switch elementType {
     case .float32:
       unsafe store(Float(number.double), at: index)
@@ -91,7 +113,7 @@ struct InputBuilder {
 
   /// - Returns: What was expected instead of null.
   mutating func setNull(at index: Int) -> String? {
-    prepare(index)
+    guard prepare(index) else { return tooLarge }
     switch elementType {
     case .float32: unsafe store(Float.nan, at: index)
     case .float64: unsafe store(Double.nan, at: index)
@@ -119,25 +141,30 @@ struct InputBuilder {
 
   mutating func setString(_ bytes: [UInt8], at index: Int) -> String? {
     guard elementType == .string else { return "a number (\(typeName))" }
-    prepare(index)
-    strings[index] = bytes
+    guard prepare(index) else { return tooLarge }
+    while stringRanges.count <= index { stringRanges.append(0..<0) }
+    stringRanges[index] = stringBytes.count..<(stringBytes.count + bytes.count)
+    stringBytes.append(contentsOf: bytes)
     return nil
   }
 
-  /// The tensor, once everything is written. Precondition: as many elements as `shape` says.
-  func tensor(_ shape: Shape) -> Tensor {
+  /// The tensor; nil unless everything is written: as many elements as `shape` says.
+  func tensor(_ shape: Shape) -> Tensor? {
+    guard count == shape.elementCount else { return nil }
     if elementType == .string {
       var text = ByteStrings()
-      for index in 0..<shape.elementCount { text.append(strings[index] ?? []) }
+      text.reserve(elements: count, bytes: stringBytes.count)
+      for range in stringRanges { text.append(stringBytes[range]) }
       return Tensor(strings: text, shape: shape)
     }
     return Tensor(elementType, shape: shape, buffer: buffer)
   }
 
   @inline(__always)
-  private mutating func prepare(_ index: Int) {
-    if index >= capacity { reserve(index + 1) }
-    if index >= count { count = index + 1 }
+  private mutating func prepare(_ index: Int) -> Bool {
+    if index >= capacity, !reserve(index + 1) { return false }
+    count += 1
+    return true
   }
 
   @inline(__always) @unsafe

@@ -35,6 +35,9 @@ package struct PayloadDecoder: Sendable {
     "input_data", "data", "dataframe_split", "dataframe_records", "instances", "inputs",
   ]
 
+  /// Names of a body that an error looks at: a hint need not read a million of them.
+  static let maxNamesTold = 100
+
   package init(_ signature: ModelSignature) {
     self.signature = signature
     let inputs = signature.inputs
@@ -119,7 +122,7 @@ package struct PayloadDecoder: Sendable {
         } else if key == "id", scanner.peek() == UInt8(ascii: "\"") {
           id = try scanner.string()
         } else {
-          unknown.append(key)
+          if unknown.count < PayloadDecoder.maxNamesTold { unknown.append(key) }
           try scanner.skipValue(depth: 1)
         }
       } while try scanner.continues(until: UInt8(ascii: "}"))

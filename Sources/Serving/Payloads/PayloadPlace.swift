@@ -2,10 +2,14 @@
 ///
 /// Walks from the start once there is a fault to tell of, so that decoding need not keep a path.
 enum PayloadPlace {
-  /// The whole sentence for a fault.
+  /// The whole sentence for a fault. Names in it are the client's: what is long is cut.
   static func sentence(_ fault: PayloadFault, in text: Span<UInt8>) -> String {
-    "\(path(in: text, to: fault.offset)) \(fault.reason)"
+    "\(cut(path(in: text, to: fault.offset), to: 300)) \(cut(fault.reason, to: 2000))"
       + " (line \(line(in: text, to: fault.offset)))"
+  }
+
+  private static func cut(_ text: String, to count: Int) -> String {
+    text.utf8.count <= count ? text : text.prefix(count) + "…"
   }
 
   private static func line(in text: Span<UInt8>, to offset: Int) -> String {

@@ -13,12 +13,13 @@ extension PayloadDecoder {
     var count = 0
   }
 
-  func makeRows(capacity: Int = 1) -> Rows {
+  func makeRows(_ scanner: borrowing PayloadScanner) -> Rows {
     let width: Int?
     if case .table(let known) = layout { width = known } else { width = 1 }
     return Rows(
       builders: signature.inputs.map {
-        InputBuilder($0.elementType, capacity: capacity * (width ?? 8))
+        InputBuilder(
+          $0.elementType, capacity: width ?? 8, bodyByteCount: scanner.text.count)
       }, width: width)
   }
 
@@ -27,9 +28,9 @@ extension PayloadDecoder {
     if layout == .tensors { return [try readNestedOnly(&scanner)] }
     let start = scanner.position
     guard try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of rows") else {
-      return try finish(makeRows(), at: start)
+      return try finish(makeRows(scanner), at: start)
     }
-    var rows = makeRows()
+    var rows = makeRows(scanner)
     let isRecords = scanner.peek() == UInt8(ascii: "{")
     repeat {
       if isRecords {
@@ -76,7 +77,7 @@ extension PayloadDecoder {
     var map: [Target?]?
     if let names { map = try columnMap(names, at: columnsPosition) }
     scanner.position = dataPosition
-    var rows = makeRows()
+    var rows = makeRows(scanner)
     if layout == .tensors {
       let tensors: [Tensor?] = [try readNestedOnly(&scanner)]
       scanner.position = end
@@ -143,7 +144,8 @@ extension PayloadDecoder {
       ? "has no column \(listed(missing))" : "has no columns \(listed(missing))"
     if let first = missing.first,
       let near = NameDistance.nearest(
-        to: first, in: names.filter { targets[$0] == nil })
+        to: first,
+        in: names.prefix(PayloadDecoder.maxNamesTold).filter { targets[$0] == nil })
     {
       text += "; is '\(near)' meant as '\(first)'?"
     }
@@ -267,7 +269,8 @@ extension PayloadDecoder {
     var names: [String] = []
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "a record") {
       repeat {
-        names.append(try scanner.string())
+        let name = try scanner.string()
+        if names.count < PayloadDecoder.maxNamesTold { names.append(name) }
         try scanner.expect(UInt8(ascii: ":"), "':'")
         try scanner.skipValue(depth: 3)
       } while try scanner.continues(until: UInt8(ascii: "}"))
@@ -279,8 +282,9 @@ extension PayloadDecoder {
   func readObject(_ scanner: inout PayloadScanner) throws(PayloadFault) -> [Tensor?] {
     let start = scanner.position
     var tensors = [Tensor?](repeating: nil, count: signature.inputs.count)
-    var rows = makeRows()
-    var seen: [String] = []
+    var rows = makeRows(scanner)
+    var seen: Set<String> = []
+    var names: [String] = []
     var columnCount: Int?
     var hasTensor = false
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "an object") {
@@ -290,10 +294,10 @@ extension PayloadDecoder {
         let key = try scanner.string()
         try scanner.expect(UInt8(ascii: ":"), "':'")
         _ = scanner.peek()
-        if seen.contains(key) {
+        guard seen.insert(key).inserted else {
           throw scanner.fault("names '\(key)' twice", at: keyPosition)
         }
-        seen.append(key)
+        if names.count < PayloadDecoder.maxNamesTold { names.append(key) }
         if let target = targets[key] {
           let valuePosition = scanner.position
           let count = try readColumn(&scanner, target, into: &rows)
@@ -311,19 +315,19 @@ extension PayloadDecoder {
         }
       } while try scanner.continues(until: UInt8(ascii: "}"))
     }
-    if hasTensor || columns == nil { return try checked(tensors, seen: seen, at: start) }
+    if hasTensor || columns == nil { return try checked(tensors, at: start) }
     let missing = (columns ?? []).enumerated().filter { index, name in
       !seen.contains(name) && (layout != .columnPerInput || signature.inputs[index].isRequired)
     }.map(\.element)
     guard missing.isEmpty else {
-      throw PayloadFault(offset: start, reason: missingText(missing, among: seen))
+      throw PayloadFault(offset: start, reason: missingText(missing, among: names))
     }
     rows.count = columnCount ?? 0
     return try finish(rows, at: start)
   }
 
   private func checked(
-    _ tensors: [Tensor?], seen: [String], at start: Int
+    _ tensors: [Tensor?], at start: Int
   ) throws(PayloadFault) -> [Tensor?] {
     let missing = signature.inputs.indices.filter {
       tensors[$0] == nil && signature.inputs[$0].isRequired
@@ -415,7 +419,7 @@ extension PayloadDecoder {
     var tensors: [Tensor?] = []
     for (index, input) in signature.inputs.enumerated() {
       let builder = rows.builders[index]
-      if !input.isRequired, builder.count == 0, rows.count > 0 {
+      if !input.isRequired, builder.count == 0 {
         tensors.append(nil)
         continue
       }
@@ -426,11 +430,14 @@ extension PayloadDecoder {
         dimensions = input.shape.count == 1 ? [rows.count] : [rows.count, 1]
       case .tensors: dimensions = [rows.count]
       }
-      do {
-        tensors.append(builder.tensor(try Shape(checking: dimensions)))
-      } catch {
-        throw PayloadFault(offset: start, reason: "\(error)")
+      guard let tensor = builder.tensor(try shape(dimensions, at: start)) else {
+        // Only an input that may be left out can be there in some rows and not in others.
+        throw PayloadFault(
+          offset: start,
+          reason: "has '\(input.name)' in \(builder.count) of \(rows.count) rows; expected it in "
+            + "all of them or in none")
       }
+      tensors.append(tensor)
     }
     return tensors
   }

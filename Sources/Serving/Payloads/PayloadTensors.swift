@@ -21,7 +21,8 @@ extension PayloadDecoder {
   ) throws(PayloadFault) -> Tensor {
     _ = scanner.peek()
     let start = scanner.position
-    var builder = InputBuilder(input.elementType, capacity: 64)
+    var builder = InputBuilder(
+      input.elementType, capacity: 64, bodyByteCount: scanner.text.count)
     var dimensions: [Int?] = []
     var index = 0
     try readNested(&scanner, depth: 0, &dimensions, into: &builder, at: &index)
@@ -31,7 +32,10 @@ extension PayloadDecoder {
         offset: start,
         reason: "has shape \(shape); input '\(input.name)' takes \(shapeText(input.shape))")
     }
-    return builder.tensor(shape)
+    guard let tensor = builder.tensor(shape) else {
+      throw PayloadFault(offset: start, reason: "has lists of different sizes")
+    }
+    return tensor
   }
 
   /// `dimensions` holds the sizes found so far, from the outside; the first list of a depth
@@ -73,7 +77,7 @@ extension PayloadDecoder {
     dimensions[depth] = count
   }
 
-  private func shape(_ dimensions: [Int], at position: Int) throws(PayloadFault) -> Shape {
+  func shape(_ dimensions: [Int], at position: Int) throws(PayloadFault) -> Shape {
     do {
       return try Shape(checking: dimensions)
     } catch {
@@ -168,15 +172,25 @@ extension PayloadDecoder {
         at: shapePosition)
     }
     scanner.position = dataPosition
-    var builder = InputBuilder(type, capacity: min(shape.elementCount, 1 << 16))
+    // Rows without values cost an answer's memory and not a byte of the body.
+    let mostRows = max(scanner.text.count, 1024)
+    guard shape.elementCount > 0 || shape.array.allSatisfy({ $0 <= mostRows }) else {
+      throw scanner.fault(
+        "has no elements and a dimension over \(mostRows)", at: shapePosition)
+    }
+    var builder = InputBuilder(
+      type, capacity: min(shape.elementCount, 1 << 16), bodyByteCount: scanner.text.count)
     var count = 0
     try readFlat(&scanner, depth: 0, into: &builder, count: &count)
     guard count == shape.elementCount else {
       throw scanner.fault(
         "has \(count) elements; shape \(shape) takes \(shape.elementCount)", at: dataPosition)
     }
+    guard let tensor = builder.tensor(shape) else {
+      throw scanner.fault("has \(count) elements; shape \(shape) takes another number")
+    }
     scanner.position = end
-    return (index, builder.tensor(shape))
+    return (index, tensor)
   }
 
   /// Numbers in row-major order, however they are nested.
