@@ -12,8 +12,7 @@ let settings: [SwiftSetting] =
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableExperimentalFeature("Lifetimes"),
-    // Generic code of one module used in another is specialised there: measured, a request
-    // through the gateway takes a fifth less (`loadtest/results`).
+    // Generic code of one module that another uses is specialised there.
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
   ]
 

@@ -32,4 +32,7 @@ package protocol ModelExecutor: Sendable {
 /// Working memory of one thread while it scores. Subclassed by each executor; never shared.
 open class Scratch {
   public init() {}
+
+  /// Bytes that it keeps between requests, beyond the model itself: a large one is not kept.
+  open var byteCount: Int { 0 }
 }

@@ -39,13 +39,21 @@ final class ONNXScratch: Scratch {
   var step: Plan.Step
   var maxBytes = ONNXScratch.maxTensorBytes
 
+  override var byteCount: Int {
+    slots.reduce(0) { $0 + ($1?.byteCount ?? 0) } - constantBytes
+  }
+
+  private let constantBytes: Int
+
   init(plan: Plan) {
     slots = plan.constants
+    constantBytes = plan.constants.reduce(0) { $0 + ($1?.byteCount ?? 0) }
     step = Plan.Step(label: "", operation: NoOperation(), inputs: [], outputs: [], types: [])
   }
 
   init(slots: [Tensor?], step: Plan.Step) {
     self.slots = slots
+    constantBytes = 0
     self.step = step
   }
 

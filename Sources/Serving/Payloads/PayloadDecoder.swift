@@ -105,14 +105,13 @@ package struct PayloadDecoder: Sendable {
     var unknown: [String] = []
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "a JSON object") {
       repeat {
-        let keyPosition = scanner.position
         let key = try scanner.string()
         try scanner.expect(UInt8(ascii: ":"), "':'")
         _ = scanner.peek()
         if PayloadDecoder.forms.contains(key) {
           if let found {
             throw scanner.fault(
-              "has both '\(found.name)' and '\(key)'; expected one of them", at: keyPosition)
+              "has both '\(found.name)' and '\(key)'; expected one of them", at: 0)
           }
           found = (key, scanner.position)
           isDone = try read(&scanner, form: key)

@@ -14,7 +14,11 @@ package final class ScratchPool: Sendable {
     return kept ?? ScoringScratch(executor.makeScratch())
   }
 
+  /// What one large request needed is given to the system, not kept for the small ones.
+  private static let maxKeptBytes = 16 << 20
+
   func give(back scratch: ScoringScratch) {
+    guard scratch.executor.byteCount <= ScratchPool.maxKeptBytes else { return }
     free.withLock { $0.append(scratch) }
   }
 }

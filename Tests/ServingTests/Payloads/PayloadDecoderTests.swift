@@ -250,6 +250,45 @@ import Testing
     #expect(sentence.hasPrefix("$.data[0][1] is 7; expected a string"), "\(sentence)")
   }
 
+  @Test func `an input that may be left out is in every row or in none`() throws {
+    let decoder = PayloadDecoder(
+      ModelSignature(
+        inputs: [
+          ModelInput(name: "a", elementType: .float32, shape: [nil]),
+          ModelInput(name: "b", elementType: .float32, shape: [nil], isRequired: false),
+        ], outputs: []))
+    let none = try Self.decode(#"{"input_data":[{"a":1},{"a":2}]}"#, decoder).inputs
+    #expect(Self.floats(none[0]) == [1, 2] && none[1] == nil)
+    for body in [
+      #"{"input_data":[{"a":1,"b":2},{"a":1}]}"#, #"{"input_data":[{"a":3},{"a":1,"b":2}]}"#,
+      "{\"input_data\":[{\"a\":1,\"b\":2}" + String(repeating: ",{\"a\":1}", count: 2000) + "]}",
+    ] {
+      #expect(Self.sentence(body, decoder).contains("expected it in all of them or in none"))
+    }
+  }
+
+  @Test func `forty thousand unknown members cost no time`() {
+    let members = (0..<40_000).map { "\"k\($0)\":0" }.joined(separator: ",")
+    let start = ContinuousClock.now
+    #expect(Self.sentence("{\"input_data\":{\(members)}}").contains("has no columns"))
+    #expect(ContinuousClock.now - start < .seconds(5))
+  }
+
+  @Test func `memory stays within twenty times the body`() {
+    let names = (0..<100).map { "c\($0)" }
+    let decoder = PayloadDecoder(Self.signature(columns: names, width: 100))
+    let ones = [String](repeating: "1", count: 20_000).joined(separator: ",")
+    let sentence = Self.sentence("{\"input_data\":{\"c99\":[\(ones)]}}", decoder)
+    #expect(sentence.contains("20 times the body"), "\(sentence.prefix(200))")
+    let long = String(repeating: "z", count: 2_000_000)
+    #expect(Self.sentence("{\"input_data\":{\"columns\":[],\"\(long)\":1}}").utf8.count < 4000)
+    #expect(
+      Self.sentence(
+        #"{"inputs":[{"name":"X","shape":[20000000,0],"datatype":"FP32","data":[]}]}"#,
+        PayloadDecoder(Self.signature(columns: nil, width: nil))
+      ).contains("has no elements and a dimension over"))
+  }
+
   @Test func `a model that takes an image takes a nested list`() throws {
     let decoder = PayloadDecoder(
       ModelSignature(
