@@ -62,7 +62,11 @@ package struct PayloadDecoder: Sendable {
   }
 
   private static func isColumn(_ input: ModelInput) -> Bool {
-    input.shape.count == 1 || (input.shape.count == 2 && input.shape[1] == 1)
+    guard input.shape.count == 1 || (input.shape.count == 2 && input.shape[1] == 1) else {
+      return false
+    }
+    // One that may be left out and has a fixed size is a weight, not a column.
+    return input.isRequired || input.shape[0] == nil
   }
 
   /// - Throws: `ScoringError.badInput` with the place, what came and what was expected.

@@ -25,7 +25,7 @@ extension PayloadDecoder {
 
   /// `[[…], …]`, `[{…}, …]`, or a nested list for a model that takes no table.
   func readList(_ scanner: inout PayloadScanner) throws(PayloadFault) -> [Tensor?] {
-    if layout == .tensors { return [try readNestedOnly(&scanner)] }
+    if layout == .tensors { return try readNestedOnly(&scanner) }
     let start = scanner.position
     guard try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of rows") else {
       return try finish(makeRows(scanner), at: start)
@@ -79,7 +79,7 @@ extension PayloadDecoder {
     scanner.position = dataPosition
     var rows = makeRows(scanner)
     if layout == .tensors {
-      let tensors: [Tensor?] = [try readNestedOnly(&scanner)]
+      let tensors = try readNestedOnly(&scanner)
       scanner.position = end
       return tensors
     }
@@ -436,6 +436,12 @@ extension PayloadDecoder {
           offset: start,
           reason: "has '\(input.name)' in \(builder.count) of \(rows.count) rows; expected it in "
             + "all of them or in none")
+      }
+      guard input.accepts(tensor.shape) else {
+        throw PayloadFault(
+          offset: start,
+          reason: "has shape \(tensor.shape); input '\(input.name)' takes "
+            + shapeText(input.shape))
       }
       tensors.append(tensor)
     }

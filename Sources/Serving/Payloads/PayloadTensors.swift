@@ -5,14 +5,18 @@ internal import Tensors
 // Bodies of whole tensors: nested lists, and the Open Inference Protocol's named tensors.
 
 extension PayloadDecoder {
-  /// The one input of a model that takes no table.
-  func readNestedOnly(_ scanner: inout PayloadScanner) throws(PayloadFault) -> Tensor {
-    guard signature.inputs.count == 1 else {
+  /// The one input that a model must have and that is no table; those it may have stay out.
+  func readNestedOnly(_ scanner: inout PayloadScanner) throws(PayloadFault) -> [Tensor?] {
+    let inputs = signature.inputs
+    let required = inputs.indices.filter { inputs.count == 1 || inputs[$0].isRequired }
+    guard required.count == 1 else {
       throw scanner.fault(
         "is a list, but the model has several inputs; send an object with "
-          + listed(signature.inputs.map(\.name)))
+          + listed(inputs.map(\.name)))
     }
-    return try readNested(&scanner, for: signature.inputs[0])
+    var tensors = [Tensor?](repeating: nil, count: inputs.count)
+    tensors[required[0]] = try readNested(&scanner, for: inputs[required[0]])
+    return tensors
   }
 
   /// A list of lists, as deep as the tensor has dimensions; its shape is read off it.

@@ -289,6 +289,57 @@ import Testing
       ).contains("has no elements and a dimension over"))
   }
 
+  @Test func `a model with one input it must have takes a list for it`() throws {
+    // Old ONNX files list their weights among the inputs.
+    let decoder = PayloadDecoder(
+      ModelSignature(
+        inputs: [
+          ModelInput(name: "weights", elementType: .float32, shape: [2, 3], isRequired: false),
+          ModelInput(name: "X", elementType: .float32, shape: [nil, 2]),
+        ], outputs: []))
+    let column = PayloadDecoder(
+      ModelSignature(
+        inputs: [
+          ModelInput(name: "X", elementType: .float32, shape: [nil, 1]),
+          ModelInput(name: "bias", elementType: .float32, shape: [1], isRequired: false),
+        ], outputs: []))
+    #expect(
+      Self.floats(try Self.decode(#"{"data":[[1],[2]]}"#, column).inputs[0]) == [1, 2])
+    for body in [
+      #"{"data":[[1,2],[3,4]]}"#, #"{"dataframe_split":{"data":[[1,2],[3,4]]}}"#,
+      #"{"inputs":{"X":[[1,2],[3,4]]}}"#,
+    ] {
+      let inputs = try Self.decode(body, decoder).inputs
+      #expect(inputs[0]?.shape == nil, "\(body)")
+      #expect(Self.floats(inputs[1]) == [1, 2, 3, 4], "\(body)")
+    }
+  }
+
+  @Test func `more rows than a model of fixed shape takes are an error`() {
+    let decoder = PayloadDecoder(
+      ModelSignature(
+        inputs: [ModelInput(name: "X", elementType: .float32, shape: [1, 2])], outputs: []))
+    #expect(
+      Self.sentence(#"{"data":[[1,2],[3,4]]}"#, decoder)
+        .hasPrefix("$.data has shape [2, 2]; input 'X' takes [1, 2]"))
+  }
+
+  @Test func `columns in any order give the same bits`() throws {
+    var generator = SystemRandomNumberGenerator()
+    for _ in 0..<50 {
+      let numbers = (0..<4).map { _ in
+        Float(bitPattern: .random(in: 0..<0x7F80_0000, using: &generator))
+      }
+      let order = (0..<4).shuffled(using: &generator)
+      let names = order.map { "\"\(Self.names[$0])\"" }.joined(separator: ",")
+      let values = order.map { "\(Double(numbers[$0]))" }.joined(separator: ",")
+      let body = "{\"dataframe_split\":{\"columns\":[\(names)],\"data\":[[\(values)]]}}"
+      #expect(
+        Self.floats(try Self.decode(body).inputs[0]).map(\.bitPattern)
+          == numbers.map(\.bitPattern), "\(body)")
+    }
+  }
+
   @Test func `a model that takes an image takes a nested list`() throws {
     let decoder = PayloadDecoder(
       ModelSignature(
