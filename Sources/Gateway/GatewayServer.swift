@@ -41,6 +41,7 @@ package final class GatewayServer: Sendable {
       parts.stop()
       throw error
     }
+    signals.beginServing()
     parts.readiness.becomeReady()
     log.write(.info, "ready", ["address": .string(listeners.address)])
   }

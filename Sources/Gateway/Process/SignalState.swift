@@ -38,11 +38,11 @@ final class SignalState: Sendable {
     }
   }
 
+  /// From here on a signal to stop leads to a drain: callers may have been answered.
+  func beginServing() { state.withLock { $0.isServing = true } }
+
   func waitForStop() {
-    let _: Void? = state.wait { state in
-      state.isServing = true
-      return state.isStopping ? () : nil
-    }
+    let _: Void? = state.wait { state in state.isStopping ? () : nil }
   }
 
   /// - Returns: False when the process is stopping.
