@@ -140,6 +140,36 @@ import Testing
     }
   }
 
+  @Test func `an operation that a crash cut off ends as its deployment does`() throws {
+    let bench = try ControlBench()
+    _ = try bench.apply([bench.endpoint()])
+    for (answer, status) in [("1", "Succeeded"), ("broken", "Failed")] {
+      let accepted = try bench.control.putDeployment(
+        try bench.specification("blue", answer: answer), by: bench.actor)
+      _ = try bench.wait(accepted.operation)
+      // What the database holds when the process dies before the end is written.
+      try bench.control.change { (state, store) throws(ControlError) in
+        try store.save(accepted.operation, resource: "deployment Churn/blue")
+        var stored = try state.catalog.deployment(DeploymentKey(endpoint: "churn", name: "blue"))
+        stored.record.provisioningState = accepted.record.provisioningState
+        stored.record.failure = nil
+        try store.save(stored)
+      }
+      try bench.restart()
+      let ended = try bench.control.operation(accepted.operation.id)
+      #expect(ended.status == status)
+      #expect(ended.endedAt != nil)
+      #expect(ended.failure?.message == (status == "Failed" ? "the model is broken" : nil))
+    }
+    // One whose deployment is gone.
+    let orphan = OperationRecord(id: "orphan", status: "InProgress", startedAt: 1)
+    try bench.control.change { (_, store) throws(ControlError) in
+      try store.save(orphan, resource: "deployment churn/gone")
+    }
+    try bench.restart()
+    #expect(try bench.control.operation("orphan").failure?.code == "OperationInterrupted")
+  }
+
   @Test func `a model in use is not deleted`() throws {
     let bench = try ControlBench()
     _ = try bench.apply([bench.endpoint(), bench.deployment("blue", answer: "1")])
