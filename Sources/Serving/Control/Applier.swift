@@ -70,7 +70,11 @@ struct Applier {
     defer { discardStaged() }
     if unit == .everything && !faults.isEmpty { throw .documents(faults) }
     if dryRun { return report }
-    guard hasWork else { return report }
+    guard hasWork else {
+      // Key files are no documents, and may have changed.
+      try control.adjust { (state) throws(ControlError) in try control.readKeyFiles(into: &state) }
+      return report
+    }
     try load()
     try commit()
     return report
@@ -384,6 +388,7 @@ struct Applier {
         item.specification, in: &state, store, by: actor, isLenient: unit == .endpoint)
     }
     let done = try commitPruning(&state, store)
+    try control.readKeyFiles(into: &state)
     let time = currentTime()
     var inForce = accepted + endpoints.map(\.origin)
     for planned in deployments {

@@ -11,6 +11,7 @@ extension ControlPlane {
     let stored: [StoredDeployment] = try change { (state, store) throws(ControlError) in
       state.catalog = try store.catalog()
       state.keys = try store.keys(sealer: sealer)
+      try readKeyFiles(into: &state)
       state.busy.formUnion(state.catalog.deployments.keys)
       return state.catalog.deployments.sorted {
         ($0.key.endpoint, $0.key.name) < ($1.key.endpoint, $1.key.name)
