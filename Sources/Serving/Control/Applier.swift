@@ -70,7 +70,11 @@ struct Applier {
     defer { discardStaged() }
     if unit == .everything && !faults.isEmpty { throw .documents(faults) }
     if dryRun { return report }
-    guard hasWork else { return report }
+    guard hasWork else {
+      // Key files are no documents, and may have changed.
+      try control.adjust { (state) throws(ControlError) in try control.readKeyFiles(into: &state) }
+      return report
+    }
     try load()
     try commit()
     return report
@@ -78,7 +82,7 @@ struct Applier {
 
   private var hasWork: Bool {
     !staged.isEmpty || !changedModels.isEmpty || !deployments.isEmpty || !endpoints.isEmpty
-      || !pruned.isEmpty
+      || !pruned.isEmpty || !accepted.isEmpty
   }
 
   // MARK: Plan
@@ -328,9 +332,9 @@ struct Applier {
   private mutating func commit() throws(ControlError) {
     let keys = deployments.filter { $0.generation > 0 }.map(\.key)
     let plan = self
-    let gone: [DeploymentSpecification]
+    let committed: Committed
     do {
-      gone = try control.change { (state, store) throws(ControlError) in
+      committed = try control.change { (state, store) throws(ControlError) in
         state.busy.subtract(keys)
         return try plan.commit(&state, store)
       }
@@ -339,22 +343,37 @@ struct Applier {
       throw error
     }
     staged = []
-    control.forgetMetrics(of: gone)
+    control.forgetMetrics(of: committed.goneDeployments)
     for planned in deployments {
       if let outcome = planned.outcome { control.logState(planned.key, outcome) }
     }
-    finishModels()
+    for model in committed.goneModels {
+      control.registry.removeFiles(ofDeleted: model.name, version: model.version)
+    }
+    for (key, reason) in committed.keptModels {
+      report.changes.removeAll { $0.action == .delete && $0.resource == key.description }
+      report.notices.append("\(key) stays: \(reason)")
+    }
+  }
+
+  /// What a commit leaves to be done after it.
+  private struct Committed: Sendable {
+    var goneDeployments: [DeploymentSpecification] = []
+    var goneModels: [(name: String, version: String)] = []
+    /// Models that were to be pruned and are in use.
+    var keptModels: [(key: DocumentKey, reason: String)] = []
   }
 
   private func commit(
     _ state: inout ControlState, _ store: EndpointStore
-  ) throws(ControlError) -> [DeploymentSpecification] {
+  ) throws(ControlError) -> Committed {
     // Two documents may bring the same content.
     var committed: Set<String> = []
     for staged in staged
     where committed.insert("\(staged.version.name):\(staged.version.version)").inserted {
       try control.commit(staged, store, by: actor)
     }
+    for wanted in changedModels { try commit(wanted, store) }
     // Endpoints have to exist before their deployments, and deployments before their shares.
     for item in endpoints where state.catalog.endpoints[item.specification.name.lowercased()] == nil
     {
@@ -368,7 +387,8 @@ struct Applier {
       try control.put(
         item.specification, in: &state, store, by: actor, isLenient: unit == .endpoint)
     }
-    let gone = try commitPruning(&state, store)
+    let done = try commitPruning(&state, store)
+    try control.readKeyFiles(into: &state)
     let time = currentTime()
     var inForce = accepted + endpoints.map(\.origin)
     for planned in deployments {
@@ -377,7 +397,28 @@ struct Applier {
       inForce.append(planned.origin)
     }
     for origin in inForce { try store.saveApplied(origin.key, content: origin.content, at: time) }
-    return gone
+    return done
+  }
+
+  /// The words of a version that exists.
+  private func commit(_ wanted: ModelVersion, _ store: EndpointStore) throws(ControlError) {
+    let updated: ModelVersion?
+    do throws(RegistryError) {
+      updated = try control.registry.update(
+        name: wanted.name, version: wanted.version, in: store.transaction
+      ) {
+        $0.description = wanted.description
+        $0.tags = wanted.tags
+        $0.properties = wanted.properties
+        $0.stage = wanted.stage
+      }
+    } catch {
+      throw .registry(error)
+    }
+    guard updated != nil else {
+      throw .conflict(
+        "model \(wanted.name):\(wanted.version) was deleted by another operation; apply again")
+    }
   }
 
   private func commit(
@@ -425,49 +466,35 @@ struct Applier {
 
   private func commitPruning(
     _ state: inout ControlState, _ store: EndpointStore
-  ) throws(ControlError) -> [DeploymentSpecification] {
-    var gone: [DeploymentSpecification] = []
+  ) throws(ControlError) -> Committed {
+    var done = Committed()
     // Deployments before endpoints: an endpoint takes those that are left with it.
     for key in pruned where key.kind == "endpoint" {
       if state.catalog.endpoints[key.name] != nil {
-        gone += try control.deleteEndpoint(key.name, in: &state, store, by: actor)
+        done.goneDeployments += try control.deleteEndpoint(key.name, in: &state, store, by: actor)
       }
       try store.deleteApplied(key)
     }
     for key in pruned where key.kind != "endpoint" {
       if let deployment = DeploymentKey(key), state.catalog.deployments[deployment] != nil {
-        gone.append(try control.deleteDeployment(deployment, in: &state, store, by: actor))
+        done.goneDeployments.append(
+          try control.deleteDeployment(deployment, in: &state, store, by: actor))
       }
       try store.deleteApplied(key)
     }
-    return gone
-  }
-
-  /// What of models is done after the commit: words of versions that exist, and pruned ones.
-  private mutating func finishModels() {
-    for wanted in changedModels {
-      do {
-        _ = try control.registry.update(name: wanted.name, version: wanted.version) {
-          $0.description = wanted.description
-          $0.tags = wanted.tags
-          $0.properties = wanted.properties
-          $0.stage = wanted.stage
+    // Models last: those that use them are gone by now.
+    for key in pruned where key.kind == "model" {
+      guard let (name, version) = Self.model(key) else { continue }
+      do throws(ControlError) {
+        if try control.deleteModel(name: name, version: version, in: state, store, by: actor) {
+          done.goneModels.append((name, version))
         }
       } catch {
-        fail("model \(wanted.name):\(wanted.version)", registrySentence(for: error))
+        guard case .registry(.inUse) = error else { throw error }
+        done.keptModels.append((key, error.description))
       }
     }
-    for key in pruned where key.kind == "model" && isRegistered(key) {
-      guard let colon = key.name.lastIndex(of: ":") else { continue }
-      do {
-        try control.deleteModel(
-          name: String(key.name[..<colon]),
-          version: String(key.name[key.name.index(after: colon)...]), by: actor)
-      } catch {
-        report.changes.removeAll { $0.action == .delete && $0.resource == key.description }
-        report.notices.append("\(key) stays: \(error)")
-      }
-    }
+    return done
   }
 
   private mutating func discardStaged() {
@@ -487,10 +514,14 @@ struct Applier {
   }
 
   private func isRegistered(_ key: DocumentKey) -> Bool {
-    guard let colon = key.name.lastIndex(of: ":") else { return false }
-    let version = String(key.name[key.name.index(after: colon)...])
-    let name = String(key.name[..<colon])
+    guard let (name, version) = Self.model(key) else { return false }
     return (try? control.registry.find(name: name, version: version)) != nil
+  }
+
+  /// The version that `model churn:3` names; nil when it names none.
+  private static func model(_ key: DocumentKey) -> (name: String, version: String)? {
+    guard let colon = key.name.lastIndex(of: ":") else { return nil }
+    return (String(key.name[..<colon]), String(key.name[key.name.index(after: colon)...]))
   }
 
   private mutating func report(

@@ -60,6 +60,7 @@ extension ControlPlane {
           value, kind: kind, endpoint: specification.name, sealer: sealer, at: time)
       }
       state.keys[key] = keys
+      try readKeyFiles(of: specification.name, into: &state)
     }
     try store.audit(
       current == nil ? "create" : "update", "endpoint \(specification.name)", by: actor,
@@ -84,6 +85,7 @@ extension ControlPlane {
     }
     state.catalog.endpoints[name.lowercased()] = nil
     state.keys[name.lowercased()] = nil
+    state.fileKeys[name.lowercased()] = nil
     return specifications
   }
 

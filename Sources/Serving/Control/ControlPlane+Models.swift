@@ -38,23 +38,38 @@ extension ControlPlane {
   package func deleteModel(
     name: String, version: String, by actor: Actor
   ) throws(ControlError) {
-    // No change happens meanwhile: no deployment begins to use it between question and answer.
-    try adjust { (state) throws(ControlError) in
-      let catalog = state.catalog
-      do throws(RegistryError) {
-        try registry.delete(name: name, version: version) { _ throws(StoreError) in
-          users(of: "\(name):\(version)", in: catalog)
-        }
-      } catch {
-        throw .registry(error)
-      }
+    let isKnown = try change { (state, store) throws(ControlError) in
+      try deleteModel(name: name, version: version, in: state, store, by: actor)
     }
-    try change { (_, store) throws(ControlError) in
-      try store.audit("delete", "model \(name):\(version)", by: actor, at: currentTime())
+    guard isKnown else {
+      // It tells which there are.
+      do { _ = try registry.find(name: name, version: version) } catch { throw .registry(error) }
+      throw .conflict("model \(name):\(version) was registered meanwhile; delete it again")
     }
+    registry.removeFiles(ofDeleted: name, version: version)
   }
 
   // MARK: Steps
+
+  /// False when there is no such version. When it is committed, its files are to be removed.
+  func deleteModel(
+    name: String, version: String, in state: ControlState, _ store: EndpointStore, by actor: Actor
+  ) throws(ControlError) -> Bool {
+    // No other change happens meanwhile: no deployment begins to use it.
+    let users = users(of: "\(name):\(version)", in: state.catalog)
+    let isKnown: Bool
+    do throws(RegistryError) {
+      isKnown = try registry.delete(
+        name: name, version: version, in: store.transaction
+      ) { _ throws(StoreError) in users }
+    } catch {
+      throw .registry(error)
+    }
+    if isKnown {
+      try store.audit("delete", "model \(name):\(version)", by: actor, at: currentTime())
+    }
+    return isKnown
+  }
 
   func stage(_ registration: ModelRegistration) throws(ControlError) -> ModelRegistry.Staged {
     do { return try registry.stage(registration) } catch { throw .registry(error) }

@@ -11,8 +11,8 @@ extension ControlPlane {
     let stored: [StoredDeployment] = try change { (state, store) throws(ControlError) in
       state.catalog = try store.catalog()
       state.keys = try store.keys(sealer: sealer)
+      try readKeyFiles(into: &state)
       state.busy.formUnion(state.catalog.deployments.keys)
-      try store.endInterruptedOperations(at: currentTime())
       return state.catalog.deployments.sorted {
         ($0.key.endpoint, $0.key.name) < ($1.key.endpoint, $1.key.name)
       }.map(\.value)
@@ -27,6 +27,7 @@ extension ControlPlane {
         state.catalog.deployments[key] = outcome.stored
         state.live[key] = outcome.live
       }
+      try store.endInterruptedOperations(in: state.catalog, at: currentTime())
       state.hasStarted = true
     }
     for outcome in outcomes {

@@ -128,7 +128,8 @@ package final class ControlPlane: Sendable {
         field: "keyValue", reason: "expected 8 to 1024 printable ASCII characters, no spaces")
     }
     let endpoint = try self.endpoint(endpoint).specification.name
-    guard keyFiles.key(kind, of: endpoint) == nil else {
+    let fileKeys = try keyFiles.keys(of: endpoint)
+    guard fileKeys[kind] == nil else {
       throw .conflict(
         "the \(kind.rawValue) key of endpoint '\(endpoint)' is given by a file of --keys-dir; "
           + "change the file")
@@ -143,17 +144,31 @@ package final class ControlPlane: Sendable {
       try store.saveKey(fresh, kind: kind, endpoint: name, sealer: sealer, at: time)
       try store.audit("regenerateKey", "endpoint \(name)", by: actor, at: time)
       state.keys[name.lowercased()] = keys
+      state.fileKeys[name.lowercased()] = fileKeys
       return effectiveKeys(of: name, in: state)
     }
   }
 
   func effectiveKeys(of endpoint: String, in state: ControlState) -> Keys {
     let stored = state.keys[endpoint.lowercased()] ?? Keys(primary: "", secondary: "")
+    let given = state.fileKeys[endpoint.lowercased()]
     // With a primary key from a file, the database's secondary one differs between replicas:
     // it still opens, as an operator may have read it.
     return Keys(
-      primary: keyFiles.key(.primary, of: endpoint) ?? stored.primary,
-      secondary: keyFiles.key(.secondary, of: endpoint) ?? stored.secondary)
+      primary: given?.primary ?? stored.primary,
+      secondary: given?.secondary ?? stored.secondary)
+  }
+
+  /// Reads the key files of one endpoint again; one that cannot be used is an error.
+  func readKeyFiles(
+    of endpoint: String, into state: inout ControlState
+  ) throws(ControlError) {
+    state.fileKeys[endpoint.lowercased()] = try keyFiles.keys(of: endpoint)
+  }
+
+  /// Reads the key files of all endpoints again.
+  func readKeyFiles(into state: inout ControlState) throws(ControlError) {
+    for endpoint in state.catalog.endpointNames { try readKeyFiles(of: endpoint, into: &state) }
   }
 
   // MARK: Changes
@@ -237,8 +252,19 @@ package final class ControlPlane: Sendable {
     }
   }
 
-  private func install(_ next: ControlState) {
-    state.withLock { $0 = next }
+  private func install(_ changed: ControlState) {
+    var next = changed
+    for endpoint in next.catalog.endpointNames {
+      do throws(ControlError) {
+        try readKeyFiles(of: endpoint, into: &next)
+      } catch {
+        // The change is made already. The key that the file gave last stays in force.
+        log.write(
+          .error, "a key file cannot be used; the key that was in force stays",
+          ["endpoint": .string(endpoint), "reason": .string("\(error)")])
+      }
+    }
+    state.withLock { [next] in $0 = next }
     service.install(next.table { effectiveKeys(of: $0, in: next) })
   }
 }

@@ -1,5 +1,3 @@
-internal import Synchronization
-
 #if canImport(Glibc)
   internal import Glibc
 #endif
@@ -13,6 +11,8 @@ struct ControlState: Sendable {
   var busy: Set<DeploymentKey> = []
   /// By lower-case endpoint, as the database has them.
   var keys: [String: ControlPlane.Keys] = [:]
+  /// By lower-case endpoint, as files of `--keys-dir` gave them when they last could be read.
+  var fileKeys: [String: KeyFiles.Keys] = [:]
   /// Every deployment of the database has finished loading or failed once.
   var hasStarted = false
 
@@ -54,33 +54,4 @@ func currentTime() -> Int64 {
   var time = timespec()
   clock_gettime(CLOCK_REALTIME, &time)
   return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec / 1_000_000)
-}
-
-/// Keys that are given as files: `<folder>/<endpoint>/primary` and `…/secondary`.
-struct KeyFiles: Sendable {
-  let folder: String?
-
-  /// The file's text without white space around it; nil when there is none.
-  func key(_ kind: ControlPlane.KeyKind, of endpoint: String) -> String? {
-    guard let folder else { return nil }
-    for name in [endpoint, endpoint.lowercased()] {
-      if let text = Self.text("\(folder)/\(name)/\(kind.rawValue)"), !text.isEmpty { return text }
-    }
-    return nil
-  }
-
-  private static func text(_ path: String) -> String? {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    // A key is short; a file that is longer than this is none.
-    var bytes = [UInt8](repeating: 0, count: 4096)
-    let count = bytes.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
-    guard count > 0, count < bytes.count else { return nil }
-    let isSpace: (UInt8) -> Bool = { $0 <= 0x20 }
-    var text = bytes[..<count]
-    while let last = text.last, isSpace(last) { text.removeLast() }
-    while let first = text.first, isSpace(first) { text.removeFirst() }
-    return String(validating: text, as: UTF8.self)
-  }
 }

@@ -140,13 +140,28 @@ struct EndpointStore {
       startedAt: row.integer("started_at"), endedAt: endedAt)
   }
 
-  /// What a process that died was about will never end by itself.
-  func endInterruptedOperations(at time: Int64) throws(ControlError) {
-    let failure = DeploymentFailure(
-      code: "OperationInterrupted", message: "the gateway stopped before the operation ended")
-    try execute(
-      "UPDATE operations SET status = 'Failed', ended_at = ?, body = ? WHERE status = 'InProgress'",
-      .integer(time), .text(ResourceBody.json(ResourceBody.value(failure))))
+  /// Ends what a process that died was about, as its deployment has ended: the load that was
+  /// accepted has been done again by now. What has no such deployment has failed.
+  func endInterruptedOperations(in catalog: Catalog, at time: Int64) throws(ControlError) {
+    let rows = try query("SELECT id, resource FROM operations WHERE status = 'InProgress'")
+    if rows.isEmpty { return }
+    var records: [String: DeploymentRecord] = [:]
+    for (key, stored) in catalog.deployments { records["deployment \(key)"] = stored.record }
+    for row in rows {
+      let record = records[row.text("resource").lowercased()]
+      let isDone = record?.provisioningState == "Succeeded"
+      let failure =
+        isDone
+        ? nil
+        : record?.failure
+          ?? DeploymentFailure(
+            code: "OperationInterrupted",
+            message: "the gateway stopped before the operation ended")
+      try execute(
+        "UPDATE operations SET status = ?, ended_at = ?, body = ? WHERE id = ?",
+        .text(isDone ? "Succeeded" : "Failed"), .integer(time),
+        .text(ResourceBody.json(ResourceBody.value(failure))), .text(row.text("id")))
+    }
   }
 
   /// Ended operations older than `time` are of no use to anybody.

@@ -133,6 +133,64 @@ import Testing
     #expect(try bench.control.endpoints().count == 2)
   }
 
+  private func model(_ bench: ControlBench, stage: String) throws -> ApplyDocument {
+    try bench.file("model.txt", "1")
+    // The document goes into the package: it has to be on the disk.
+    let text = """
+      $schema: https://azuremlschemas.azureedge.net/latest/model.schema.json
+      name: churn
+      version: "1"
+      type: custom_model
+      path: model.txt
+      stage: \(stage)
+      """
+    try bench.file("model.yml", text)
+    return bench.document("model.yml", text)
+  }
+
+  @Test func `words of a model are part of the commit`() throws {
+    let bench = try ControlBench()
+    try bench.apply([model(bench, stage: "Development")])
+    // The commit fails after the model: neither the document nor the words are kept.
+    let before = try bench.control.reading { (store) throws(ControlError) in
+      try store.appliedDocuments()
+    }
+    try bench.failWrites(of: "applied_documents")
+    #expect(throws: ControlError.self) { try bench.apply([model(bench, stage: "Production")]) }
+    #expect(try bench.registry.find(name: "churn", version: "1").stage == "Development")
+    try bench.allowWrites(of: "applied_documents")
+    let after = try bench.control.reading { (store) throws(ControlError) in
+      try store.appliedDocuments()
+    }
+    #expect(after == before)
+    try bench.apply([model(bench, stage: "Production")])
+    #expect(try bench.registry.find(name: "churn", version: "1").stage == "Production")
+  }
+
+  @Test func `pruning a model is part of the commit, and one in use stays`() throws {
+    let bench = try ControlBench()
+    let endpoint = bench.endpoint()
+    try bench.apply([model(bench, stage: "Development"), endpoint])
+    let package = bench.registry.packagePath(name: "churn", version: "1")
+    try bench.failWrites(of: "audit")
+    #expect(throws: ControlError.self) { try bench.apply([endpoint], prune: true) }
+    try bench.allowWrites(of: "audit")
+    #expect(try bench.registry.models(.all).count == 1)
+    #expect(FileManager.default.fileExists(atPath: package))
+
+    let user = bench.document(
+      "user.yml", "name: blue\nendpoint_name: churn\nmodel: azureml:churn:1\n")
+    let kept = try bench.apply([endpoint, user], prune: true)
+    #expect(kept.notices.contains { $0.contains("model churn:1 stays") })
+    #expect(changes(kept) == ["create deployment churn/blue"])
+
+    try bench.apply([model(bench, stage: "Development"), endpoint, user])
+    let report = try bench.apply([endpoint], prune: true)
+    #expect(Set(changes(report)) == ["delete deployment churn/blue", "delete model churn:1"])
+    #expect(try bench.registry.models(.all).isEmpty)
+    #expect(!FileManager.default.fileExists(atPath: package))
+  }
+
   @Test func `a plan tells and does nothing`() throws {
     let bench = try ControlBench()
     let report = try bench.apply(

@@ -86,6 +86,23 @@ final class ControlBench: @unchecked Sendable {
     return (database, registry, service, control)
   }
 
+  /// Makes every later transaction that writes to the table fail.
+  func failWrites(of table: String) throws {
+    for verb in ["INSERT", "UPDATE"] {
+      try execute(
+        "CREATE TRIGGER fail_\(verb)_\(table) BEFORE \(verb) ON \(table) "
+          + "BEGIN SELECT RAISE(ABORT, 'the test forbids it'); END")
+    }
+  }
+
+  func allowWrites(of table: String) throws {
+    for verb in ["INSERT", "UPDATE"] { try execute("DROP TRIGGER fail_\(verb)_\(table)") }
+  }
+
+  private func execute(_ sql: String) throws {
+    try database.write { (transaction) throws(StoreError) in try transaction.execute(sql, []) }
+  }
+
   // MARK: Shorthands
 
   @discardableResult

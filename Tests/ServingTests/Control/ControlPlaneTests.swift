@@ -140,6 +140,73 @@ import Testing
     }
   }
 
+  @Test func `a key file that cannot be used stops the start and leaves the keys in force`() throws
+  {
+    let bench = try ControlBench()
+    _ = try bench.control.putEndpoint(EndpointSpecification(name: "churn"), by: bench.actor)
+    let path = try bench.file("../keys/churn/primary", "from-a-file")
+    let folder = bench.folder + "/keys"
+    try bench.restart(keysFolder: folder)
+    let keys = bench.service.table.endpoints["churn"]?.keys
+    let faults: [(Data, String)] = [
+      (Data(" \n".utf8), "is empty"), (Data([0x6B, 0xFF]), "is not UTF-8"),
+      (Data(repeating: 0x6B, count: 5000), "is longer than 4096 bytes"),
+    ]
+    for (content, words) in faults {
+      try content.write(to: URL(fileURLWithPath: path))
+      // What SIGHUP does, with nothing else to do and with something.
+      for documents in [[], [bench.endpoint("iris")]] {
+        let error = try #require(throws: ControlError.self) { try bench.apply(documents) }
+        #expect(error.description.contains("keys/churn/primary \(words)"))
+      }
+      #expect(bench.service.table.endpoints["churn"]?.keys == keys)
+      #expect(bench.service.table.endpoints["iris"] == nil)
+      let error = try #require(throws: ControlError.self) {
+        try bench.restart(keysFolder: folder)
+      }
+      #expect(error.description.contains("keys/churn/primary \(words)"))
+      try "from-a-file".write(toFile: path, atomically: false, encoding: .utf8)
+      try bench.restart(keysFolder: folder)
+    }
+    try FileManager.default.removeItem(atPath: path)
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    #expect(throws: ControlError.self) { try bench.apply([]) }
+    #expect(bench.service.table.endpoints["churn"]?.keys == keys)
+    try FileManager.default.removeItem(atPath: path)
+    try bench.apply([])
+    #expect(try bench.control.keys(of: "churn").primary.hasPrefix("swk_"))
+  }
+
+  @Test func `an operation that a crash cut off ends as its deployment does`() throws {
+    let bench = try ControlBench()
+    _ = try bench.apply([bench.endpoint()])
+    for (answer, status) in [("1", "Succeeded"), ("broken", "Failed")] {
+      let accepted = try bench.control.putDeployment(
+        try bench.specification("blue", answer: answer), by: bench.actor)
+      _ = try bench.wait(accepted.operation)
+      // What the database holds when the process dies before the end is written.
+      try bench.control.change { (state, store) throws(ControlError) in
+        try store.save(accepted.operation, resource: "deployment Churn/blue")
+        var stored = try state.catalog.deployment(DeploymentKey(endpoint: "churn", name: "blue"))
+        stored.record.provisioningState = accepted.record.provisioningState
+        stored.record.failure = nil
+        try store.save(stored)
+      }
+      try bench.restart()
+      let ended = try bench.control.operation(accepted.operation.id)
+      #expect(ended.status == status)
+      #expect(ended.endedAt != nil)
+      #expect(ended.failure?.message == (status == "Failed" ? "the model is broken" : nil))
+    }
+    // One whose deployment is gone.
+    let orphan = OperationRecord(id: "orphan", status: "InProgress", startedAt: 1)
+    try bench.control.change { (_, store) throws(ControlError) in
+      try store.save(orphan, resource: "deployment churn/gone")
+    }
+    try bench.restart()
+    #expect(try bench.control.operation("orphan").failure?.code == "OperationInterrupted")
+  }
+
   @Test func `a model in use is not deleted`() throws {
     let bench = try ControlBench()
     _ = try bench.apply([bench.endpoint(), bench.deployment("blue", answer: "1")])
