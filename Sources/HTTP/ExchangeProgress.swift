@@ -123,6 +123,7 @@ extension HTTPExchange {
   func completed(wasSent: Bool) {
     let connection = connection
     let core = connection.core
+    endTime = monotonicNanoseconds()
     if wasAdmitted {
       core.handler.ended(
         self, wasSent || wasSentDirectly ? .sent : .aborted(reason: connection.abortReason))
@@ -137,7 +138,7 @@ extension HTTPExchange {
       connection.spareBody = buffer
       buffer = BodyBuffer()
     }
-    connection.enter(.idle, until: monotonicNanoseconds() + core.timeouts.idle)
+    connection.enter(.idle, until: endTime + core.timeouts.idle)
     if isCounted { core.exchangeCount.subtract(1, ordering: .sequentiallyConsistent) }
   }
 

@@ -16,14 +16,15 @@ enum TargetValidation {
     guard target[0] == UInt8(ascii: "/") else {
       return HeadFault(400, "the request target must begin with '/'")
     }
-    guard isPlain(target) else { return faultInEncoded(target) }
-    return nil
+    return isPlain(target) ? nil : faultInEncoded(target)
   }
 
-  /// True when the target holds nothing that needs a second look: letters, digits, `-_~/` and a
-  /// dot that does not begin a segment. Nearly all targets are.
-  private static func isPlain(_ target: Span<UInt8>) -> Bool {
-    guard target.count <= maxQueryBytes else { return false }
+  /// True when the target holds nothing that needs a second look: a path of letters, digits,
+  /// `-_~:/` and dots that do not begin a segment. Nearly all targets are.
+  static func isPlain(_ target: Span<UInt8>) -> Bool {
+    guard target.count > 0, target.count <= maxQueryBytes, target[0] == UInt8(ascii: "/") else {
+      return false
+    }
     var previous: UInt8 = 0
     for index in target.indices {
       let byte = target[index]

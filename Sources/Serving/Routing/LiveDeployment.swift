@@ -15,6 +15,8 @@ package final class LiveDeployment: Sendable {
   package let modelVersion: String
   package let model: LoadedModel
   package let metrics: DeploymentMetrics
+  /// What every log line of a request to it says.
+  package let logMembers: LogMembers
 
   let scorer: Scorer
   let scratches: ScratchPool
@@ -83,6 +85,11 @@ package final class LiveDeployment: Sendable {
     self.model = model
     self.metrics = DeploymentMetrics(
       endpoint: specification.endpointName, deployment: specification.name, metrics: metrics)
+    logMembers = LogMembers { line in
+      line.appendLogMember("endpoint", specification.endpointName)
+      line.appendLogMember("deployment", specification.name)
+      line.appendLogMember("generation", generation)
+    }
     timeLimit = nanoseconds(milliseconds: specification.requestTimeoutMs)
     maxQueueWait = specification.maxQueueWaitMs.map(nanoseconds(milliseconds:))
     maxRequestsInFlight = specification.maxConcurrentRequestsPerInstance.map { perInstance in

@@ -2,10 +2,42 @@
 package final class RoutingTable: Sendable {
   /// By lower-case name.
   package let endpoints: [String: EndpointRoute]
+  /// The same by the bytes of their lower-case names, in order: a request's path is looked up
+  /// without making a string of it.
+  private let byName: [(name: [UInt8], endpoint: EndpointRoute)]
 
   package init(endpoints: [EndpointRoute]) {
     self.endpoints = Dictionary(
       endpoints.map { ($0.name.lowercased(), $0) }, uniquingKeysWith: { first, _ in first })
+    byName = self.endpoints
+      .map { (name: Array($0.key.utf8), endpoint: $0.value) }
+      .sorted { left, right in RoutingTable.order(left.name.span, right.name.span) < 0 }
+  }
+
+  /// The endpoint of this name, in any letter case.
+  package func endpoint(named name: Span<UInt8>) -> EndpointRoute? {
+    var low = 0
+    var high = byName.count
+    while low < high {
+      let middle = (low + high) / 2
+      let candidate = byName[middle]
+      let order = RoutingTable.order(name, candidate.name.span)
+      if order == 0 { return candidate.endpoint }
+      if order < 0 { high = middle } else { low = middle + 1 }
+    }
+    return nil
+  }
+
+  /// Negative when `left`, its letters made small, comes before `right`. Shorter names first.
+  private static func order(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Int {
+    if left.count != right.count { return left.count - right.count }
+    for index in left.indices {
+      let byte = left[index]
+      let isUpper = byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
+      let difference = Int(isUpper ? byte | 0x20 : byte) - Int(right[index])
+      if difference != 0 { return difference }
+    }
+    return 0
   }
 }
 

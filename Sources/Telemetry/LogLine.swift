@@ -2,8 +2,70 @@
   import Glibc
 #endif
 
-/// JSON members for a log line, appended byte by byte without a document in between.
-extension [UInt8] {
+/// One line of the log while it is made: JSON members, written one behind the other without a
+/// document in between.
+///
+/// Whatever text is appended, the line stays valid UTF-8, and one line.
+package struct LogLine: ~Copyable {
+  private var start: UnsafeMutablePointer<UInt8>
+  private var capacity: Int
+  private(set) var count = 0
+
+  init(capacity: Int = 640) {
+    start = .allocate(capacity: capacity)
+    self.capacity = capacity
+  }
+
+  deinit { start.deallocate() }
+
+  var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: start, count: count) }
+
+  private mutating func makeRoom(for byteCount: Int) {
+    guard count + byteCount > capacity else { return }
+    capacity = max(capacity * 2, count + byteCount)
+    let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+    memcpy(larger, start, count)
+    start.deallocate()
+    start = larger
+  }
+
+  private mutating func append(_ byte: UInt8) {
+    makeRoom(for: 1)
+    start[count] = byte
+    count += 1
+  }
+
+  private mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
+    guard let source = bytes.baseAddress else { return }
+    makeRoom(for: bytes.count)
+    memcpy(start + count, source, bytes.count)
+    count += bytes.count
+  }
+
+  /// Appends JSON that is a constant of ours.
+  mutating func append(verbatim text: StaticString) {
+    text.withUTF8Buffer { append($0) }
+  }
+
+  /// Appends members that another line was given: what is the same in every line of a kind is
+  /// made once.
+  package mutating func append(_ members: LogMembers) {
+    members.bytes.withUnsafeBufferPointer { append($0) }
+  }
+}
+
+/// Members made once for many lines.
+package struct LogMembers: Sendable {
+  fileprivate let bytes: [UInt8]
+
+  package init(_ body: (inout LogLine) -> Void) {
+    var line = LogLine()
+    body(&line)
+    bytes = Array(line.bytes)
+  }
+}
+
+extension LogLine {
   /// Appends `,"name":value`.
   package mutating func appendLogMember(_ name: StaticString, _ value: LogValue) {
     switch value {
@@ -14,7 +76,7 @@ extension [UInt8] {
       appendLogDecimal(number)
     case .bool(let flag):
       appendLogName(name)
-      append(contentsOf: flag ? "true".utf8 : "false".utf8)
+      append(verbatim: flag ? "true" : "false")
     }
   }
 
@@ -22,6 +84,16 @@ extension [UInt8] {
     appendLogName(name)
     append(UInt8(ascii: "\""))
     appendLogText(text)
+    append(UInt8(ascii: "\""))
+  }
+
+  /// - Precondition: `text` needs no escape: an identifier of ours.
+  package mutating func appendLogMember(
+    _ name: StaticString, verbatim text: UnsafeBufferPointer<UInt8>
+  ) {
+    appendLogName(name)
+    append(UInt8(ascii: "\""))
+    append(text)
     append(UInt8(ascii: "\""))
   }
 
@@ -53,18 +125,14 @@ extension [UInt8] {
     }
   }
 
-  /// Grows by `count` bytes at once; `write` sets every one of them. Appending them singly took
-  /// most of the time of a log line.
+  /// Grows by `byteCount` bytes at once; `write` sets every one of them.
+  @inline(__always)
   private mutating func appendLogBytes(
-    _ count: Int, write: (UnsafeMutablePointer<UInt8>) -> Void
+    _ byteCount: Int, write: (UnsafeMutablePointer<UInt8>) -> Void
   ) {
-    append(addingCapacity: count) { output in
-      output.withUnsafeMutableBufferPointer { buffer, initializedCount in
-        guard let start = buffer.baseAddress else { return }
-        write(start + initializedCount)
-        initializedCount += count
-      }
-    }
+    makeRoom(for: byteCount)
+    write(start + count)
+    count += byteCount
   }
 
   private mutating func appendLogInteger(_ magnitude: UInt64, isNegative: Bool) {
@@ -87,9 +155,9 @@ extension [UInt8] {
 
   private mutating func appendLogDecimal(_ number: Double) {
     // JSON has no word for what is not finite.
-    guard number.isFinite else { return append(contentsOf: "null".utf8) }
+    guard number.isFinite else { return append(verbatim: "null") }
     let thousandths = (number.magnitude * 1000).rounded()
-    guard thousandths < 0x1p63 else { return append(contentsOf: number.description.utf8) }
+    guard thousandths < 0x1p63 else { return appendLogText(number.description) }
     appendLogThousandths(UInt64(thousandths), isNegative: number < 0 && thousandths > 0)
   }
 
@@ -104,11 +172,8 @@ extension [UInt8] {
     }
   }
 
-  /// - Parameter isVerbatim: The text is JSON already.
-  mutating func appendLogText(_ text: StaticString, isVerbatim: Bool = false) {
-    guard text.hasPointerRepresentation else { return appendLogText(text.description) }
-    let bytes = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-    if isVerbatim { appendLogRun(bytes, 0..<bytes.count) } else { appendLogEscaped(bytes) }
+  mutating func appendLogText(_ text: StaticString) {
+    text.withUTF8Buffer { appendLogEscaped($0) }
   }
 
   mutating func appendLogText(_ text: String) {
@@ -135,8 +200,7 @@ extension [UInt8] {
   }
 
   private mutating func appendLogRun(_ bytes: UnsafeBufferPointer<UInt8>, _ run: Range<Int>) {
-    guard let start = bytes.baseAddress, !run.isEmpty else { return }
-    appendLogBytes(run.count) { memcpy($0, start + run.lowerBound, run.count) }
+    append(UnsafeBufferPointer(rebasing: bytes[run]))
   }
 
   /// How many bytes at the start are plain, looked at eight at a time: nearly always all of
@@ -198,20 +262,5 @@ extension [UInt8] {
       let digit = UInt8(truncatingIfNeeded: code >> shift) & 0xF
       append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
     }
-  }
-
-  /// Makes members that a caller appended fit for one line: bytes that are not UTF-8 become
-  /// U+FFFD, raw control characters become spaces.
-  mutating func repairLogText(from start: Int) {
-    var highest: UInt8 = 0
-    var lowest: UInt8 = 0xFF
-    for index in start..<count {
-      highest = Swift.max(highest, self[index])
-      lowest = Swift.min(lowest, self[index])
-    }
-    if start == count || (lowest >= 0x20 && highest < 0x7F) { return }
-    let repaired = String(decoding: self[start...], as: UTF8.self)
-    removeSubrange(start...)
-    append(contentsOf: repaired.utf8.lazy.map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 })
   }
 }
