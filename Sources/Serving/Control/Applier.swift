@@ -59,6 +59,7 @@ struct Applier {
   }
 
   mutating func run(dryRun: Bool) throws(ControlError) -> ApplyReport {
+    defer { discardStaged() }
     for fault in input.faults {
       if let key = fault.key { broken.insert(key) }
       fail(fault.key?.description ?? fault.path, fault.message)
@@ -66,8 +67,7 @@ struct Applier {
     stageModels()
     planDeployments()
     planEndpoints()
-    planPruning()
-    defer { discardStaged() }
+    try planPruning()
     if unit == .everything && !faults.isEmpty { throw .documents(faults) }
     if dryRun { return report }
     guard hasWork else {
@@ -90,11 +90,11 @@ struct Applier {
   private mutating func stageModels() {
     for model in input.models {
       let origin = model.origin
-      if isApplied(origin), unit == .endpoint || isRegistered(model.registration) {
-        report(.unchanged, origin.key)
-        continue
-      }
       do throws(ControlError) {
+        if try isUnchanged(model) {
+          report(.unchanged, origin.key)
+          continue
+        }
         let staged =
           model.registration.version == nil
           ? try control.stageInline(model.registration) : try control.stage(model.registration)
@@ -271,7 +271,7 @@ struct Applier {
       deployments: names)
   }
 
-  private mutating func planPruning() {
+  private mutating func planPruning() throws(ControlError) {
     guard prune else { return }
     let keys = input.keys
     for key in applied.keys.sorted(by: { $0.description < $1.description })
@@ -285,7 +285,7 @@ struct Applier {
           report(.delete, key)
         }
       default:
-        if isRegistered(key) { report(.delete, key) }
+        if try isRegistered(key) { report(.delete, key) }
       }
     }
   }
@@ -508,14 +508,24 @@ struct Applier {
     applied[origin.key] == origin.content
   }
 
-  private func isRegistered(_ registration: ModelRegistration) -> Bool {
-    guard let version = registration.version else { return true }
-    return (try? control.registry.find(name: registration.name, version: version)) != nil
+  /// At start a version that was deleted by hand stays so.
+  private func isUnchanged(_ model: ApplyInput.Model) throws(ControlError) -> Bool {
+    guard isApplied(model.origin) else { return false }
+    guard unit == .everything, let version = model.registration.version else { return true }
+    return try isRegistered(name: model.registration.name, version: version)
   }
 
-  private func isRegistered(_ key: DocumentKey) -> Bool {
+  private func isRegistered(_ key: DocumentKey) throws(ControlError) -> Bool {
     guard let (name, version) = Self.model(key) else { return false }
-    return (try? control.registry.find(name: name, version: version)) != nil
+    return try isRegistered(name: name, version: version)
+  }
+
+  private func isRegistered(name: String, version: String) throws(ControlError) -> Bool {
+    do {
+      return try control.registry.existing(name: name, version: version) != nil
+    } catch {
+      throw .registry(error)
+    }
   }
 
   /// The version that `model churn:3` names; nil when it names none.

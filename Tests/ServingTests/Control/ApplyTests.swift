@@ -191,6 +191,20 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: package))
   }
 
+  @Test func `a model row that cannot be read is an error, not a model that is not there`() throws {
+    let bench = try ControlBench()
+    let endpoint = bench.endpoint()
+    try bench.apply([model(bench, stage: "Development"), endpoint])
+    try bench.execute("UPDATE models SET body = '{'")
+    let error = try #require(throws: ControlError.self) {
+      try bench.apply([endpoint], prune: true, dryRun: true)
+    }
+    guard case .registry(.store) = error else {
+      Issue.record("\(error)")
+      return
+    }
+  }
+
   @Test func `a plan tells and does nothing`() throws {
     let bench = try ControlBench()
     let report = try bench.apply(

@@ -99,7 +99,7 @@ final class ControlBench: @unchecked Sendable {
     for verb in ["INSERT", "UPDATE"] { try execute("DROP TRIGGER fail_\(verb)_\(table)") }
   }
 
-  private func execute(_ sql: String) throws {
+  func execute(_ sql: String) throws {
     try database.write { (transaction) throws(StoreError) in try transaction.execute(sql, []) }
   }
 

@@ -98,6 +98,29 @@ import Testing
     }
   }
 
+  @Test func `a restart that cannot read a version's row loads no other version in its place`()
+    throws
+  {
+    let bench = try ControlBench()
+    let first = ModelRegistration(
+      name: "churn", version: "1", path: try bench.file("one.txt", "1"))
+    _ = try bench.control.registerModel(first, by: bench.actor)
+    try bench.apply([
+      bench.endpoint(traffic: "blue: 100"),
+      bench.document(
+        "blue.yml", "name: blue\nendpoint_name: churn\nmodel: azureml:churn@latest\n"),
+    ])
+    let second = ModelRegistration(
+      name: "churn", version: "2", path: try bench.file("two.txt", "2"))
+    _ = try bench.control.registerModel(second, by: bench.actor)
+    try bench.execute("UPDATE models SET body = '{' WHERE version = '1'")
+    try bench.restart()
+    #expect(bench.answer("blue") == nil)
+    let record = try bench.control.deployment("blue", of: "churn")
+    #expect(record.provisioningState == "Failed")
+    #expect(record.failure?.message.hasPrefix("model churn:1: ") == true)
+  }
+
   @Test func `a deployment needs its endpoint`() throws {
     let bench = try ControlBench()
     let error = try #require(throws: ControlError.self) {
