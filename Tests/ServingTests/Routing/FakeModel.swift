@@ -99,9 +99,11 @@ struct ServiceFixture {
   let metrics = MetricRegistry()
   let service: ScoringService
 
-  init(maxWaiting: Int = 256, threads: Int = 1) {
+  init(
+    maxWaiting: Int = 256, threads: Int = 1, log: Log = Log(descriptor: -1, level: .error)
+  ) {
     service = ScoringService(
-      metrics: metrics, log: Log(descriptor: -1, level: .error), clock: .system,
+      metrics: metrics, log: log, clock: .system,
       policy: QueuePolicy(maxWaiting: maxWaiting, threads: threads))
   }
 
