@@ -82,7 +82,8 @@ package final class LiveDeployment: Sendable {
     self.modelVersion = modelVersion
     self.model = model
     self.metrics = DeploymentMetrics(
-      endpoint: specification.endpointName, deployment: specification.name, metrics: metrics)
+      endpoint: specification.endpointName, deployment: specification.name,
+      generation: generation, metrics: metrics)
     timeLimit = nanoseconds(milliseconds: specification.requestTimeoutMs)
     maxQueueWait = specification.maxQueueWaitMs.map(nanoseconds(milliseconds:))
     maxRequestsInFlight = specification.maxConcurrentRequestsPerInstance.map { perInstance in

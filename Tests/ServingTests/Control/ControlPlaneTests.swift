@@ -1,5 +1,6 @@
 import Foundation
 import Registry
+import Telemetry
 import Testing
 
 @testable import Serving
@@ -240,6 +241,37 @@ import Testing
       try bench.control.deleteModel(
         name: model.name, version: model.version, by: bench.actor)
     }
+  }
+
+  @Test func `metrics show the generation in force and the one before, each by itself`() throws {
+    let bench = try ControlBench()
+    try bench.apply([bench.endpoint(traffic: "blue: 100"), bench.deployment("blue", answer: "1")])
+    var generations: [Int64] = []
+    for answer in 1...4 {
+      try bench.apply([bench.deployment("blue", answer: "\(answer)")])
+      let caller = FakeCaller()
+      let route = try #require(bench.service.table.endpoints["churn"])
+      bench.service.score(
+        ScoringRequest(endpoint: route, pinned: nil, form: .score, arrived: 0), for: caller)
+      let outcome = try #require(caller.outcome())
+      outcome.deployment?.metrics.record(status: 200, times: outcome.times)
+      generations.append(try bench.control.deployment("blue", of: "churn").generation)
+    }
+    #expect(Set(generations).count == 4)
+    func shown() -> [String] {
+      String(decoding: bench.metrics.prometheusText(), as: UTF8.self).split(separator: "\n")
+        .filter { $0.contains(#"code="200""#) && $0.contains(#"deployment="blue""#) }
+        .map(String.init)
+    }
+    let lines = shown()
+    #expect(lines.count == 2)
+    for (line, generation) in zip(lines, generations[2...]) {
+      #expect(line.contains(#"generation="\#(generation)""#))
+      #expect(line.hasSuffix(" 1"))
+    }
+    try bench.apply([bench.endpoint()])
+    try bench.control.deleteDeployment("blue", of: "churn", by: bench.actor)
+    #expect(shown().isEmpty)
   }
 
   @Test func `generations never come back`() throws {
