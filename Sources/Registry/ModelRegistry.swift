@@ -9,7 +9,7 @@ internal import Synchronization
 /// name or loses it; it may be taken inside a transaction, so no write begins while it is held.
 package final class ModelRegistry: Sendable {
   private let database: Database
-  private let store: PackageStore
+  let store: PackageStore
   private let inspector: any PackageInspector
   private let onStep: @Sendable (PackageStep) -> Void
   /// What lies under its final path since this process began and may not be in the database yet.

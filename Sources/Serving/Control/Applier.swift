@@ -15,7 +15,7 @@ struct Applier {
   let unit: ControlPlane.ApplyUnit
   let actor: Actor
   private let before: ControlState
-  private let applied: [DocumentKey: String]
+  private var applied: AppliedDocuments
 
   private var report = ApplyReport()
   /// Faults when the unit is everything: told together, nothing is done.
@@ -52,9 +52,10 @@ struct Applier {
     self.actor = actor
     input = ApplyInput(documents)
     before = control.snapshot
-    applied = try control.reading { (store) throws(ControlError) in
+    let known = try control.reading { (store) throws(ControlError) in
       try store.appliedDocuments()
     }
+    applied = AppliedDocuments(known, registry: control.registry)
     report.notices = input.notices
   }
 
@@ -82,7 +83,7 @@ struct Applier {
 
   private var hasWork: Bool {
     !staged.isEmpty || !changedModels.isEmpty || !deployments.isEmpty || !endpoints.isEmpty
-      || !pruned.isEmpty || !accepted.isEmpty
+      || !pruned.isEmpty || !accepted.isEmpty || !applied.restamped.isEmpty
   }
 
   // MARK: Plan
@@ -95,6 +96,7 @@ struct Applier {
           report(.unchanged, origin.key)
           continue
         }
+        try applied.noteFiles(model.registration, of: origin.key)
         let staged =
           model.registration.version == nil
           ? try control.stageInline(model.registration) : try control.stage(model.registration)
@@ -106,14 +108,18 @@ struct Applier {
               action: .create, resource: name,
               detail: "\(staged.version.files.count) files, sha256 \(staged.version.contentHash)"))
         } else {
-          let wanted = staged.version.with(model.registration)
+          // Where only the files' times differ, words that were changed by hand stay.
+          let wanted =
+            applied.hasText(of: origin)
+            ? staged.version : staged.version.with(model.registration)
           let detail = staged.version.difference(to: wanted)
           if !detail.isEmpty { changedModels.append(wanted) }
           report.changes.append(
             .init(
               action: detail.isEmpty ? .unchanged : .update, resource: name, detail: detail))
         }
-        accepted.append(origin)
+        accepted[origin.key] = applied.document(
+          origin, contentHash: staged.version.contentHash)
       } catch {
         broken.insert(origin.key)
         fail(origin.key.description, "\(origin.path): \(error)")
@@ -121,8 +127,8 @@ struct Applier {
     }
   }
 
-  /// Documents that are in force after the commit.
-  private var accepted: [ApplyInput.Origin] = []
+  /// Documents of models that are in force after the commit.
+  private var accepted: [DocumentKey: AppliedDocument] = [:]
 
   private mutating func planDeployments() {
     let newEndpoints = Set(input.endpoints.map { $0.specification.name.lowercased() })
@@ -130,8 +136,15 @@ struct Applier {
       let key = DeploymentKey(item.specification)
       let current = before.catalog.deployments[key]
       let isBroken = current?.record.provisioningState == "Failed" && before.live[key] == nil
-      if isApplied(item.origin), !isBroken, unit == .endpoint || current != nil {
-        report(.unchanged, item.origin.key)
+      do throws(ControlError) {
+        if !isBroken, unit == .endpoint || current != nil,
+          try applied.isUnchanged(item.origin, files: item.specification.inlineModel)
+        {
+          report(.unchanged, item.origin.key)
+          continue
+        }
+      } catch {
+        fail(item.origin.key.description, "\(item.origin.path): $.model: \(error)")
         continue
       }
       guard before.catalog.endpoints[key.endpoint] != nil || newEndpoints.contains(key.endpoint)
@@ -201,6 +214,7 @@ struct Applier {
     case nil:
       return nil
     case .inline(let registration):
+      try applied.noteFiles(registration, of: item.origin.key)
       let staged = try control.stageInline(registration)
       if staged.isNew { self.staged.append(staged) }
       return staged.version
@@ -228,7 +242,7 @@ struct Applier {
     for item in input.endpoints {
       let name = item.specification.name.lowercased()
       let current = before.catalog.endpoints[name]
-      if isApplied(item.origin), unit == .endpoint || current != nil {
+      if applied.hasText(of: item.origin), unit == .endpoint || current != nil {
         report(.unchanged, item.origin.key)
         continue
       }
@@ -274,8 +288,7 @@ struct Applier {
   private mutating func planPruning() throws(ControlError) {
     guard prune else { return }
     let keys = input.keys
-    for key in applied.keys.sorted(by: { $0.description < $1.description })
-    where !keys.contains(key) {
+    for key in applied.keys where !keys.contains(key) {
       pruned.append(key)
       switch key.kind {
       case "endpoint":
@@ -390,13 +403,17 @@ struct Applier {
     let done = try commitPruning(&state, store)
     try control.readKeyFiles(into: &state)
     let time = currentTime()
-    var inForce = accepted + endpoints.map(\.origin)
+    var inForce = accepted.merging(applied.restamped) { accepted, _ in accepted }
+    for item in endpoints {
+      inForce[item.origin.key] = applied.document(item.origin, contentHash: nil)
+    }
     for planned in deployments {
       // One that failed is tried again at the next start.
       if case .failure? = planned.outcome { continue }
-      inForce.append(planned.origin)
+      let hash = planned.specification.inlineModel == nil ? nil : planned.model?.contentHash
+      inForce[planned.origin.key] = applied.document(planned.origin, contentHash: hash)
     }
-    for origin in inForce { try store.saveApplied(origin.key, content: origin.content, at: time) }
+    for (key, document) in inForce { try store.save(document, key, at: time) }
     return done
   }
 
@@ -504,13 +521,9 @@ struct Applier {
 
   // MARK: Small things
 
-  private func isApplied(_ origin: ApplyInput.Origin) -> Bool {
-    applied[origin.key] == origin.content
-  }
-
   /// At start a version that was deleted by hand stays so.
-  private func isUnchanged(_ model: ApplyInput.Model) throws(ControlError) -> Bool {
-    guard isApplied(model.origin) else { return false }
+  private mutating func isUnchanged(_ model: ApplyInput.Model) throws(ControlError) -> Bool {
+    guard try applied.isUnchanged(model.origin, files: model.registration) else { return false }
     guard unit == .everything, let version = model.registration.version else { return true }
     return try isRegistered(name: model.registration.name, version: version)
   }
@@ -544,6 +557,13 @@ struct Applier {
     faults.append(reason)
     report.changes.removeAll { $0.resource == resource && $0.action != .delete }
     report.changes.append(.init(action: .failed, resource: resource, detail: reason))
+  }
+}
+
+extension DeploymentSpecification {
+  /// The model that comes with the deployment's document; nil when that names a registered one.
+  fileprivate var inlineModel: ModelRegistration? {
+    if case .inline(let registration)? = model { registration } else { nil }
   }
 }
 
