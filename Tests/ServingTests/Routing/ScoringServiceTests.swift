@@ -137,7 +137,9 @@ struct ScoringServiceTests {
     let warnings = String(decoding: bytes[..<max(count, 0)], as: UTF8.self).split(separator: "\n")
       .filter { $0.contains(#""a deployment with live traffic is not ready""#) }
     #expect(warnings.count == 2)
-    for words in [#""deployment":"green""#, #""percent":10"#, "it is rotten", #""answered_by":"blue""#] {
+    for words in [
+      #""deployment":"green""#, #""percent":10"#, "it is rotten", #""answered_by":"blue""#,
+    ] {
       #expect(warnings.allSatisfy { $0.contains(words) }, "\(words)")
     }
   }
