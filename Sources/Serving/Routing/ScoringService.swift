@@ -83,7 +83,8 @@ package final class ScoringService: Sendable {
   ) {
     var times = ScoringTimes()
     let result = deployment.score(
-      caller.body, form: request.form, started: started, times: &times)
+      caller.body, form: request.form, started: started,
+      deadline: deployment.deadline(arrived: request.arrived), times: &times)
     end(caller, deployment, result, times)
   }
 

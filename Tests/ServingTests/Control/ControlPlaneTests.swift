@@ -252,7 +252,9 @@ import Testing
       let caller = FakeCaller()
       let route = try #require(bench.service.table.endpoints["churn"])
       bench.service.score(
-        ScoringRequest(endpoint: route, pinned: nil, form: .score, arrived: 0), for: caller)
+        ScoringRequest(
+          endpoint: route, pinned: nil, form: .score, arrived: MonotonicClock.system.now()),
+        for: caller)
       let outcome = try #require(caller.outcome())
       outcome.deployment?.metrics.record(status: 200, times: outcome.times)
       generations.append(try bench.control.deployment("blue", of: "churn").generation)

@@ -144,6 +144,27 @@ struct ScoringServiceTests {
     }
   }
 
+  @Test(arguments: [DeploymentSpecification.Execution.queued, .inline])
+  func `work past its deadline is stopped`(
+    _ execution: DeploymentSpecification.Execution
+  ) throws {
+    let fixture = ServiceFixture()
+    defer { fixture.service.stop() }
+    let executor = FakeExecutor(value: 1, runsToDeadline: true)
+    fixture.install(
+      [fixture.deployment("blue", executor, execution: execution, timeoutMs: 50)],
+      traffic: ["blue": 100])
+    let caller = FakeCaller()
+    fixture.score(caller)
+    #expect(caller.error == .deadlinePassed(deployment: "blue", timeoutMs: 50))
+    #expect(eventually { executor.stopCount == 1 })
+    // The thread is free for the next one.
+    let next = FakeCaller()
+    fixture.score(next)
+    #expect(next.error == .deadlinePassed(deployment: "blue", timeoutMs: 50))
+    #expect(eventually { executor.stopCount == 2 })
+  }
+
   @Test func `queue full: the request is refused at once`() throws {
     let fixture = ServiceFixture(maxWaiting: 2)
     defer { fixture.service.stop() }
