@@ -126,7 +126,9 @@ extension AdminHandler {
     }
     registration.properties["swerve.contentHash"] = nil
     let existing = try armRegistry { () throws(RegistryError) in
-      try registry.existing(name: name, version: version)
+      try registration.version.flatMap { (version) throws(RegistryError) in
+        try registry.existing(name: name, version: version)
+      }
     }
     if let existing, registration.path == modelURI(existing) {
       // A client's GET → PUT: the content is the package itself.
@@ -157,6 +159,7 @@ extension AdminHandler {
         wanted.properties = try properties.texts("properties")
         wanted.properties["swerve.contentHash"] = nil
         wanted.properties["swerve.extraFiles"] = nil
+        wanted.properties[ARM.autoVersionKey] = nil
       }
       return wanted
     }
