@@ -39,7 +39,7 @@ internal import Synchronization
   private let target: UnsafePointer<UInt8>?
   private let targetCopy: UnsafeMutablePointer<UInt8>?
   let targetByteCount: Int
-  private let pathByteCount: Int
+  private let pathRange: Range<Int>
   var framing = BodyFraming.none
   var maxBodyBytes = 0
   var buffer = BodyBuffer()
@@ -58,18 +58,24 @@ internal import Synchronization
     targetByteCount = target.count
     if TargetValidation.isPlain(target) {
       // Plain bytes stay as they came as long as the request lasts.
-      pathByteCount = target.count
+      pathRange = 0..<target.count
       unsafe targetCopy = nil
       unsafe self.target = target.withUnsafeBufferPointer { $0.baseAddress }
     } else {
       targetFault = TargetValidation.fault(in: target)
       let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: max(target.count, 1))
-      var pathByteCount = target.count
+      var pathEnd = target.count
       for index in target.indices {
         unsafe copy[index] = target[index]
-        if target[index] == UInt8(ascii: "?") { pathByteCount = min(pathByteCount, index) }
+        if target[index] == UInt8(ascii: "?") { pathEnd = min(pathEnd, index) }
       }
-      self.pathByteCount = pathByteCount
+      var pathStart = min(TargetValidation.originStart(of: target) ?? 0, pathEnd)
+      if pathStart == pathEnd, pathStart > 0 {
+        // `http://host` and `http://host?query` mean the root.
+        pathStart -= 1
+        unsafe copy[pathStart] = UInt8(ascii: "/")
+      }
+      pathRange = pathStart..<pathEnd
       unsafe targetCopy = copy
       unsafe self.target = UnsafePointer(copy)
     }
@@ -85,18 +91,18 @@ internal import Synchronization
   package var pathBytes: Span<UInt8> {
     @_lifetime(borrow self)
     get {
-      let span = unsafe Span(_unsafeElements: targetBytes(0..<pathByteCount))
+      let span = unsafe Span(_unsafeElements: targetBytes(pathRange))
       return unsafe _overrideLifetime(span, borrowing: self)
     }
   }
 
   package var path: String {
-    unsafe String(decoding: targetBytes(0..<pathByteCount), as: UTF8.self)
+    unsafe String(decoding: targetBytes(pathRange), as: UTF8.self)
   }
 
   /// The query as sent, without the question mark; empty when there is none.
   package var query: String {
-    let start = min(pathByteCount + 1, targetByteCount)
+    let start = min(pathRange.upperBound + 1, targetByteCount)
     return unsafe String(decoding: targetBytes(start..<targetByteCount), as: UTF8.self)
   }
 

@@ -21,6 +21,9 @@ struct ONNXExecutor: ModelExecutor {
 
   func makeScratch() -> Scratch { ONNXScratch(plan: plan) }
 
+  /// From here on the deadline is looked at before each step; below, before each sixteenth.
+  private static let largeInputBytes = 1 << 16
+
   func predict(
     _ inputs: [Tensor?], outputs: [Int], scratch: Scratch
   ) throws(ExecutorError) -> [ModelValue] {
@@ -44,7 +47,9 @@ struct ONNXExecutor: ModelExecutor {
     }
     // The caller's tensors are its own again whatever happens.
     defer { for slot in plan.inputSlots { scratch.slots[slot] = nil } }
-    for step in plan.steps {
+    let isLarge = inputs.contains { ($0?.byteCount ?? 0) >= Self.largeInputBytes }
+    for (index, step) in plan.steps.enumerated() {
+      if isLarge || index & 15 == 15 { try scratch.checkDeadline() }
       scratch.step = step
       do {
         try step.operation.run(scratch)
