@@ -33,6 +33,11 @@ package enum Migrations {
       sequence INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL,
       action TEXT NOT NULL, resource TEXT NOT NULL, body TEXT NOT NULL);
     CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+    """,
     """
+    CREATE TABLE admin_keys (
+      name TEXT PRIMARY KEY COLLATE NOCASE, hash BLOB NOT NULL, created_at INTEGER NOT NULL,
+      created_by TEXT NOT NULL);
+    """,
   ]
 }
