@@ -28,7 +28,7 @@ final class DataPlaneHandler: HTTPHandler {
     self.service = service
     self.readiness = readiness
     self.metrics = metrics
-    requestLog = RequestLog(log: log, metrics: metrics)
+    requestLog = RequestLog(log: log, metrics: metrics, deploymentLogs: service.deploymentLogs)
   }
 
   /// Route, key, size: what can be refused is refused before a byte of the body is read.
