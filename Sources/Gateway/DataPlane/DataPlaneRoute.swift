@@ -4,6 +4,8 @@ enum DataPlaneRoute: Equatable, Sendable {
   case score(endpoint: String)
   /// `/endpoints/{ep}/invocations`; at the root the default endpoint, or the only one: nil.
   case invocations(endpoint: String?)
+  /// `/endpoints/{ep}/swagger.json`
+  case swagger(endpoint: String)
   case livez
   case readyz
   case metrics
@@ -26,7 +28,7 @@ enum DataPlaneRoute: Equatable, Sendable {
   var allowedMethods: StaticString {
     switch self {
     case .score, .invocations: "POST"
-    case .livez, .readyz, .metrics, .root: "GET, HEAD"
+    case .swagger, .livez, .readyz, .metrics, .root: "GET, HEAD"
     case .unknown: ""
     }
   }
@@ -45,6 +47,7 @@ enum DataPlaneRoute: Equatable, Sendable {
     switch path[bytes.index(after: nameEnd)...] {
     case "score": return .score(endpoint: name)
     case "invocations": return .invocations(endpoint: name)
+    case "swagger.json": return .swagger(endpoint: name)
     default: return .unknown
     }
   }
