@@ -5,15 +5,22 @@ internal import CGnuTLS
 /// The prefix and the checksum let a scanner find a leaked key without false alarms. The checksum
 /// is the first 36 bits of the SHA-256 of what stands before it.
 package enum EndpointKey {
-  package static func make() -> String {
-    let key = "swk_" + base64URL(SecureRandom.bytes(32))
+  package static func make() -> String { make(prefix: prefix) }
+
+  /// Whether the checksum fits. Keys given from files need not have this form.
+  package static func isWellFormed(_ key: String) -> Bool { isWellFormed(key, prefix: prefix) }
+
+  private static let prefix = "swk_"
+
+  /// - Parameter prefix: Four characters that tell what the key opens.
+  static func make(prefix: String) -> String {
+    let key = prefix + base64URL(SecureRandom.bytes(32))
     return key + checksum(key)
   }
 
-  /// Whether the checksum fits. Keys given from files need not have this form.
-  package static func isWellFormed(_ key: String) -> Bool {
+  static func isWellFormed(_ key: String, prefix: String) -> Bool {
     let bytes = Array(key.utf8)
-    guard bytes.count == 53, bytes.starts(with: "swk_".utf8),
+    guard bytes.count == 53, bytes.starts(with: prefix.utf8),
       bytes[4...].allSatisfy(alphabet.contains)
     else { return false }
     let body = String(decoding: bytes[..<47], as: UTF8.self)

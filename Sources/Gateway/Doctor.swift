@@ -12,6 +12,8 @@ package enum Doctor {
     package var facts: [String] = []
     /// What is wrong: the thing, what was found, what was expected.
     package var findings: [String] = []
+
+    package init() {}
   }
 
   package static func examine(workspace: String) -> Report {

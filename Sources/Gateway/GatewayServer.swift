@@ -43,11 +43,24 @@ package final class GatewayServer: Sendable {
     }
     signals.beginServing()
     parts.readiness.becomeReady()
-    log.write(.info, "ready", ["address": .string(listeners.address)])
+    if let adminAddress = listeners.adminAddress {
+      log.write(
+        .info, "ready",
+        ["address": .string(listeners.address), "admin_address": .string(adminAddress)])
+      if parts.adminKeys.records.isEmpty {
+        log.write(
+          .warning, "nobody can use the admin address yet: 'swerve admin-key create' makes a key")
+      }
+    } else {
+      log.write(.info, "ready", ["address": .string(listeners.address)])
+    }
   }
 
   /// The address that scoring answers on: `http://127.0.0.1:8080`.
   package var address: String { listeners.address }
+
+  /// The address of the admin API over TCP, as it was picked; nil when it is on its socket only.
+  package var adminAddress: String? { listeners.adminAddress }
 
   /// The admin socket.
   package var socketPath: String { parts.workspace.socketPath }

@@ -43,15 +43,19 @@ package final class HTTPClient {
 
   /// Sends one request and reads its whole answer; connects first when needed, and again once
   /// when a kept connection turns out closed before the first byte of the answer.
+  ///
+  /// - Parameter receive: Gets the body of a 200 piece by piece as it comes, so that it need not fit
+  ///   in memory; the response's own `body` is then empty. False ends the transfer.
   package func send(
     method: String, path: String, headers: [(name: String, value: String)] = [],
-    body: [UInt8] = []
+    body: [UInt8] = [], receive: ((ArraySlice<UInt8>) -> Bool)? = nil
   ) throws(Failure) -> Response {
     let deadline = monotonicNanoseconds() + timeout
     let request = message(method: method, path: path, headers: headers, body: body)
     if let kept = stream.take() {
       do throws(Failure) {
-        return try exchange(request, method: method, over: kept, deadline: deadline)
+        return try exchange(
+          request, method: method, over: kept, deadline: deadline, receive: receive)
       } catch {
         // A server may close an idle connection at any moment. The request was not begun when
         // not one byte has come back.
@@ -59,11 +63,13 @@ package final class HTTPClient {
       }
     }
     let fresh = try ClientStream(target, deadline: deadline)
-    return try exchange(request, method: method, over: fresh, deadline: deadline)
+    return try exchange(
+      request, method: method, over: fresh, deadline: deadline, receive: receive)
   }
 
   private func exchange(
-    _ request: [UInt8], method: String, over stream: ClientStream, deadline: UInt64
+    _ request: [UInt8], method: String, over stream: ClientStream, deadline: UInt64,
+    receive: ((ArraySlice<UInt8>) -> Bool)?
   ) throws(Failure) -> Response {
     stream.hasReceived = false
     var sendFailure: Failure?
@@ -73,7 +79,7 @@ package final class HTTPClient {
       // A server that refuses early answers first and closes then: the answer may be there.
       sendFailure = .connectionLost(reason: reason)
     }
-    var reader = ResponseReader(stream: stream, deadline: deadline)
+    var reader = ResponseReader(stream: stream, deadline: deadline, receive: receive)
     do throws(Failure) {
       let (response, isKept) = try reader.read(method: method)
       if isKept && sendFailure == nil { self.stream = stream }

@@ -39,5 +39,10 @@ package enum Migrations {
     ALTER TABLE applied_documents ADD COLUMN source_hash TEXT;
     ALTER TABLE applied_documents ADD COLUMN source_stamp TEXT;
     """,
+    """
+    CREATE TABLE admin_keys (
+      name TEXT PRIMARY KEY COLLATE NOCASE, hash BLOB NOT NULL, created_at INTEGER NOT NULL,
+      created_by TEXT NOT NULL);
+    """,
   ]
 }

@@ -1,4 +1,5 @@
 internal import Digest
+internal import Documents
 internal import HTTP
 internal import Serving
 internal import Telemetry
@@ -28,7 +29,7 @@ final class DataPlaneHandler: HTTPHandler {
     self.service = service
     self.readiness = readiness
     self.metrics = metrics
-    requestLog = RequestLog(log: log, metrics: metrics)
+    requestLog = RequestLog(log: log, metrics: metrics, deploymentLogs: service.deploymentLogs)
   }
 
   /// Route, key, size: what can be refused is refused before a byte of the body is read.
@@ -39,6 +40,8 @@ final class DataPlaneHandler: HTTPHandler {
       return admit(exchange, route, name: name, form: .score)
     case .invocations(let name):
       return admit(exchange, route, name: name, form: .invocations)
+    case .swagger(let name):
+      return admitSwagger(exchange, route, name: name)
     case .livez, .readyz, .metrics, .root:
       guard exchange.method == .get || exchange.method == .head else {
         return refuse(exchange, .methodNotAllowed(allowed: "\(route.allowedMethods)"))
@@ -204,7 +207,7 @@ final class DataPlaneHandler: HTTPHandler {
       return HTTPResponse(
         status: 200, headers: [("Content-Type", "text/plain; charset=utf-8")],
         body: .bytes(Array("Healthy".utf8)))
-    case .score, .invocations, .unknown:
+    case .score, .invocations, .swagger, .unknown:
       preconditionFailure("\(route) is not operational")
     }
   }
@@ -215,6 +218,50 @@ final class DataPlaneHandler: HTTPHandler {
       body: .bytes(Array(text.utf8)))
     if status == 503 { response.headers.append("Retry-After", "1") }
     return response
+  }
+
+  /// The endpoint's description, for those who may call it.
+  private func admitSwagger(
+    _ exchange: HTTPExchange, _ route: DataPlaneRoute, name: Range<Int>
+  ) -> HTTPAdmission {
+    guard exchange.method == .get || exchange.method == .head else {
+      return refuse(exchange, .methodNotAllowed(allowed: "\(route.allowedMethods)"))
+    }
+    guard let endpoint = endpoint(of: exchange, named: name, in: service.table) else {
+      return refuse(
+        exchange,
+        readiness.state == .starting
+          ? .notReady("the gateway is loading its models")
+          : .endpointNotFound(endpointName(of: exchange, name)))
+    }
+    guard isAuthorized(exchange, for: endpoint) else {
+      return refuse(exchange, .unauthorized, endpoint: endpoint)
+    }
+    // Azure's `?version=2` asks for Swagger 2, which is not made here.
+    guard ["", "version=3", "version=3.0"].contains(exchange.query) else {
+      return refuse(
+        exchange, .routeNotFound("\(exchange.path)?\(exchange.query); the version is 3.0"),
+        endpoint: endpoint)
+    }
+    let deployment: LiveDeployment
+    do {
+      deployment = try endpoint.describedDeployment(
+        pinned: exchange.header("azureml-model-deployment"))
+    } catch {
+      return refuse(exchange, .scoring(error), endpoint: endpoint)
+    }
+    var text = JSONWriter()
+    text.document(OpenAPIDocument(endpoint: endpoint, deployment: deployment).value)
+    var response = HTTPResponse(
+      status: 200,
+      headers: [
+        ("Content-Type", "application/json"), ("azureml-model-deployment", deployment.name),
+      ], body: .bytes(text.bytes))
+    let requestID = identifiers.next()
+    addIdentifiers(requestID, nil, to: &response)
+    exchange.context = PlainExchange(
+      requestID: requestID, clientRequestID: nil, endpointName: endpoint.name, isOperational: true, error: nil, response: response)
+    return .collect(maxBodyBytes: DataPlaneHandler.maxProbeBytes)
   }
 
   private func plain(_ exchange: HTTPExchange, _ response: HTTPResponse) -> PlainExchange {

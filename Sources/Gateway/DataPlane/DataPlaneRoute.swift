@@ -4,6 +4,8 @@ enum DataPlaneRoute: Equatable, Sendable {
   case score(endpoint: Range<Int>)
   /// `/endpoints/{ep}/invocations`; at the root the default endpoint, or the only one: nil.
   case invocations(endpoint: Range<Int>?)
+  /// `/endpoints/{ep}/swagger.json`
+  case swagger(endpoint: Range<Int>)
   case livez
   case readyz
   case metrics
@@ -34,7 +36,7 @@ enum DataPlaneRoute: Equatable, Sendable {
   var allowedMethods: StaticString {
     switch self {
     case .score, .invocations: "POST"
-    case .livez, .readyz, .metrics, .root: "GET, HEAD"
+    case .swagger, .livez, .readyz, .metrics, .root: "GET, HEAD"
     case .unknown: ""
     }
   }
@@ -47,6 +49,7 @@ enum DataPlaneRoute: Equatable, Sendable {
     let rest = path.extracting((nameEnd + 1)...)
     if isEqual(rest, "score") { return .score(endpoint: nameStart..<nameEnd) }
     if isEqual(rest, "invocations") { return .invocations(endpoint: nameStart..<nameEnd) }
+    if isEqual(rest, "swagger.json") { return .swagger(endpoint: nameStart..<nameEnd) }
     return .unknown
   }
 }

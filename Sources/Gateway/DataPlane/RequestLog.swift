@@ -6,6 +6,7 @@ internal import Telemetry
 struct RequestLog: Sendable {
   let log: Log
   let metrics: MetricRegistry
+  let deploymentLogs: DeploymentLogs
 
   func write(_ exchange: HTTPExchange, _ outcome: HTTPOutcome) {
     switch exchange.context {
@@ -33,6 +34,7 @@ struct RequestLog: Sendable {
     } else {
       count(endpoint: scoring.endpoint.name, status: status)
     }
+    if case .failure(let error)? = scoring.outcome?.result { note(error, scoring, status: status) }
     log.write(.info, "request") { line in
       append(scoring.requestID, to: &line)
       if let id = scoring.clientRequestID { line.appendLogMember("client_request_id", id) }
@@ -51,6 +53,16 @@ struct RequestLog: Sendable {
         appendError(ErrorResponse(.scoring(error)), to: &line)
       }
     }
+  }
+
+  /// A line for `get-logs` of the deployment that refused a request.
+  private func note(_ error: ScoringError, _ scoring: ScoringExchange, status: Int) {
+    guard let deployment = scoring.outcome?.deployment else { return }
+    let error = ErrorResponse(.scoring(error))
+    deploymentLogs.appendRequest(
+      endpoint: deployment.endpointName, deployment: deployment.name,
+      status == 400 || status == 499 ? .warning : .error,
+      "request \(scoring.requestID) \(status) \(error.code): \(error.message.prefix(500))")
   }
 
   private func write(_ exchange: HTTPExchange, _ plain: PlainExchange, _ outcome: HTTPOutcome) {

@@ -1,9 +1,12 @@
 internal import Documents
 internal import HTTP
+internal import Registry
 internal import Serving
 
 extension AdminHandler {
-  /// `{"documents": [{"path", "text"}], "prune", "dryRun"}`: a report of what was done.
+  /// `{"documents": [{"path", "text", "upload": {"path", "files"}}], "prune", "dryRun"}`: a report
+  /// of what was done. `upload` says where the document's package lies that was uploaded: the
+  /// artifact's path, and by name those of the files beside it.
   func apply(_ request: AdminRequest) throws(ARMError) -> HTTPResponse {
     guard request.method == .post else { throw request.notAllowed("POST") }
     let document = try request.document()
@@ -19,13 +22,31 @@ extension AdminHandler {
           throw item.fault("path", "an absolute path")
         }
         guard let text = try item.text("text") else { throw item.fault("text", "a string") }
-        documents.append(ApplyDocument(path: path, text: text))
+        var files = request.caller.isLocal ? ApplyDocument.Files.asNamed : .absent
+        if var upload = try item.body("upload") {
+          guard let artifact = try upload.text("path") else {
+            throw upload.fault("path", "a path")
+          }
+          files = .uploaded(artifact: artifact, extraFiles: try upload.texts("files"))
+        }
+        documents.append(ApplyDocument(path: path, text: text, files: files))
       }
       return (documents, try body.flag("prune") ?? false, try body.flag("dryRun") ?? false)
     }
-    let report = try armControl { () throws(ControlError) in
-      try control.apply(
-        documents, prune: prune, dryRun: dryRun, unit: .everything, by: request.actor)
+    var leases: [UploadStore.Lease] = []
+    for (index, document) in documents.enumerated() {
+      guard case .uploaded(let artifact, let extraFiles) = document.files else { continue }
+      var package = ModelRegistration(name: "", version: nil, path: artifact)
+      package.extraFiles = extraFiles
+      let lease = try packageLease(
+        on: package, field: "$.documents[\(index)].upload.path", request)
+      if let lease { leases.append(lease) }
+    }
+    let report = try withExtendedLifetime(leases) { () throws(ARMError) in
+      try armControl { () throws(ControlError) in
+        try control.apply(
+          documents, prune: prune, dryRun: dryRun, unit: .everything, by: request.actor)
+      }
     }
     return .document(
       status: 200,

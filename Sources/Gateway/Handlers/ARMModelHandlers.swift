@@ -136,8 +136,11 @@ extension AdminHandler {
       return .document(status: 200, try body(of: changed, request))
     }
     let wanted = registration
-    let (registered, created) = try armControl { () throws(ControlError) in
-      try control.registerModel(wanted, by: request.actor)
+    let lease = try packageLease(on: wanted, field: "$.properties.modelUri", request)
+    let (registered, created) = try withExtendedLifetime(lease) { () throws(ARMError) in
+      try armControl { () throws(ControlError) in
+        try control.registerModel(wanted, by: request.actor)
+      }
     }
     let current = created ? registered : try change(registered, by: document)
     return .document(status: created ? 201 : 200, try body(of: current, request))

@@ -173,6 +173,12 @@ struct Applier {
       }
       do throws(ControlError) {
         if planned.failure == nil { planned.model = try model(of: item) }
+        if !item.origin.keepsFiles, let model = planned.model,
+          case .inline? = planned.specification.model
+        {
+          // Later it could not be read again where it lies now.
+          planned.specification.model = .registered(model.reference)
+        }
       } catch {
         guard unit == .endpoint else {
           fail(item.origin.key.description, "\(item.origin.path): $.model: \(error)")

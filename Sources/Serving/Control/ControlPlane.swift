@@ -80,6 +80,9 @@ package final class ControlPlane: Sendable {
   /// True when every deployment of the workspace has finished loading or failed.
   package var isReady: Bool { snapshot.hasStarted }
 
+  /// What `get-logs` tells of each deployment.
+  package var deploymentLogs: DeploymentLogs { service.deploymentLogs }
+
   /// Ends the loading threads. At shutdown.
   package func stop() {
     loads.stop()
@@ -243,9 +246,10 @@ package final class ControlPlane: Sendable {
 
   func inBackground(_ job: @escaping @Sendable () -> Void) { loads.submit(job) }
 
-  /// Forgets what was counted of deployments that are gone.
+  /// Forgets what was counted and noted of deployments that are gone.
   func forgetMetrics(of specifications: [DeploymentSpecification]) {
     for specification in specifications {
+      deploymentLogs.forget(DeploymentKey(specification))
       metrics.remove(labels: [
         (name: "endpoint", value: specification.endpointName),
         (name: "deployment", value: specification.name),

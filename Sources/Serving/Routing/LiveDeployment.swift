@@ -17,6 +17,8 @@ package final class LiveDeployment: Sendable {
   package let metrics: DeploymentMetrics
   /// What every log line of a request to it says.
   package let logMembers: LogMembers
+  /// The package's sample request, an example for callers; nil when there is none, or a long one.
+  package let sampleRequest: [UInt8]?
 
   let scorer: Scorer
   let scratches: ScratchPool
@@ -60,19 +62,23 @@ package final class LiveDeployment: Sendable {
       throw DeploymentFailure(
         code: "BadArgument", message: "model \(version.name):\(version.version): \(error)")
     }
+    let sample = try WarmUp.Sample(package: package)
     let cost = try WarmUp.run(
-      Scorer(model), sample: try WarmUp.Sample(package: package),
+      Scorer(model), sample: sample,
       tolerance: try AnswerTolerance(format: model.format, properties: version.properties))
     self.init(
       specification, generation: generation, modelName: version.name,
-      modelVersion: version.version, model: model, metrics: metrics, cost: cost)
+      modelVersion: version.version, model: model, metrics: metrics, cost: cost,
+      sampleRequest: sample.request)
   }
 
   /// Puts a loaded model in force whose cost is known.
   init(
     _ specification: DeploymentSpecification, generation: Int64, modelName: String,
-    modelVersion: String, model: LoadedModel, metrics: MetricRegistry, cost: CostEstimate
+    modelVersion: String, model: LoadedModel, metrics: MetricRegistry, cost: CostEstimate,
+    sampleRequest: [UInt8]? = nil
   ) {
+    self.sampleRequest = sampleRequest.flatMap { $0.count <= Self.maxSampleBytes ? $0 : nil }
     scorer = Scorer(model)
     scratches = ScratchPool(executor: model.executor)
     self.cost = cost
@@ -98,6 +104,19 @@ package final class LiveDeployment: Sendable {
         by: max(specification.instanceCount, 1))
       return overflows ? Int.max : product
     }
+  }
+
+  /// An example is for people to read.
+  private static let maxSampleBytes = 64 << 10
+
+  /// For `get-logs`: what was loaded, and what warming up has shown.
+  var readySentence: String {
+    var text = "ready: generation \(generation), model \(modelName):\(modelVersion) "
+    text += "(\(model.executor.summary)); warmed up"
+    if let nanoseconds = cost.nanoseconds {
+      text += ": a body of \(cost.bodyByteCount) bytes takes \(nanoseconds / 1000) µs"
+    }
+    return text
   }
 
   /// Requests taken and not yet answered.

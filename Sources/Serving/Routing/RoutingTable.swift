@@ -107,6 +107,25 @@ package final class EndpointRoute: Sendable {
     return last.deployment
   }
 
+  /// The deployment that the endpoint is described by: the one that the caller names, else the one
+  /// with the most traffic, else the first that is ready. Takes no draw.
+  package func describedDeployment(
+    pinned: String?
+  ) throws(ScoringError) -> LiveDeployment {
+    if let pinned { return try deployment(named: pinned) }
+    var best: (deployment: LiveDeployment, percent: Int)?
+    for (name, percent) in split.weights {
+      guard let deployment = deployments[name], percent > best?.percent ?? 0 else { continue }
+      best = (deployment, percent)
+    }
+    if let best { return best.deployment }
+    if let first = deployments.min(by: { $0.key < $1.key }) { return first.value }
+    guard let waiting = unavailable.min(by: { $0.key < $1.key }) else {
+      throw .noTraffic(endpoint: name)
+    }
+    throw .deploymentUnavailable(endpoint: name, name: waiting.key, reason: waiting.value)
+  }
+
   private func deployment(named pinned: String) throws(ScoringError) -> LiveDeployment {
     let key = pinned.lowercased()
     if let deployment = deployments[key] { return deployment }

@@ -3,6 +3,8 @@ package import Telemetry
 
 /// The one door of the data plane.
 package final class ScoringService: Sendable {
+  /// What `get-logs` tells of each deployment.
+  package let deploymentLogs = DeploymentLogs()
   private let current = Mutex(RoutingTable(endpoints: []))
   private let draws: TrafficDraws
   private let queue: ExecutionQueue

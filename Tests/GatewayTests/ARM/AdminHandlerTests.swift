@@ -57,7 +57,9 @@ import Testing
       server = try HTTPServer(
         HTTPServerConfiguration(address: .unix(path: folder + "/swerve.sock")),
         handler: AdminHandler(
-          control: control, registry: registry, status: { ["version": "test"] },
+          control: control, registry: registry, adminKeys: try AdminKeys(database: database),
+          uploads: try UploadStore(folder: folder + "/uploads", maxBytes: 1 << 20),
+          status: { ["version": "test"] },
           scoringAddress: { "http://127.0.0.1:1" }, log: log))
       client = HTTPClient(.unix(path: folder + "/swerve.sock"))
     }

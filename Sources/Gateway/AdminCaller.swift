@@ -1,0 +1,74 @@
+internal import HTTP
+internal import Serving
+
+/// Who sends an admin request, for the audit and for what they may: the `context` of its exchange.
+final class AdminCaller: Sendable {
+  enum Proof: Sendable, Equatable {
+    /// Opened the workspace's socket, whose mode is 0600: the owner, on this machine.
+    case socket(userID: UInt32)
+    /// Sent this admin key over TCP.
+    case key(name: String)
+  }
+
+  let proof: Proof
+  let peer: String
+
+  /// nil for somebody who has proven nothing.
+  init?(_ exchange: HTTPExchange, keys: AdminKeys) {
+    peer = exchange.peer
+    if let userID = exchange.peerUserID {
+      proof = .socket(userID: userID)
+    } else if let offered = bearerToken(exchange), let name = keys.name(of: offered) {
+      proof = .key(name: name)
+    } else {
+      return nil
+    }
+  }
+
+  /// On this machine, with the right to name any of its files.
+  var isLocal: Bool {
+    switch proof {
+    case .socket: true
+    case .key: false
+    }
+  }
+
+  /// For the log: the peer stands in a field of its own there.
+  var name: String {
+    switch proof {
+    case .socket(let userID): "uid \(userID)"
+    case .key(let name): "admin key \(name)"
+    }
+  }
+
+  /// For the database's audit.
+  var actor: Actor { Actor(name: isLocal ? name : "\(name) from \(peer)") }
+}
+
+/// What stands behind `Authorization: Bearer`; nil when there is none.
+func bearerToken(_ exchange: HTTPExchange) -> Substring.UTF8View? {
+  guard let header = exchange.header("authorization") else { return nil }
+  let scheme = header.utf8.prefix(bearer.count)
+  guard scheme.count == bearer.count, zip(scheme, bearer).allSatisfy({ $0 | 0x20 == $1 | 0x20 })
+  else { return nil }
+  return header.utf8.dropFirst(bearer.count)
+}
+
+private let bearer = Array("bearer ".utf8)
+
+/// `0.0.0.0` and `::` say where scoring listens and are no place to call: a caller from another
+/// machine is told the host that he reached the admin API by.
+///
+/// - Parameters:
+///   - address: `https://0.0.0.0:8443`.
+///   - host: The request's `Host`, with or without a port.
+func callableAddress(_ address: String, host: String?) -> String {
+  for wildcard in ["://0.0.0.0:", "://[::]:"] {
+    guard let range = address.firstRange(of: wildcard), let host, !host.isEmpty else { continue }
+    var name = host[...]
+    // An IPv6 address has colons of its own, inside brackets.
+    if let colon = host.lastIndex(of: ":"), !host[colon...].contains("]") { name = host[..<colon] }
+    return address[..<range.lowerBound] + "://" + name + ":" + address[range.upperBound...]
+  }
+  return address
+}
