@@ -140,20 +140,28 @@ package struct Tensor: Sendable {
     self.shape = shape
   }
 
-  /// Copies `count` elements of `source`, which is of the same type and no string tensor, to
-  /// `target` and the places after it. `ElementWriter` has checked every index.
+  /// Copies `rows` runs of `count` elements of `source`, which is of the same type and no string
+  /// tensor, to `target` and the places after it. `ElementWriter` has checked every index.
   mutating func copyElements(
-    from source: borrowing Tensor, start: Int, stride: Int, count: Int, to target: Int
+    from source: borrowing Tensor, start: Int, rows: Int = 1, rowStride: Int = 0, stride: Int,
+    count: Int, to target: Int
   ) {
     makeUnique()
     guard let from = unsafe source.address, let to = unsafe address else { return }
-    switch elementType.byteSize {
-    case let size where stride == 1:
-      unsafe (to + target * size).copyMemory(from: from + start * size, byteCount: count * size)
-    case 1: unsafe Self.copy(UInt8.self, from, start, stride, count, to, target)
-    case 2: unsafe Self.copy(UInt16.self, from, start, stride, count, to, target)
-    case 4: unsafe Self.copy(UInt32.self, from, start, stride, count, to, target)
-    default: unsafe Self.copy(UInt64.self, from, start, stride, count, to, target)
+    let size = elementType.byteSize
+    for row in 0..<rows {
+      let first = start + row * rowStride
+      let place = target + row * count
+      if stride == 1 {
+        unsafe (to + place * size).copyMemory(from: from + first * size, byteCount: count * size)
+        continue
+      }
+      switch size {
+      case 1: unsafe Self.copy(UInt8.self, from, first, stride, count, to, place)
+      case 2: unsafe Self.copy(UInt16.self, from, first, stride, count, to, place)
+      case 4: unsafe Self.copy(UInt32.self, from, first, stride, count, to, place)
+      default: unsafe Self.copy(UInt64.self, from, first, stride, count, to, place)
+      }
     }
   }
 

@@ -29,7 +29,9 @@ struct OperatorDefinition: Sendable {
 /// Every operator that is run, by domain and name: the support matrix.
 enum OperatorTable {
   static let definitions: [OperatorDefinition] =
-    elementwise + matrixProducts + normalizing + shaping + casting + reducing + linearModels
+    arithmetic + unaryFunctions + parametricActivations + comparisons + bitwise
+    + matrixProducts + normalizing + shaping + moving + generating + selecting + casting + reducing
+    + linearModels
     + preprocessing
 
   private static let byName: [String: OperatorDefinition] = Dictionary(
