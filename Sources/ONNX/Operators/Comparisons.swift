@@ -125,7 +125,7 @@ struct Where: Operator {
       let left = yes.strings
       let right = no.strings
       var text = ByteStrings()
-      walk.forEach { c, i, j in text.append(answers[c] != 0 ? left[i] : right[j]) }
+      walk.visit { c, i, j in text.append(answers[c] != 0 ? left[i] : right[j]) }
       scratch.give(0, Tensor(strings: text, shape: shape))
       return
     }
@@ -155,7 +155,7 @@ struct Where: Operator {
     let right = no.values(as: Element.self)
     var target = output.mutableValues(as: Element.self)
     var place = 0
-    walk.forEach { c, i, j in
+    walk.visit { c, i, j in
       target[place] = answers[c] != 0 ? left[i] : right[j]
       place += 1
     }
@@ -168,7 +168,7 @@ struct ThreeWayWalk {
   let strides: [[Int]]
 
   @inline(__always)
-  func forEach(_ body: (Int, Int, Int) -> Void) {
+  func visit(_ body: (Int, Int, Int) -> Void) {
     if shape.elementCount == 0 { return }
     if shape.rank == 0 { return body(0, 0, 0) }
     let last = shape.rank - 1

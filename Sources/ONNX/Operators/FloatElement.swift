@@ -5,7 +5,7 @@ import Tensors
 #endif
 
 /// Floating point with the C library's functions: the same bits whatever the vector width.
-protocol FloatElement: NumberElement, ProductElement {
+protocol FloatElement: NumberElement, ProductElement, BinaryFloatingPoint {
   static func exp(_ x: Self) -> Self
   static func expm1(_ x: Self) -> Self
   static func log(_ x: Self) -> Self

@@ -28,11 +28,29 @@ struct OperatorDefinition: Sendable {
 
 /// Every operator that is run, by domain and name: the support matrix.
 enum OperatorTable {
-  static let definitions: [OperatorDefinition] =
-    arithmetic + unaryFunctions + parametricActivations + comparisons + bitwise
-    + matrixProducts + normalizing + shaping + moving + generating + selecting + casting + reducing
-    + linearModels
-    + preprocessing
+  static let definitions: [OperatorDefinition] = [
+    arithmetic,
+    unaryFunctions,
+    parametricActivations,
+    comparisons,
+    bitwise,
+    matrixProducts,
+    convolving,
+    pooling,
+    clipping,
+    padding,
+    normalizing,
+    batchNormalizing,
+    layerNormalizing,
+    shaping,
+    moving,
+    generating,
+    selecting,
+    casting,
+    reducing,
+    linearModels,
+    preprocessing,
+  ].flatMap { $0 }
 
   private static let byName: [String: OperatorDefinition] = Dictionary(
     uniqueKeysWithValues: definitions.map { ("\($0.domain):\($0.name)", $0) })
