@@ -10,13 +10,10 @@ extension OperatorTable {
     [
       ("Add", Arithmetic.add), ("Sub", .subtract), ("Mul", .multiply), ("Div", .divide),
     ].map { name, kind in
-      OperatorDefinition(name, [7, 13, 14], numbers, maxInputs: 2) {
-        context throws(ModelFormatError) in
+      OperatorDefinition(
+        name, [7, 13, 14], numbers, others: [.same], minInputs: 2, maxInputs: 2
+      ) { context throws(ModelFormatError) in
         let type = try context.type(0)
-        guard try context.type(1) == type else {
-          throw context.malformed(
-            "its inputs are \(type.name) and \(try context.type(1).name)")
-        }
         return BuiltOperator(arithmetic(kind, type), type)
       }
     }
