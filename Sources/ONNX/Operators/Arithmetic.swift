@@ -6,9 +6,10 @@ extension OperatorTable {
     ([
       ("Add", Arithmetic.add), ("Sub", .subtract), ("Mul", .multiply), ("Div", .divide),
     ] as [(String, Arithmetic)]).map { name, kind in
-      OperatorDefinition(name, [7, 13, 14], numbers, maxInputs: 2) {
-        context throws(ModelFormatError) in
-        let type = try sameTypes(context)
+      OperatorDefinition(
+        name, [7, 13, 14], numbers, others: [.same], minInputs: 2, maxInputs: 2
+      ) { context throws(ModelFormatError) in
+        let type = try context.type(0)
         return BuiltOperator(ArithmeticOperator(kind: kind, type: type), type)
       }
     }
@@ -16,42 +17,32 @@ extension OperatorTable {
       ("Sum", [8, 13], Folding.sum, floats), ("Mean", [8, 13], .mean, floats),
       ("Max", [8, 12, 13], .largest, numbers), ("Min", [8, 12, 13], .smallest, numbers),
     ] as [(String, [Int], Folding, Set<ElementType>)]).map { name, versions, kind, types in
-      OperatorDefinition(name, versions, types, maxInputs: .max) {
+      OperatorDefinition(name, versions, types, others: [.same], maxInputs: .max) {
         context throws(ModelFormatError) in
-        guard !context.inputTypes.isEmpty else { throw context.malformed("it has no inputs") }
-        let type = try sameTypes(context)
+        let type = try context.type(0)
         return BuiltOperator(FoldingOperator(kind: kind, type: type), type)
       }
     }
     + [
-      OperatorDefinition("Mod", [10, 13, 28], numbers, maxInputs: 2) {
+      OperatorDefinition("Mod", [10, 13, 28], numbers, others: [.same], minInputs: 2, maxInputs: 2)
+      {
         context throws(ModelFormatError) in
-        let type = try sameTypes(context)
+        let type = try context.type(0)
         let followsDividend = try context.integer("fmod") ?? 0 != 0
         guard followsDividend || !floats.contains(type) else {
           throw context.unsupported("\(type.name) needs fmod=1")
         }
         return BuiltOperator(Modulo(followsDividend: followsDividend, type: type), type)
       },
-      OperatorDefinition("Pow", [7, 12, 13, 15], numbers, maxInputs: 2) {
+      OperatorDefinition(
+        "Pow", [7, 12, 13, 15], numbers, others: [.one(of: numbers)], minInputs: 2, maxInputs: 2
+      ) {
         context throws(ModelFormatError) in
         let type = try context.type(0)
         let exponent = try context.type(1)
-        guard numbers.contains(exponent) else {
-          throw context.unsupported("an exponent of \(exponent.name) is not run")
-        }
         return BuiltOperator(Power(type: type, exponentType: exponent), type)
       },
     ]
-
-  /// The one type of all inputs that are there.
-  static func sameTypes(_ context: NodeContext) throws(ModelFormatError) -> ElementType {
-    let type = try context.type(0)
-    for case let other? in context.inputTypes where other != type {
-      throw context.malformed("its inputs are \(type.name) and \(other.name)")
-    }
-    return type
-  }
 }
 
 enum Arithmetic: Sendable { case add, subtract, multiply, divide }
@@ -112,12 +103,14 @@ enum Folding: Sendable { case sum, mean, largest, smallest }
 struct FoldingOperator: NumberOperator {
   let kind: Folding
   let type: ElementType
+  /// The result of one input is that input.
+  var sharesInput: Bool { true }
 
   func run<Element: NumberElement>(
     _ scratch: ONNXScratch, as _: Element.Type
   ) throws(OperatorError) {
     var result = try scratch.input(0)
-    let count = scratch.step.inputs.count
+    let count = scratch.inputCount
     for index in 1..<max(count, 1) {
       let other = try scratch.input(index)
       let plan = try Broadcast(result.shape, other.shape)

@@ -3,10 +3,11 @@ import Tensors
 
 extension OperatorTable {
   static let batchNormalizing: [OperatorDefinition] = [
-    OperatorDefinition("BatchNormalization", [7, 9, 14, 15], floats, maxInputs: 5) {
+    OperatorDefinition(
+      "BatchNormalization", [7, 9, 14, 15], floats, others: [.same], minInputs: 5, maxInputs: 5
+    ) {
       context throws(ModelFormatError) in
-      let type = try sameTypes(context)
-      guard context.has(4) else { throw context.malformed("it takes five inputs") }
+      let type = try context.type(0)
       let epsilon = try context.float("epsilon") ?? 1e-5
       _ = try context.float("momentum")
       if context.version >= 14, try context.integer("training_mode") ?? 0 != 0 {

@@ -6,8 +6,9 @@ extension OperatorTable {
     ([
       ("BitwiseAnd", Bitwise.and), ("BitwiseOr", .or), ("BitwiseXor", .xor),
     ] as [(String, Bitwise)]).map { name, kind in
-      OperatorDefinition(name, [18], integers, maxInputs: 2) { context throws(ModelFormatError) in
-        let type = try sameTypes(context)
+      OperatorDefinition(name, [18], integers, others: [.same], minInputs: 2, maxInputs: 2) {
+        context throws(ModelFormatError) in
+        let type = try context.type(0)
         return BuiltOperator(BitwiseOperator(kind: kind, type: type), type)
       }
     }
@@ -16,9 +17,11 @@ extension OperatorTable {
         let type = try context.type(0)
         return BuiltOperator(BitwiseOperator(kind: .not, type: type), type)
       },
-      OperatorDefinition("BitShift", [11, 28], integers, maxInputs: 2) {
+      OperatorDefinition(
+        "BitShift", [11, 28], integers, others: [.same], minInputs: 2, maxInputs: 2
+      ) {
         context throws(ModelFormatError) in
-        let type = try sameTypes(context)
+        let type = try context.type(0)
         guard let direction = try context.string("direction"),
           ["LEFT", "RIGHT"].contains(direction)
         else { throw context.malformed("its direction is neither LEFT nor RIGHT") }

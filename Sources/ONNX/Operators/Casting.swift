@@ -13,7 +13,9 @@ extension OperatorTable {
       }
       return try cast(&context, to: type)
     },
-    OperatorDefinition("CastLike", [15, 19, 21, 23, 24, 25], all, maxInputs: 2) {
+    OperatorDefinition(
+      "CastLike", [15, 19, 21, 23, 24, 25], all, others: [.any], minInputs: 2, maxInputs: 2
+    ) {
       context throws(ModelFormatError) in
       let type = try context.type(1)
       return try cast(&context, to: type)

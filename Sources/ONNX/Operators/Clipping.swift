@@ -3,9 +3,9 @@ import Tensors
 
 extension OperatorTable {
   static let clipping: [OperatorDefinition] = [
-    OperatorDefinition("Clip", [6, 11, 12, 13], numbers, maxInputs: 3) {
+    OperatorDefinition("Clip", [6, 11, 12, 13], numbers, others: [.same], maxInputs: 3) {
       context throws(ModelFormatError) in
-      let type = try sameTypes(context)
+      let type = try context.type(0)
       guard context.version < 11 else {
         return BuiltOperator(Clip(limits: nil, type: type), type)
       }
@@ -17,7 +17,10 @@ extension OperatorTable {
       guard low <= high else { throw context.malformed("min is \(low) and max \(high)") }
       return BuiltOperator(Clip(limits: (low, high), type: type), type)
     },
-    OperatorDefinition("Dropout", [7, 10, 12, 13, 22], floats, maxInputs: 3) {
+    OperatorDefinition(
+      "Dropout", [7, 10, 12, 13, 22], floats, others: [.one(of: floats), .one(of: [.bool])],
+      maxInputs: 3
+    ) {
       context throws(ModelFormatError) in
       let type = try context.type(0)
       if context.version >= 12 {
@@ -79,11 +82,12 @@ struct Clip: NumberOperator {
 struct Dropout: Operator {
   let maskType: ElementType
   let maskValue: UInt8
+  var sharesInput: Bool { true }
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
     scratch.give(0, input)
-    guard scratch.step.outputs.count > 1, scratch.step.outputs[1] != nil else { return }
+    guard scratch.wants(output: 1) else { return }
     if maskType == .bool {
       var mask = try scratch.memory(1, input.shape)
       do {

@@ -9,25 +9,25 @@ extension OperatorTable {
       ("LessOrEqual", [12, 16], .lessOrEqual, numbers),
       ("GreaterOrEqual", [12, 16], .greaterOrEqual, numbers),
     ] as [(String, [Int], Comparison, Set<ElementType>)]).map { name, versions, kind, types in
-      OperatorDefinition(name, versions, types, maxInputs: 2) {
+      OperatorDefinition(name, versions, types, others: [.same], minInputs: 2, maxInputs: 2) {
         context throws(ModelFormatError) in
-        let type = try sameTypes(context)
+        let type = try context.type(0)
         return type == .string
           ? BuiltOperator(EqualStrings(), .bool)
           : BuiltOperator(ComparisonOperator(kind: kind, type: type), .bool)
       }
     }
     + ([("And", Logic.and), ("Or", .or), ("Xor", .xor)] as [(String, Logic)]).map { name, kind in
-      OperatorDefinition(name, [7], [.bool], maxInputs: 2) { context throws(ModelFormatError) in
-        _ = try sameTypes(context)
-        return BuiltOperator(LogicOperator(kind: kind), .bool)
+      OperatorDefinition(name, [7], [.bool], others: [.same], minInputs: 2, maxInputs: 2) {
+        _ throws(ModelFormatError) in
+        BuiltOperator(LogicOperator(kind: kind), .bool)
       }
     }
     + [
       OperatorDefinition("Not", [1], [.bool]) { _ throws(ModelFormatError) in
         BuiltOperator(Not(), .bool)
       },
-      OperatorDefinition("Where", [9, 16], [.bool], maxInputs: 3) {
+      OperatorDefinition("Where", [9, 16], [.bool], others: [.any], minInputs: 3, maxInputs: 3) {
         context throws(ModelFormatError) in
         let type = try context.type(1)
         guard try context.type(2) == type else {

@@ -3,10 +3,9 @@ import Tensors
 
 extension OperatorTable {
   static let convolving: [OperatorDefinition] = [
-    OperatorDefinition("Conv", [1, 11, 22], floats, maxInputs: 3) {
+    OperatorDefinition("Conv", [1, 11, 22], floats, others: [.same], minInputs: 2, maxInputs: 3) {
       context throws(ModelFormatError) in
-      let type = try sameTypes(context)
-      guard context.has(1) else { throw context.malformed("it has no weights") }
+      let type = try context.type(0)
       let window = try WindowAttributes(&context)
       let groups = try context.integer("group") ?? 1
       guard groups > 0 else { throw context.malformed("group is \(groups)") }

@@ -11,11 +11,14 @@ extension OperatorTable {
       }
       return BuiltOperator(ConstantOfShape(value: value), value.elementType)
     },
-    OperatorDefinition("Range", [11, 27], floats.union([.int16, .int32, .int64]), maxInputs: 3) {
+    OperatorDefinition(
+      "Range", [11, 27], floats.union([.int16, .int32, .int64]), others: [.same], minInputs: 3,
+      maxInputs: 3
+    ) {
       context throws(ModelFormatError) in
       // It says in which type half floats are summed, and those are not run.
       if context.version >= 27 { _ = try context.integer("stash_type") }
-      let type = try sameTypes(context)
+      let type = try context.type(0)
       return BuiltOperator(RangeOperator(type: type), type)
     },
   ]

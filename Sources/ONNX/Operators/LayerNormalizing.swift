@@ -3,9 +3,11 @@ import Tensors
 
 extension OperatorTable {
   static let layerNormalizing: [OperatorDefinition] = [
-    OperatorDefinition("LayerNormalization", [17], floats, maxInputs: 3) {
+    OperatorDefinition(
+      "LayerNormalization", [17], floats, others: [.same], minInputs: 2, maxInputs: 3
+    ) {
       context throws(ModelFormatError) in
-      let type = try sameTypes(context)
+      let type = try context.type(0)
       let operation = LayerNormalization(
         axis: try context.integer("axis") ?? -1, epsilon: try context.float("epsilon") ?? 1e-5,
         subtractsMean: true, type: type)
@@ -15,26 +17,32 @@ extension OperatorTable {
       }
       return BuiltOperator(operation, type, .float32, .float32)
     },
-    OperatorDefinition("RMSNormalization", [23], floats, maxInputs: 2) {
+    OperatorDefinition(
+      "RMSNormalization", [23], floats, others: [.same], minInputs: 2, maxInputs: 2
+    ) {
       context throws(ModelFormatError) in
-      let type = try sameTypes(context)
+      let type = try context.type(0)
       let operation = LayerNormalization(
         axis: try context.integer("axis") ?? -1, epsilon: try context.float("epsilon") ?? 1e-5,
         subtractsMean: false, type: type)
       try refuseOtherStash(&context)
       return BuiltOperator(operation, type)
     },
-    OperatorDefinition("InstanceNormalization", [6, 22], floats, maxInputs: 3) {
+    OperatorDefinition(
+      "InstanceNormalization", [6, 22], floats, others: [.same], minInputs: 3, maxInputs: 3
+    ) {
       context throws(ModelFormatError) in
-      let type = try sameTypes(context)
+      let type = try context.type(0)
       return BuiltOperator(
         GroupNormalization(
           groups: nil, epsilon: try context.float("epsilon") ?? 1e-5, scalesGroups: false,
           type: type), type)
     },
-    OperatorDefinition("GroupNormalization", [18, 21], floats, maxInputs: 3) {
+    OperatorDefinition(
+      "GroupNormalization", [18, 21], floats, others: [.same], minInputs: 3, maxInputs: 3
+    ) {
       context throws(ModelFormatError) in
-      let type = try sameTypes(context)
+      let type = try context.type(0)
       guard let groups = try context.integer("num_groups"), groups > 0 else {
         throw context.malformed("it has no usable num_groups")
       }
@@ -117,8 +125,8 @@ struct LayerNormalization: FloatOperator {
     scratch.give(0, output)
     let reduced = try checkedShape(
       Array(dimensions[..<axis]) + [Int](repeating: 1, count: dimensions.count - axis))
-    if scratch.step.outputs.count > 1 { scratch.give(1, Tensor(means, shape: reduced)) }
-    if scratch.step.outputs.count > 2 { scratch.give(2, Tensor(inverses, shape: reduced)) }
+    if scratch.wants(output: 1) { scratch.give(1, Tensor(means, shape: reduced)) }
+    if scratch.wants(output: 2) { scratch.give(2, Tensor(inverses, shape: reduced)) }
   }
 
   private func addOffset<Element: FloatElement>(

@@ -4,19 +4,16 @@ import Tensors
 extension OperatorTable {
   static let matrixProducts: [OperatorDefinition] = [
     OperatorDefinition(
-      "MatMul", [1, 9, 13], floats.union([.int32, .int64, .uint32, .uint64]), maxInputs: 2
+      "MatMul", [1, 9, 13], floats.union([.int32, .int64, .uint32, .uint64]),
+      others: [.same], minInputs: 2, maxInputs: 2
     ) { context throws(ModelFormatError) in
-      let type = try sameTypes(context)
+      let type = try context.type(0)
       return BuiltOperator(MatMul(type: type), type)
     },
-    OperatorDefinition("Gemm", [7, 9, 11, 13], floats, maxInputs: 3) {
+    OperatorDefinition("Gemm", [7, 9, 11, 13], floats, others: [.same], minInputs: 2, maxInputs: 3)
+    {
       context throws(ModelFormatError) in
       let type = try context.type(0)
-      for input in 1..<3 where input == 1 || context.has(input) {
-        guard try context.type(input) == type else {
-          throw context.malformed("its inputs differ in type")
-        }
-      }
       let alpha = try context.float("alpha") ?? 1
       let beta = try context.float("beta") ?? 1
       let transposesLeft = try context.integer("transA") ?? 0 != 0

@@ -7,22 +7,18 @@ extension OperatorTable {
       context throws(ModelFormatError) in
       BuiltOperator(Transpose(order: try context.integers("perm")), try context.type(0))
     },
-    OperatorDefinition("Concat", [4, 11, 13], all, maxInputs: .max) {
+    OperatorDefinition("Concat", [4, 11, 13], all, others: [.same], maxInputs: .max) {
       context throws(ModelFormatError) in
       guard let axis = try context.integer("axis") else {
         throw context.malformed("it has no axis")
       }
-      let type = try context.type(0)
-      for input in context.inputTypes where input != type {
-        throw context.malformed("its inputs differ in type")
-      }
-      return BuiltOperator(Concat(axis: axis), type)
+      return BuiltOperator(Concat(axis: axis), try context.type(0))
     },
-    OperatorDefinition("Gather", [1, 11, 13], all, maxInputs: 2) {
+    OperatorDefinition("Gather", [1, 11, 13], all, others: [.index], minInputs: 2, maxInputs: 2) {
       context throws(ModelFormatError) in
       BuiltOperator(Gather(axis: try context.integer("axis") ?? 0), try context.type(0))
     },
-    OperatorDefinition("Slice", [1, 10, 11, 13], all, maxInputs: 5) {
+    OperatorDefinition("Slice", [1, 10, 11, 13], all, others: [.index], maxInputs: 5) {
       context throws(ModelFormatError) in
       let operation =
         context.version < 10
@@ -32,13 +28,15 @@ extension OperatorTable {
         : Slice(starts: nil, ends: nil, axes: nil, isFixed: false)
       return BuiltOperator(operation, try context.type(0))
     },
-    OperatorDefinition("Expand", [8, 13], all, maxInputs: 2) { context throws(ModelFormatError) in
+    OperatorDefinition("Expand", [8, 13], all, others: [.int64], minInputs: 2, maxInputs: 2) {
+      context throws(ModelFormatError) in
       BuiltOperator(Expand(), try context.type(0))
     },
-    OperatorDefinition("Tile", [6, 13], all, maxInputs: 2) { context throws(ModelFormatError) in
+    OperatorDefinition("Tile", [6, 13], all, others: [.int64], minInputs: 2, maxInputs: 2) {
+      context throws(ModelFormatError) in
       BuiltOperator(Tile(), try context.type(0))
     },
-    OperatorDefinition("Split", [2, 11, 13, 18], all, maxInputs: 2) {
+    OperatorDefinition("Split", [2, 11, 13, 18], all, others: [.int64], maxInputs: 2) {
       context throws(ModelFormatError) in
       let type = try context.type(0)
       let count = context.node.outputs.count
@@ -131,7 +129,7 @@ struct Concat: Operator {
     let axis = try checkedAxis(axis, rank: first.rank)
     var parts: [Tensor] = []
     var size = 0
-    for index in scratch.step.inputs.indices {
+    for index in 0..<scratch.inputCount {
       let part = try scratch.input(index)
       guard part.shape.rank == first.rank,
         (0..<first.rank).allSatisfy({ $0 == axis || part.shape[$0] == first[$0] })

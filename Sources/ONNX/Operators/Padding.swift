@@ -3,7 +3,9 @@ import Tensors
 
 extension OperatorTable {
   static let padding: [OperatorDefinition] = [
-    OperatorDefinition("Pad", [2, 11, 13, 18, 19, 21, 23, 24, 25], all, maxInputs: 4) {
+    OperatorDefinition(
+      "Pad", [2, 11, 13, 18, 19, 21, 23, 24, 25], all, others: [.int64, .same, .index], maxInputs: 4
+    ) {
       context throws(ModelFormatError) in
       let type = try context.type(0)
       let mode: Pad.Mode
@@ -15,9 +17,6 @@ extension OperatorTable {
       case let other: throw context.malformed("mode is '\(other)'")
       }
       guard context.version < 11 else {
-        if context.has(2), try context.type(2) != type {
-          throw context.malformed("its value is no \(type.name)")
-        }
         return BuiltOperator(Pad(mode: mode, pads: nil, value: nil), type)
       }
       guard floats.contains(type), let pads = try context.integers("pads") else {

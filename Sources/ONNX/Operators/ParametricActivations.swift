@@ -45,9 +45,10 @@ extension OperatorTable {
           ParametricActivationOperator(
             kind: form == "none" ? .gelu : .geluByTanh, alpha: 0, beta: 0, type: type), type)
       },
-      OperatorDefinition("PRelu", [7, 9, 16], numbers, maxInputs: 2) {
+      OperatorDefinition("PRelu", [7, 9, 16], numbers, others: [.same], minInputs: 2, maxInputs: 2)
+      {
         context throws(ModelFormatError) in
-        let type = try sameTypes(context)
+        let type = try context.type(0)
         return BuiltOperator(PRelu(type: type), type)
       },
       OperatorDefinition("Shrink", [9], numbers) { context throws(ModelFormatError) in

@@ -105,7 +105,7 @@ struct MaxPool: NumberOperator {
     let input = try scratch.input(0)
     let shape = try PoolShape(input.shape, window)
     var output = try scratch.memory(0, shape.output)
-    let wantsPlaces = scratch.step.outputs.count > 1 && scratch.step.outputs[1] != nil
+    let wantsPlaces = scratch.wants(output: 1)
     var places = try scratch.memory(1, wantsPlaces ? shape.output : Shape(0))
     do {
       let source = input.values(as: Element.self)

@@ -15,7 +15,7 @@ extension OperatorTable {
       ("ReduceLogSum", [1, 11, 13, 18, 28], .logSum, reducible),
       ("ReduceLogSumExp", [1, 11, 13, 18, 28], .logSumExp, floats),
     ] as [(String, [Int], Reduction, Set<ElementType>)]).map { name, versions, kind, types in
-      OperatorDefinition(name, versions, types, maxInputs: 2) {
+      OperatorDefinition(name, versions, types, others: [.int64], maxInputs: 2) {
         context throws(ModelFormatError) in
         let type = try context.type(0)
         let takesInput = context.version >= (name == "ReduceSum" ? 13 : 18)

@@ -3,7 +3,7 @@ import Tensors
 
 extension OperatorTable {
   static let selecting: [OperatorDefinition] = [
-    OperatorDefinition("TopK", [1, 10, 11, 24], numbers, maxInputs: 2) {
+    OperatorDefinition("TopK", [1, 10, 11, 24], numbers, others: [.int64], maxInputs: 2) {
       context throws(ModelFormatError) in
       let type = try context.type(0)
       var count: Int?

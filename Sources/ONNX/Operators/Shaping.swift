@@ -7,7 +7,9 @@ extension OperatorTable {
       context throws(ModelFormatError) in
       BuiltOperator(Reshaping { shape, _ in shape }, try context.type(0))
     },
-    OperatorDefinition("Reshape", [5, 13, 14, 19, 21, 23, 24, 25], all, maxInputs: 2) {
+    OperatorDefinition(
+      "Reshape", [5, 13, 14, 19, 21, 23, 24, 25], all, others: [.int64], minInputs: 2, maxInputs: 2
+    ) {
       context throws(ModelFormatError) in
       let keepsZero = context.version >= 14 ? try context.integer("allowzero") ?? 0 != 0 : false
       return BuiltOperator(
@@ -27,7 +29,8 @@ extension OperatorTable {
           return try checkedShape([outer, inner])
         }, try context.type(0))
     },
-    OperatorDefinition("Squeeze", [1, 11, 13, 21, 23, 24, 25], all, maxInputs: 2) {
+    OperatorDefinition("Squeeze", [1, 11, 13, 21, 23, 24, 25], all, others: [.int64], maxInputs: 2)
+    {
       context throws(ModelFormatError) in
       let fixed = context.version < 13 ? try context.integers("axes") : nil
       return BuiltOperator(
@@ -50,7 +53,9 @@ extension OperatorTable {
             (0..<shape.rank).filter { !dropped.contains($0) }.map { shape[$0] })
         }, try context.type(0))
     },
-    OperatorDefinition("Unsqueeze", [1, 11, 13, 21, 23, 24, 25], all, maxInputs: 2) {
+    OperatorDefinition(
+      "Unsqueeze", [1, 11, 13, 21, 23, 24, 25], all, others: [.int64], maxInputs: 2
+    ) {
       context throws(ModelFormatError) in
       let fixed = context.version < 13 ? try context.integers("axes") ?? [] : nil
       return BuiltOperator(
@@ -95,6 +100,8 @@ extension OperatorTable {
         tensor = Tensor(strings: ByteStrings([value]), shape: Shape())
       } else if let values = try context.strings("value_strings") {
         tensor = Tensor(strings: ByteStrings(values), shape: Shape(values.count))
+      } else if let value = try context.sparseTensor("sparse_value") {
+        tensor = value
       } else {
         throw context.unsupported("it has no value of a known kind")
       }
@@ -137,6 +144,7 @@ extension OperatorTable {
 /// The same elements in another shape: nothing is copied.
 struct Reshaping: Operator {
   let shape: @Sendable (Shape, ONNXScratch) throws(OperatorError) -> Shape
+  var sharesInput: Bool { true }
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
@@ -146,6 +154,7 @@ struct Reshaping: Operator {
 
 struct Given: Operator {
   let tensor: Tensor
+  var sharesInput: Bool { true }
   func run(_ scratch: ONNXScratch) throws(OperatorError) { scratch.give(0, tensor) }
 }
 
