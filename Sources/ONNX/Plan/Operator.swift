@@ -17,6 +17,8 @@ extension Operator {
 /// Why a node could not do its work with what it was given.
 struct OperatorError: Error {
   var reason: String
+  /// Nothing is wrong but that nobody waits any more.
+  var isDeadline = false
   init(_ reason: String) { self.reason = reason }
 }
 
