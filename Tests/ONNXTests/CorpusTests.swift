@@ -7,7 +7,6 @@ import Testing
 @Suite struct CorpusTests {
   /// What the rest of the operators is needed for; each is refused by name.
   static let refused = [
-    "sklearn_svc": "ai.onnx.ml:SVMClassifier",
     "torch_cnn": "operator", "torch_attention": "operator",
     "public_basic_pitch": "operator", "public_text_direction": "operator",
   ]

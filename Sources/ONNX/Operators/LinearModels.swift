@@ -151,9 +151,9 @@ struct LinearClassifier: Operator {
           // One score for two classes: positive means the second.
           let score = values[row]
           best = score > 0 ? 1 : 0
-          let positive = transform == .logistic ? Activations.logistic(score) : score
-          target[row * 2] = 1 - positive
-          target[row * 2 + 1] = positive
+          let isLogistic = transform == .logistic
+          target[row * 2] = isLogistic ? Activations.logistic(-score) : 1 - score
+          target[row * 2 + 1] = isLogistic ? Activations.logistic(score) : score
         } else {
           for column in 0..<classes {
             let value = values[row * classes + column]

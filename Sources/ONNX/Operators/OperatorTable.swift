@@ -30,7 +30,7 @@ struct OperatorDefinition: Sendable {
 enum OperatorTable {
   static let definitions: [OperatorDefinition] =
     elementwise + matrixProducts + normalizing + shaping + casting + reducing + linearModels
-    + preprocessing + trees
+    + preprocessing + trees + supportVectors + encoding
 
   private static let byName: [String: OperatorDefinition] = Dictionary(
     uniqueKeysWithValues: definitions.map { ("\($0.domain):\($0.name)", $0) })

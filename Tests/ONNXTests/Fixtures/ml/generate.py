@@ -221,10 +221,143 @@ def ensemble(number):
     case(f"exact_ensemble_{number}", "TreeEnsemble", [rows(features, dtype)], ml=5, **a)
 
 
+# --- Support vectors ---------------------------------------------------------------------------
+
+def kernel():
+    name = pick("LINEAR", "POLY", "RBF", "SIGMOID")
+    return dict(kernel_type=name, kernel_params=[float(F(R.rand() + 0.1)), float(F(R.rand())), float(pick(2, 3, 4))])
+
+
+def svm_regressor(number):
+    features, count = R.randint(1, 6), pick(0, 3, 9)
+    a = dict(n_supports=count, rho=[float(F(R.randn()))], post_transform=pick("NONE", "LOGISTIC"), one_class=pick(0, 0, 1), **kernel())
+    a["coefficients"] = [float(F(v)) for v in R.randn(count or features)]
+    if count:
+        a["support_vectors"] = [float(F(v)) for v in R.randn(count * features)]
+    case(f"svm_regressor_{number}", "SVMRegressor", [np.nan_to_num(rows(features), posinf=3)], ml=1, **a)
+
+
+def svm_classifier(number):
+    dtype = pick(F, F, D, L, I)
+    features, classes = R.randint(1, 6), pick(2, 2, 3, 4)
+    pairs = classes * (classes - 1) // 2
+    a = dict(post_transform=pick("NONE", "NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"), **kernel())
+    if maybe(0.25):  # linear
+        a["coefficients"] = [float(F(v)) for v in R.randn(classes * features)]
+        if maybe(0.3):
+            a["coefficients"] = [abs(v) for v in a["coefficients"]]
+        a["rho"] = [float(F(R.randn()))]
+    else:
+        per_class = [int(v) for v in R.randint(1, 4, classes)]
+        a.update(vectors_per_class=per_class, rho=[float(F(v)) for v in R.randn(pairs)],
+                 support_vectors=[float(F(v)) for v in R.randn(sum(per_class) * features)],
+                 coefficients=[float(F(v)) for v in R.randn((classes - 1) * sum(per_class))])
+        if maybe():
+            a.update(prob_a=[float(F(-v)) for v in R.rand(pairs) * 2], prob_b=[float(F(v)) for v in R.randn(pairs) / 4])
+    if maybe(0.4):
+        a["classlabels_strings"] = [f"c{k}" for k in range(classes)]
+    else:
+        a["classlabels_ints"] = [int(k) * 10 - 10 for k in range(classes)]
+    case(f"svm_classifier_{number}", "SVMClassifier", [np.nan_to_num(rows(features, dtype), posinf=3)], 2, ml=1, **a)
+
+
+# --- Linear models -----------------------------------------------------------------------------
+
+def linear_regressor(number):
+    features, targets = R.randint(1, 6), pick(1, 2, 3)
+    a = dict(targets=targets, coefficients=[float(F(v)) for v in R.randn(targets * features)],
+             post_transform=pick("NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"))
+    if maybe(0.7):
+        a["intercepts"] = [float(F(v)) for v in R.randn(targets)]
+    case(f"linear_regressor_{number}", "LinearRegressor", [np.nan_to_num(rows(features), posinf=3)], ml=1, **a)
+
+
+def linear_classifier(number):
+    dtype = pick(F, F, D, L, I)
+    features, classes = R.randint(1, 6), pick(2, 2, 3, 6)
+    count = 1 if classes == 2 and maybe() else classes
+    a = dict(coefficients=[float(F(v)) for v in R.randn(count * features)], intercepts=[float(F(v)) for v in R.randn(count)],
+             post_transform=pick("NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"), multi_class=pick(0, 1))
+    if maybe(0.4):
+        a["classlabels_strings"] = [f"c{k}" for k in range(classes)]
+    else:
+        a["classlabels_ints"] = [int(k) * 10 - 10 for k in range(classes)]
+    case(f"linear_classifier_{number}", "LinearClassifier", [np.nan_to_num(rows(features, dtype), posinf=3)], 2, ml=1, **a)
+
+
+# --- Preprocessing -----------------------------------------------------------------------------
+
+def preprocessing(number):
+    dtype, features = pick(F, D, L, I), R.randint(1, 5)
+    width = pick(1, features)
+    if maybe():
+        case(f"exact_scaler_{number}", "Scaler", [rows(features, dtype)], ml=1, offset=[float(F(v)) for v in R.randn(width)], scale=[float(F(v)) for v in R.rand(width) * 3])
+    else:
+        case(f"exact_normalizer_{number}", "Normalizer", [np.nan_to_num(rows(features, dtype), posinf=2)], ml=1, norm=pick("L1", "L2", "MAX"))
+    kind = pick("float", "int", "text")
+    if kind == "text":
+        x = np.array([[pick("a", "b", "c", "é", "")] for _ in range(6)], object)
+        case(f"exact_onehot_{number}", "OneHotEncoder", [x if maybe() else x[:, 0]], ml=1, cats_strings=["b", "a", "é"], zeros=1)
+    elif kind == "int":
+        case(f"exact_onehot_{number}", "OneHotEncoder", [R.randint(-1, 5, (6, pick(1, 2)))], ml=1, cats_int64s=[3, 0, 1, 4], zeros=1)
+    else:
+        case(f"exact_onehot_{number}", "OneHotEncoder", [np.asarray(R.rand(6, 1) * 5, pick(F, D))], ml=1, cats_int64s=[3, 0, 1, 4])
+    if maybe():
+        case(f"exact_imputer_{number}", "Imputer", [rows(features)], ml=1, imputed_value_floats=[float(F(v)) for v in R.randn(width)],
+             replaced_value_float=pick(float("nan"), 0.0, 1.0))
+    else:
+        case(f"exact_imputer_{number}", "Imputer", [R.randint(-1, 3, (6, features))], ml=1, imputed_value_int64s=[7] * width, replaced_value_int64=pick(-1, 0))
+    x = np.nan_to_num(rows(features), posinf=1)
+    case(f"exact_binarizer_{number}", "Binarizer", [x], ml=1, **({"threshold": float(F(R.rand()))} if maybe(0.7) else {}))
+    parts = [np.nan_to_num(rows(int(R.randint(1, 4)), dtype), posinf=1) for _ in range(R.randint(1, 4))]
+    case(f"exact_vectorizer_{number}", "FeatureVectorizer", parts, ml=1, inputdimensions=[int(p.shape[1] + pick(0, 0, 1, -1)) for p in parts])
+    data = pick(rows(5), rows(5, D), R.randint(0, 9, (3, 5)), np.array([["a", "bé", "", "d", "e"]] * 2, object), rows(5)[0])
+    case(f"exact_extractor_{number}", "ArrayFeatureExtractor", [data, np.array(pick([0], [4, 1], [[2, 2, 3]]), L)], ml=1)
+
+
+LISTS = {
+    "strings": ["a", "b", "é", "a"], "int64s": [1, -3, 0, 1], "floats": [0.5, float("nan"), -0.0, 0.5],
+}
+DEFAULTS = {"strings": ("default_string", "none"), "int64s": ("default_int64", 42), "floats": ("default_float", 4.5)}
+LOOKED_UP = {
+    "strings": np.array(["a", "x", "é", "b", ""], object), "int64s": np.array([1, 7, 0, -3], L),
+    "floats": np.array([0.5, np.nan, 0.0, -0.0, 3], F), "doubles": np.array([0.5, np.nan, 0.0, -0.0, 3], D),
+}
+
+
+def encoding(number):
+    keys, values = pick(*LISTS), pick(*LISTS)
+    version = pick(2, 4, 4)
+    a = {"keys_" + keys: LISTS[keys], "values_" + values: LISTS[values]}
+    if maybe():
+        name, value = DEFAULTS[values]
+        a[name] = value
+    case(f"exact_encoder_{number}", "LabelEncoder", [LOOKED_UP[keys]], ml=version, **a)
+    keys = pick("strings", "int64s", "doubles")
+    values = pick("strings", "int64s", "doubles")
+    tensor = lambda kind: {"strings": np.array(LISTS["strings"], object), "int64s": np.array(LISTS["int64s"], L),
+                           "doubles": np.array(LISTS["floats"], D)}[kind]
+    a = dict(keys_tensor=tensor(keys), values_tensor=tensor(values))
+    if maybe():
+        a["default_tensor"] = {"strings": np.array(["none"], object), "int64s": np.array([42], L), "doubles": np.array([4.5], D)}[values]
+    case(f"exact_encoder_tensors_{number}", "LabelEncoder", [LOOKED_UP[keys]], ml=4, **a)
+    keys = pick("strings", "int64s")
+    case(f"exact_encoder_first_{number}", "LabelEncoder", [LOOKED_UP[keys]], ml=1, classes_strings=["é", "a", "b"], **({"default_int64": 9, "default_string": "no"} if maybe() else {}))
+    case(f"exact_mapper_{number}", "CategoryMapper", [LOOKED_UP[keys]], ml=1, cats_strings=["é", "a", "b"], cats_int64s=[0, 1, -3], **({"default_int64": 9, "default_string": "no"} if maybe() else {}))
+
+
 for number in range(6 * COUNT):
     regressor(number)
     classifier(number)
     ensemble(number)
+for number in range(4 * COUNT):
+    svm_classifier(number)
+for number in range(2 * COUNT):
+    svm_regressor(number)
+    linear_regressor(number)
+    linear_classifier(number)
+    preprocessing(number)
+    encoding(number)
 
 for reason, names in skipped.items():
     print(len(names), "not run by ONNX Runtime,", reason, names[:3])
