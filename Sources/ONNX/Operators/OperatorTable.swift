@@ -71,6 +71,9 @@ enum OperatorTable {
     linearModels,
     preprocessing,
     controlFlow,
+    trees,
+    supportVectors,
+    encoding,
   ].flatMap { $0 }
 
   private static let byName: [String: OperatorDefinition] = Dictionary(
