@@ -82,8 +82,11 @@ package final class AdminHandler: HTTPHandler {
     guard let (route, workspace) = ARMRoute.parse(exchange.pathSegments) else {
       return ARMError(404, "NotFound", "there is nothing at \(exchange.path)").response
     }
+    // Over the socket a `Host` header says nothing.
+    let scoringAddress = UsableAddress.text(
+      scoringAddress(), askedAs: exchange.peerUserID == nil ? exchange.header("host") : nil)
     let request = AdminRequest(
-      exchange, responses: ARMResponses(workspace: workspace, scoringAddress: scoringAddress()))
+      exchange, responses: ARMResponses(workspace: workspace, scoringAddress: scoringAddress))
     do throws(ARMError) {
       return try answer(route, request)
     } catch {

@@ -29,8 +29,9 @@ struct Listeners: Sendable {
     let host =
       configuration.host.contains(":") && !configuration.host.hasPrefix("[")
       ? "[\(configuration.host)]" : configuration.host
-    address =
+    let listening =
       "\(settings.tls == nil ? "http" : "https")://\(host):\(scoring.port ?? configuration.port)"
+    address = UsableAddress.text(listening, askedAs: nil)
     do {
       var settings = HTTPServerConfiguration(address: .unix(path: parts.workspace.socketPath))
       // A handler may block: the second thread answers meanwhile.
@@ -50,7 +51,7 @@ struct Listeners: Sendable {
                 Int64((MonotonicClock.system.now() &- startTime) / 1_000_000_000)),
             ]
           },
-          scoringAddress: { address }, log: parts.log))
+          scoringAddress: { listening }, log: parts.log))
     } catch {
       scoring.stop(deadline: MonotonicClock.system.now())
       throw GatewayError(error.description)
