@@ -14,8 +14,8 @@ final class GatewayParts: Sendable {
   let database: Database
   let registry: ModelRegistry
   let control: ControlPlane
-  private let reloads: Counter
-  private let reloadFailures: Counter
+  let reloads: Counter
+  let reloadFailures: Counter
 
   /// Opens the workspace. No deployment is loaded yet.
   init(_ configuration: GatewayConfiguration, log: Log) throws(GatewayError) {
