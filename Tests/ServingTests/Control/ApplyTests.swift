@@ -322,6 +322,34 @@ import Testing
       bench.service.table.endpoints["churn"]?.split == TrafficSplit(traffic))
   }
 
+  @Test(arguments: [
+    // Several documents, a Helm template, a template's own lines.
+    "apiVersion: v1\nkind: Service\n---\napiVersion: v1\nkind: Service\n",
+    "apiVersion: v1\nmetadata:\n  name: {{ include \"churn.name\" . }}-x\n",
+    "{{- if .Values.enabled }}\nreplicas: {{ .Values.count }}\n{{- end }}\n",
+    "# a chart\nkind: Deployment\nspec:\n\t- tab\n",
+  ])
+  func `a document of another tool that is no YAML is passed over`(text: String) throws {
+    let bench = try ControlBench()
+    let report = try bench.apply([bench.endpoint(), bench.document("other.yml", text)])
+    #expect(changes(report) == ["create endpoint churn"])
+    #expect(report.notices.contains { $0.contains("other.yml") && $0.contains("skipped") })
+  }
+
+  @Test(arguments: [
+    "name: [\n", "name: churn\nauth_mode: [\nkind: x\n",
+    "$schema: https://x/managedOnlineEndpoint.schema.json\nkind: {{ x }}-y\n",
+    "endpoint_name: churn\nname: {{NAME}}-x\n", "name: a\n  kind: b\n", "\tapiVersion: v1\n",
+  ])
+  func `a document that may be ours and is no YAML is an error`(text: String) throws {
+    let bench = try ControlBench()
+    let error = try #require(throws: ControlError.self) {
+      try bench.apply([bench.endpoint(), bench.document("ours.yml", text)])
+    }
+    #expect(error.description.contains("ours.yml"))
+    #expect(try bench.control.endpoints().isEmpty)
+  }
+
   @Test func `a script is refused with a sentence that says so`() throws {
     let bench = try ControlBench()
     let error = try #require(throws: ControlError.self) {
