@@ -9,6 +9,7 @@ struct DataPlaneRouteTests {
     ("/endpoints/iris/score", .score(endpoint: "iris")),
     ("/endpoints/Breast-Cancer/score", .score(endpoint: "breast-cancer")),
     ("/endpoints/iris/invocations", .invocations(endpoint: "iris")),
+    ("/endpoints/Iris/swagger.json", .swagger(endpoint: "iris")),
     ("/endpoints/iris", .unknown), ("/endpoints//score", .unknown), ("/endpoints/", .unknown),
     ("/endpoints/iris/score/", .unknown), ("/score", .unknown), ("", .unknown),
     ("/endpoints/iris/../score", .unknown), ("/endpoints", .unknown),
