@@ -40,24 +40,31 @@ private func sendApply(
   } catch {
     throw CommandFailure("\(error)")
   }
-  // A gateway on another machine cannot read what the documents name: it is sent first.
+  // A gateway on another machine cannot read what the documents name: what it has not got is sent
+  // first.
   var packages: [ModelRegistration] = []
   var indices: [Int?] = documents.map { _ in nil }
+  var registered: [RegisteredPackage?] = documents.map { _ in nil }
   if control.remote != nil {
     for (index, document) in documents.enumerated() {
       // What is wrong with a document, the gateway says, and with all others together.
       guard let package = try? document.localPackage() else { continue }
+      registered[index] = try RegisteredPackage(package, at: control)
+      if registered[index] != nil { continue }
       indices[index] = packages.count
       packages.append(package)
     }
   }
   let upload = packages.isEmpty ? nil : try PackageUpload(packages, to: control)
   defer { upload?.remove() }
-  let list = zip(documents, indices).map { document, index -> DocumentValue in
-    var item = DocumentObject(["path": .string(document.path), "text": .string(document.text)])
-    if let index, let placed = upload?.placed(packages[index], at: index) {
+  let list = documents.indices.map { position -> DocumentValue in
+    var item = DocumentObject([
+      "path": .string(documents[position].path), "text": .string(documents[position].text),
+    ])
+    if let index = indices[position], let placed = upload?.placed(packages[index], at: index) {
       item["upload"] = ["path": .string(placed.path), "files": .texts(placed.extraFiles)]
     }
+    item["registered"] = registered[position]?.reference
     return .object(item)
   }
   let answer = try control.send(

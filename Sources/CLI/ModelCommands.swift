@@ -42,10 +42,18 @@ struct ModelCommand: ParsableCommand {
       }
       var registration = try YAMLFile(file, name: name, assignments: assignments, extra: extra)
         .model()
-      let upload =
-        control.remote == nil ? nil : try PackageUpload([registration], to: control)
+      var upload: PackageUpload?
       defer { upload?.remove() }
-      if let upload { registration = upload.placed(registration) }
+      if control.remote != nil {
+        if let known = try RegisteredPackage(registration, at: control) {
+          registration.path = known.path
+          registration.extraFiles = [:]
+        } else {
+          let sent = try PackageUpload([registration], to: control)
+          registration = sent.placed(registration)
+          upload = sent
+        }
+      }
       // Without a version, the gateway takes the next free one: the path's is a place in the path.
       let answer = try control.send(
         "PUT", versionPath(registration.name, registration.version ?? "1"),

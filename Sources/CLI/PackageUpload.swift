@@ -89,7 +89,7 @@ final class PackageUpload {
       known[path] = ResourceViews.text(file, "sha256")
     }
     // Words in it may have changed since an equal version was registered.
-    for file in files[index] where file.source.packagePath != "model.yml" {
+    for file in files[index] where file.source.packagePath != ModelYAML.fileName {
       let path = file.source.packagePath
       guard known[path] == file.sha256 else {
         throw CommandFailure(

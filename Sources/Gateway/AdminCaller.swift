@@ -46,12 +46,10 @@ final class AdminCaller: Sendable {
 }
 
 /// What stands behind `Authorization: Bearer`; nil when there is none.
-func bearerToken(_ exchange: HTTPExchange) -> Substring.UTF8View? {
-  guard let header = exchange.header("authorization") else { return nil }
-  let scheme = header.utf8.prefix(bearer.count)
-  guard scheme.count == bearer.count, zip(scheme, bearer).allSatisfy({ $0 | 0x20 == $1 | 0x20 })
+@_lifetime(borrow exchange)
+func bearerToken(_ exchange: HTTPExchange) -> Span<UInt8>? {
+  guard let header = exchange.headerBytes("authorization"),
+    starts(header, with: "bearer ", ignoringCase: true)
   else { return nil }
-  return header.utf8.dropFirst(bearer.count)
+  return header.extracting("bearer ".utf8.count...)
 }
-
-private let bearer = Array("bearer ".utf8)

@@ -12,6 +12,13 @@ struct SecretsTests {
     }
   }
 
+  @Test func `an admin key is told from an endpoint's, and its hash tells nothing of it`() {
+    let key = AdminKey.make()
+    #expect(key.hasPrefix("swa_") && AdminKey.isWellFormed(key))
+    #expect(!EndpointKey.isWellFormed(key) && !AdminKey.isWellFormed(EndpointKey.make()))
+    #expect(AdminKey.hash(key.utf8) == SHA256.bytes(of: Array(key.utf8)))
+  }
+
   @Test func `a key with one changed character is not well formed`() {
     let key = Array(EndpointKey.make().utf8)
     for index in key.indices {

@@ -134,10 +134,7 @@ final class DataPlaneHandler: HTTPHandler {
   /// Compares with every key, so that the time tells neither which nor how far it fits.
   private func isAuthorized(_ exchange: HTTPExchange, for endpoint: EndpointRoute) -> Bool {
     if endpoint.isOpen, settings.allowsOpenEndpoints { return true }
-    guard let header = exchange.headerBytes("authorization"),
-      starts(header, with: "bearer ", ignoringCase: true)
-    else { return false }
-    let offered = header.extracting("bearer ".utf8.count...)
+    guard let offered = bearerToken(exchange) else { return false }
     var isKnown = false
     for key in endpoint.keys where !key.isEmpty {
       let isEqual = equalInConstantTime(offered, key.span)

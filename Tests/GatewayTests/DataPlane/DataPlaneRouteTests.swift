@@ -9,6 +9,7 @@ struct DataPlaneRouteTests {
     ("/endpoints/iris/score", .score(endpoint: 11..<15)),
     ("/endpoints/Breast-Cancer/score", .score(endpoint: 11..<24)),
     ("/endpoints/iris/invocations", .invocations(endpoint: 11..<15)),
+    ("/endpoints/Iris/swagger.json", .swagger(endpoint: 11..<15)),
     ("/endpoints/iris", .unknown), ("/endpoints//score", .unknown), ("/endpoints/", .unknown),
     ("/endpoints/iris/score/", .unknown), ("/endpoints/iris/", .unknown), ("/score", .unknown),
     ("", .unknown), ("/endpoints/iris/../score", .unknown), ("/endpoints", .unknown),
