@@ -9,6 +9,8 @@
 
   package let bytes: UnsafeMutableRawBufferPointer
   private let owner: AnyObject?
+  /// The elements of a string tensor, which has no bytes: so a tensor is one reference.
+  var text: ByteStrings?
 
   /// Zeroed memory of `byteCount` bytes.
   package init(byteCount: Int) {
@@ -18,6 +20,15 @@
     unsafe memory.initializeMemory(as: UInt8.self, repeating: 0)
     unsafe bytes = memory
     owner = nil
+  }
+
+  /// No memory at all.
+  static let nothing = TensorBuffer(byteCount: 0)
+
+  init(text: ByteStrings) {
+    unsafe bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    owner = nil
+    self.text = text
   }
 
   /// Memory that `owner` holds and will hold as long as it lives; never written to.
@@ -32,6 +43,6 @@
   package var isWritable: Bool { owner == nil }
 
   deinit {
-    if owner == nil { unsafe bytes.deallocate() }
+    if owner == nil, unsafe bytes.baseAddress != nil { unsafe bytes.deallocate() }
   }
 }

@@ -39,7 +39,10 @@ extension OperatorTable {
           return try checkedShape([shape.rank == 1 ? 1 : shape[0], count])
         }, .float32, mapKeys: keys)
     },
-    OperatorDefinition("ArrayFeatureExtractor", domain: "ai.onnx.ml", [1], all, maxInputs: 2) {
+    OperatorDefinition(
+      "ArrayFeatureExtractor", domain: "ai.onnx.ml", [1], all, others: [.int64], minInputs: 2,
+      maxInputs: 2
+    ) {
       context throws(ModelFormatError) in
       BuiltOperator(ArrayFeatureExtractor(), try context.type(0))
     },
