@@ -23,8 +23,11 @@ enum Fixtures {
     return nil
   }
 
+  /// The names of the model files beside this one.
+  static let models = models(in: folder)
+
   /// The names of the model files in `folder`, sorted.
-  static let models: [String] = {
+  static func models(in folder: String) -> [String] {
     var names: [String] = []
     guard let directory = opendir(folder) else { return [] }
     defer { closedir(directory) }
@@ -38,7 +41,7 @@ enum Fixtures {
       if isModel, !name.hasSuffix(".records.json") { names.append(name) }
     }
     return names.sorted()
-  }()
+  }
 
   static func bytes(_ path: String) throws -> [UInt8] {
     let file = try #require(fopen(path, "rb"), "\(path) cannot be opened")

@@ -1,4 +1,5 @@
 import Executors
+import Glibc
 import Tensors
 import Testing
 
@@ -33,6 +34,23 @@ import Testing
       outputs: isLinear
         ? ["predict": "predict", "margin": "margin"]
         : ["predict": "predict", "margin": "margin", "leaf": "leaf"])
+  }
+
+  /// `Fixtures/campaign.py` makes random models by the hundred; they are not kept.
+  @Test func `a campaign of random models answers as their libraries do`() throws {
+    guard let folder = getenv("SWERVE_CAMPAIGN").map({ String(cString: $0) }) else { return }
+    let models = Fixtures.models(in: folder)
+    for file in models {
+      let prefix = "\(folder)/\(file.split(separator: ".")[0])"
+      let outputs = ["predict", "margin", "leaf"].filter {
+        access("\(prefix).\($0).npy", R_OK) == 0
+      }
+      try compare(
+        model: "\(folder)/\(file)", prefix: prefix,
+        outputs: Dictionary(uniqueKeysWithValues: outputs.map { ($0, $0) }))
+    }
+    print("\(models.count) models of the campaign compared")
+    #expect(!models.isEmpty)
   }
 
   @Test(arguments: packages)
@@ -72,7 +90,7 @@ import Testing
       #expect(whole.shape == expected.shape, "\(output)")
       #expect(whole.elementType == expected.elementType, "\(output)")
       let wholeBits = bits(whole)
-      #expect(wholeBits == bits(expected), "\(output)")
+      #expect(wholeBits == bits(expected), "\(output) of \(path)")
       for size in [1, 7] {
         var parts: [UInt64] = []
         for start in stride(from: 0, to: features.rowCount, by: size) {
