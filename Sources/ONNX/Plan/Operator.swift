@@ -65,6 +65,15 @@ func checkedShape(_ dimensions: [Int]) throws(OperatorError) -> Shape {
   }
 }
 
+/// `(rows, columns)` of computed numbers.
+func checkedShape(_ rows: Int, _ columns: Int) throws(OperatorError) -> Shape {
+  do {
+    return try Shape(checkingRows: rows, columns: columns)
+  } catch {
+    throw OperatorError("\(error)")
+  }
+}
+
 /// An axis counted from either end, in `0..<rank`.
 func checkedAxis(_ axis: Int, rank: Int) throws(OperatorError) -> Int {
   let (sum, overflows) = axis.addingReportingOverflow(rank)
