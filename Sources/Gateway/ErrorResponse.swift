@@ -75,7 +75,7 @@ struct ErrorResponse: Equatable {
         known.isEmpty ? "it has none" : "it has \(known.joined(separator: ", "))"
       self.init(
         404, "DeploymentNotFound", "endpoint '\(endpoint)' has no deployment '\(name)'; \(list)")
-    case .deploymentUnavailable(let endpoint, let name, let reason) where reason == "loading":
+    case .deploymentUnavailable(let endpoint, let name, EndpointRoute.loading):
       self.init(
         503, "ModelNotReady", "deployment '\(name)' of endpoint '\(endpoint)' is loading",
         ["Retry-After": "1", "ms-azureml-model-error-reason": "model_not_ready"])

@@ -54,14 +54,18 @@ internal import Synchronization
     unsafe self.handle = handle
     targetByteCount = target.count
     targetFault = TargetValidation.fault(in: target)
+    let pathStart = TargetValidation.originStart(of: target) ?? 0
     var pathEnd = target.count
     for index in target.indices where target[index] == UInt8(ascii: "?") {
       pathEnd = index
       break
     }
-    path = unsafe target.extracting(0..<pathEnd).withUnsafeBufferPointer {
-      unsafe String(decoding: $0, as: UTF8.self)
-    }
+    path =
+      pathStart == pathEnd && pathStart > 0
+      ? "/"
+      : unsafe target.extracting(pathStart..<pathEnd).withUnsafeBufferPointer {
+        unsafe String(decoding: $0, as: UTF8.self)
+      }
     query =
       pathEnd + 1 < target.count
       ? unsafe target.extracting((pathEnd + 1)..<target.count).withUnsafeBufferPointer {

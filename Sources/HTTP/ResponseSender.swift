@@ -91,17 +91,9 @@ enum ResponseSender {
   static func sendDirectly(
     _ response: HTTPResponse, on exchange: HTTPExchange, handle: OpaquePointer
   ) {
-    var message = [UInt8]("HTTP/1.1 \(response.status) \(reasonPhrase(response.status))\r\n".utf8)
-    for header in response.headers {
-      message += Array("\(header.name): \(cleaned(header.value))\r\n".utf8)
-    }
-    var body: [UInt8] = []
-    if case .bytes(let bytes) = response.body { body = bytes }
-    response.discard()
-    message += Array("Content-Length: \(body.count)\r\nConnection: close\r\n\r\n".utf8)
-    message += body
+    let message = message(response)
     exchange.status = response.status
-    exchange.responseByteCount = body.count
+    exchange.responseByteCount = response.bodyByteCount
     exchange.stage = .answered
     exchange.wasSentDirectly = true
     unsafe message.withUnsafeBytes { bytes in
@@ -114,6 +106,20 @@ enum ResponseSender {
           exchange.connection.descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
       }
     }
+  }
+
+  /// A whole answer as it goes over the wire, for a connection that ends with it. Its body is
+  /// bytes or none.
+  static func message(_ response: HTTPResponse) -> [UInt8] {
+    var message = [UInt8]("HTTP/1.1 \(response.status) \(reasonPhrase(response.status))\r\n".utf8)
+    for header in response.headers {
+      message += Array("\(header.name): \(cleaned(header.value))\r\n".utf8)
+    }
+    var body: [UInt8] = []
+    if case .bytes(let bytes) = response.body { body = bytes }
+    response.discard()
+    message += Array("Content-Length: \(body.count)\r\nConnection: close\r\n\r\n".utf8)
+    return message + body
   }
 
   private static func reasonPhrase(_ status: Int) -> String {

@@ -45,6 +45,7 @@ struct ONNXExecutor: ModelExecutor {
     do {
       try scratch.run(block: 0)
     } catch {
+      if error.isDeadline { throw .deadlinePassed }
       throw .failed(
         node: scratch.failedStep.map { plan.labels[$0] } ?? "start", reason: error.reason)
     }

@@ -79,7 +79,7 @@ struct RequestLog: Sendable {
   }
 
   private func count(endpoint: String, status: Int) {
-    requestCounter(endpoint: endpoint, deployment: "", status: status, metrics).increment()
+    requestCounter(endpoint: endpoint, status: status, metrics).increment()
   }
 
   private func appendEnd(

@@ -127,7 +127,7 @@ struct Loop: Operator {
     var turn = 0
     while turn < limit, goesOn {
       // A body without steps would not ask.
-      try scratch.checkDeadline()
+      try scratch.stopAtDeadline()
       scratch.setSlot(body.inputs[0], Tensor([Int64(turn)], shape: Shape()))
       scratch.setSlot(body.inputs[1], Tensor(.bool, shape: Shape()).filled(with: 1))
       for index in 0..<carried { scratch.setSlot(body.inputs[index + 2], state[index]) }

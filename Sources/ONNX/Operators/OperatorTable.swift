@@ -73,6 +73,9 @@ enum OperatorTable {
     reducing,
     linearModels,
     preprocessing,
+    trees,
+    supportVectors,
+    encoding,
     controlFlow,
   ].flatMap { $0 }
 

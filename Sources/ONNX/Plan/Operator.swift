@@ -17,6 +17,8 @@ extension Operator {
 /// Why a node could not do its work with what it was given.
 struct OperatorError: Error {
   var reason: String
+  /// Nothing is wrong but that nobody waits any more.
+  var isDeadline = false
   init(_ reason: String) { self.reason = reason }
 }
 
@@ -58,6 +60,15 @@ func integers(of tensor: Tensor, input index: Int) throws(OperatorError) -> [Int
 func checkedShape(_ dimensions: [Int]) throws(OperatorError) -> Shape {
   do {
     return try Shape(checking: dimensions)
+  } catch {
+    throw OperatorError("\(error)")
+  }
+}
+
+/// `(rows, columns)` of computed numbers.
+func checkedShape(_ rows: Int, _ columns: Int) throws(OperatorError) -> Shape {
+  do {
+    return try Shape(checkingRows: rows, columns: columns)
   } catch {
     throw OperatorError("\(error)")
   }

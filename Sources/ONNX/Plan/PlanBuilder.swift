@@ -1,6 +1,10 @@
 import Executors
 import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// Turns a checked graph into a plan: finds each operator, computes what is constant, drops what
 /// no output needs, and finds out where each value is read last.
 struct PlanBuilder {
@@ -21,7 +25,7 @@ struct PlanBuilder {
   /// Folded constants may take a few times what the file does: a small file that unfolds into
   /// a large one is computed when a request asks for it.
   private var foldingBytes: Int
-  private let foldingDeadline: UInt64 = ONNXScratch.now() + PlanBuilder.maxFoldingNanoseconds
+  private let foldingDeadline: UInt64 = PlanBuilder.now() + PlanBuilder.maxFoldingNanoseconds
 
   static func plan(_ graph: Graph, file: ModelFile) throws(ModelFormatError) -> Plan {
     var builder = PlanBuilder(graph, file: file)
@@ -184,10 +188,16 @@ struct PlanBuilder {
     return context
   }
 
+  private static func now() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+
   /// Computes the step's outputs now. False when it fails or gives too much: it then runs, and
   /// fails, with the batch.
   private mutating func fold(_ step: PlanStep) -> Bool {
-    guard foldingBytes > 0, ONNXScratch.now() < foldingDeadline else { return false }
+    guard foldingBytes > 0, PlanBuilder.now() < foldingDeadline else { return false }
     // The operator sees only its own inputs and outputs.
     let inputs = step.inputs.map { $0.flatMap { constants[$0] } }
     var local = step

@@ -24,6 +24,11 @@ package final class EndpointRoute: Sendable {
   /// The deployments that have traffic and are ready, each with the end of its share. One that
   /// is not ready leaves its share to the others in proportion: no request is lost by it.
   private let shares: [(end: Int, deployment: LiveDeployment)]
+  /// The deployments that have traffic and are not ready.
+  package let unreadyShares: [UnreadyShare]
+
+  /// Why a deployment that is on its way cannot answer yet.
+  package static let loading = "loading"
 
   package init(
     name: String, split: TrafficSplit, deployments: [LiveDeployment],
@@ -38,12 +43,21 @@ package final class EndpointRoute: Sendable {
     self.keys = keys
     self.isOpen = isOpen
     var shares: [(end: Int, deployment: LiveDeployment)] = []
+    var unready: [UnreadyShare] = []
     for (name, percent) in split.weights where percent > 0 {
-      guard let deployment = byName[name] else { continue }
-      shares.append((end: (shares.last?.end ?? 0) + percent, deployment: deployment))
+      if let deployment = byName[name] {
+        shares.append((end: (shares.last?.end ?? 0) + percent, deployment: deployment))
+      } else {
+        let reason = unavailable[name] ?? "not loaded"
+        unready.append(UnreadyShare(deployment: name, percent: percent, reason: reason))
+      }
     }
     self.shares = shares
+    unreadyShares = unready
   }
+
+  /// Who answers the requests that name no deployment.
+  var answeringNames: [String] { shares.map(\.deployment.name) }
 
   /// The deployment that answers: the one that the caller names, else one by weight.
   func deployment(
@@ -51,10 +65,9 @@ package final class EndpointRoute: Sendable {
   ) throws(ScoringError) -> LiveDeployment {
     if let pinned { return try deployment(named: pinned) }
     guard let last = shares.last else {
-      let waiting = split.weights.first { $0.percent > 0 }
-      guard let waiting else { throw .noTraffic(endpoint: name) }
+      guard let waiting = unreadyShares.first else { throw .noTraffic(endpoint: name) }
       throw .deploymentUnavailable(
-        endpoint: name, name: waiting.name, reason: unavailable[waiting.name] ?? "not loaded")
+        endpoint: name, name: waiting.deployment, reason: waiting.reason)
     }
     if shares.count == 1 { return last.deployment }
     let draw = draws.next(below: last.end)

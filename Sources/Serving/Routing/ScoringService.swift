@@ -7,8 +7,8 @@ package final class ScoringService: Sendable {
   private let draws: TrafficDraws
   private let queue: ExecutionQueue
   private let clock: MonotonicClock
-  private let metrics: MetricRegistry
-  private let log: Log
+  let metrics: MetricRegistry
+  let log: Log
 
   /// - Parameter threads: Threads that run what does not run inline; the CPU quota.
   package convenience init(
@@ -44,6 +44,7 @@ package final class ScoringService: Sendable {
         "endpoints": .integer(Int64(table.endpoints.count)),
         "endpoints_before": .integer(Int64(old.endpoints.count)),
       ])
+    tell(sharesOf: table, before: old)
   }
 
   /// Scores one request: picks its deployment, runs it here or on another thread, and answers
@@ -82,7 +83,8 @@ package final class ScoringService: Sendable {
   ) {
     var times = ScoringTimes()
     let result = deployment.score(
-      caller.body, form: request.form, started: started, times: &times)
+      caller.body, form: request.form, started: started,
+      deadline: deployment.deadline(arrived: request.arrived), times: &times)
     end(caller, deployment, result, times)
   }
 
