@@ -18,7 +18,9 @@ final class AdminCaller: Sendable {
     peer = exchange.peer
     if let userID = exchange.peerUserID {
       proof = .socket(userID: userID)
-    } else if let offered = bearerToken(exchange), let name = keys.name(of: offered) {
+    } else if let offered = bearerToken(exchange),
+      let name = offered.withUnsafeBufferPointer({ keys.name(of: $0) })
+    {
       proof = .key(name: name)
     } else {
       return nil
