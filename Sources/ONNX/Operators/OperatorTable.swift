@@ -77,9 +77,6 @@ enum OperatorTable {
     supportVectors,
     encoding,
     controlFlow,
-    trees,
-    supportVectors,
-    encoding,
   ].flatMap { $0 }
 
   private static let byName: [String: OperatorDefinition] = Dictionary(
