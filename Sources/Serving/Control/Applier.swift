@@ -32,6 +32,8 @@ struct Applier {
     var specification: DeploymentSpecification
     var origin: ApplyInput.Origin
     var model: ModelVersion?
+    /// Whether the document brings the model's files, not only its name.
+    var bringsModel = false
     /// Set when the deployment is known to fail (at start only).
     var failure: DeploymentFailure?
     /// False when only words change.
@@ -164,6 +166,7 @@ struct Applier {
         continue
       }
       var planned = PlannedDeployment(specification: item.specification, origin: item.origin)
+      planned.bringsModel = item.specification.inlineModel != nil
       if let reason = item.specification.cannotRunReason {
         guard unit == .endpoint else {
           fail(item.origin.key.description, "\(item.origin.path): \(reason)")
@@ -416,7 +419,7 @@ struct Applier {
     for planned in deployments {
       // One that failed is tried again at the next start.
       if case .failure? = planned.outcome { continue }
-      let hash = planned.specification.inlineModel == nil ? nil : planned.model?.contentHash
+      let hash = planned.bringsModel ? planned.model?.contentHash : nil
       inForce[planned.origin.key] = applied.document(planned.origin, contentHash: hash)
     }
     for (key, document) in inForce { try store.save(document, key, at: time) }
