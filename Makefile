@@ -10,7 +10,7 @@ export HOST PORT WORKSPACE
 # A toolchain unpacked to /opt/swift is found without being on the PATH.
 export PATH := $(PATH):/opt/swift/usr/bin
 
-.PHONY: run test build lint format loadtest clean
+.PHONY: run test build lint format loadtest onnx-backend clean
 
 run: build
 	@.ci/run-gateway
@@ -35,6 +35,13 @@ loadtest: build
 	@.ci/setup test
 	swift build -c release --product bare-handler --static-swift-stdlib
 	loadtest/run
+
+# Every backend case of the onnx package, beside ONNX Runtime; needs Python and the network once.
+onnx-backend:
+	swift build -c release --product onnx-score
+	test -d .build/onnx-venv || python3 -m venv .build/onnx-venv
+	.build/onnx-venv/bin/pip install --quiet -r Tests/ONNXBackend/requirements.txt
+	.build/onnx-venv/bin/python Tests/ONNXBackend/run.py --scorer .build/release/onnx-score $(ONLY)
 
 clean:
 	swift package clean

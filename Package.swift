@@ -82,6 +82,11 @@ let package = Package(
       name: "bare-handler", dependencies: ["CMicroHTTPD"], path: "loadtest/BareHandler",
       swiftSettings: settings),
 
+    // Answers the cases of Tests/ONNXBackend/run.py.
+    .executableTarget(
+      name: "onnx-score", dependencies: ["ONNX", "Executors", "Tensors"],
+      path: "Tests/ONNXBackend/Score", swiftSettings: settings),
+
     .testTarget(
       name: "TensorsTests", dependencies: ["Tensors"],
       swiftSettings: settings),

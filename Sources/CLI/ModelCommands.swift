@@ -54,22 +54,13 @@ struct ModelCommand: ParsableCommand {
           upload = sent
         }
       }
-      let chosen = try registration.version ?? nextVersion(of: registration.name, with: control)
+      // Without a version, the gateway takes the next free one: the path's is a place in the path.
       let answer = try control.send(
-        "PUT", versionPath(registration.name, chosen), body: ARM.body(of: registration))
+        "PUT", versionPath(registration.name, registration.version ?? "1"),
+        body: ARM.body(of: registration))
       let view = ResourceViews.model(answer.body, name: registration.name)
       try upload?.check(view)
       try output.print(view)
-    }
-
-    private func nextVersion(
-      of name: String, with control: ControlClient
-    ) throws(CommandFailure) -> String {
-      let answer = try control.send("GET", "models/\(name.percentEncoded)", accepting: [404])
-      guard answer.status == 200,
-        case .string(let next) = ResourceViews.property(answer.body, "nextVersion")
-      else { return "1" }
-      return next
     }
   }
 

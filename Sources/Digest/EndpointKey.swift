@@ -24,7 +24,7 @@ package enum EndpointKey {
       bytes[4...].allSatisfy(alphabet.contains)
     else { return false }
     let body = String(decoding: bytes[..<47], as: UTF8.self)
-    return equalInConstantTime(checksum(body).utf8, bytes[47...])
+    return equalInConstantTime(Array(checksum(body).utf8).span, bytes.span.extracting(47...))
   }
 
   private static let alphabet = Array(
@@ -53,13 +53,8 @@ package enum EndpointKey {
 }
 
 /// Compares without telling by its time where the first difference is. The lengths are no secret.
-package func equalInConstantTime(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>)
-  -> Bool
-{
-  let left = Array(left)
-  let right = Array(right)
+package func equalInConstantTime(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Bool {
   guard left.count == right.count else { return false }
-  if left.isEmpty { return true }
   return unsafe left.withUnsafeBytes { left in
     unsafe right.withUnsafeBytes { right in
       guard let one = left.baseAddress, let other = right.baseAddress else { return true }

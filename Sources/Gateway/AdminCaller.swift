@@ -46,29 +46,10 @@ final class AdminCaller: Sendable {
 }
 
 /// What stands behind `Authorization: Bearer`; nil when there is none.
-func bearerToken(_ exchange: HTTPExchange) -> Substring.UTF8View? {
-  guard let header = exchange.header("authorization") else { return nil }
-  let scheme = header.utf8.prefix(bearer.count)
-  guard scheme.count == bearer.count, zip(scheme, bearer).allSatisfy({ $0 | 0x20 == $1 | 0x20 })
+@_lifetime(borrow exchange)
+func bearerToken(_ exchange: HTTPExchange) -> Span<UInt8>? {
+  guard let header = exchange.headerBytes("authorization"),
+    starts(header, with: "bearer ", ignoringCase: true)
   else { return nil }
-  return header.utf8.dropFirst(bearer.count)
-}
-
-private let bearer = Array("bearer ".utf8)
-
-/// `0.0.0.0` and `::` say where scoring listens and are no place to call: a caller from another
-/// machine is told the host that he reached the admin API by.
-///
-/// - Parameters:
-///   - address: `https://0.0.0.0:8443`.
-///   - host: The request's `Host`, with or without a port.
-func callableAddress(_ address: String, host: String?) -> String {
-  for wildcard in ["://0.0.0.0:", "://[::]:"] {
-    guard let range = address.firstRange(of: wildcard), let host, !host.isEmpty else { continue }
-    var name = host[...]
-    // An IPv6 address has colons of its own, inside brackets.
-    if let colon = host.lastIndex(of: ":"), !host[colon...].contains("]") { name = host[..<colon] }
-    return address[..<range.lowerBound] + "://" + name + ":" + address[range.upperBound...]
-  }
-  return address
+  return header.extracting("bearer ".utf8.count...)
 }

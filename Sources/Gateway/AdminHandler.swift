@@ -110,13 +110,12 @@ package final class AdminHandler: HTTPHandler {
     guard let caller = exchange.context as? AdminCaller else {
       return ARMError(500, "InternalServerError", "the request has no caller").response
     }
-    let address = scoringAddress()
+    // Over the socket a `Host` header says nothing.
+    let scoringAddress = UsableAddress.text(
+      scoringAddress(), askedAs: caller.isLocal ? nil : exchange.header("host"))
     let request = AdminRequest(
       exchange, by: caller,
-      responses: ARMResponses(
-        workspace: workspace,
-        scoringAddress: caller.isLocal
-          ? address : callableAddress(address, host: exchange.header("host"))))
+      responses: ARMResponses(workspace: workspace, scoringAddress: scoringAddress))
     do throws(ARMError) {
       return try answer(route, request)
     } catch {

@@ -16,8 +16,8 @@ final class GatewayParts: Sendable {
   let control: ControlPlane
   let adminKeys: AdminKeys
   let uploads: UploadStore
-  private let reloads: Counter
-  private let reloadFailures: Counter
+  let reloads: Counter
+  let reloadFailures: Counter
 
   /// Opens the workspace. No deployment is loaded yet.
   init(_ configuration: GatewayConfiguration, log: Log) throws(GatewayError) {

@@ -9,9 +9,9 @@ internal import Telemetry
 /// Builds all parts, starts them in order, drains them in order.
 package final class GatewayServer: Sendable {
   private let configuration: GatewayConfiguration
-  private let parts: GatewayParts
+  let parts: GatewayParts
   private let listeners: Listeners
-  private let signals: SignalState
+  let signals: SignalState
 
   /// Opens the workspace and starts everything; prints nothing.
   ///
@@ -74,7 +74,7 @@ package final class GatewayServer: Sendable {
       while signals.waitForReload() { reload() }
     }
     signals.waitForStop()
-    drain()
+    drain { reloads.join() }
     return 0
   }
 
@@ -88,7 +88,9 @@ package final class GatewayServer: Sendable {
 
   /// Stops in the order that loses nothing: `/readyz` says so first, then callers have time to
   /// go elsewhere, then no more connections, then what is in flight ends, then the rest.
-  package func drain() {
+  ///
+  /// - Parameter wait: For what still works on the parts: a reload that has begun.
+  package func drain(waitingFor wait: () -> Void = {}) {
     let log = parts.log
     log.write(.info, "draining")
     parts.readiness.beginDraining()
@@ -98,6 +100,7 @@ package final class GatewayServer: Sendable {
     let deadline = MonotonicClock.system.now() &+ nanoseconds(configuration.drainTimeout)
     let isClean = listeners.stop(deadline: deadline)
     if !isClean { log.write(.warning, "requests were cut off at the end of the drain") }
+    wait()
     parts.stop()
     log.write(.info, "stopped")
     log.flush()

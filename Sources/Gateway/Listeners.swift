@@ -30,9 +30,10 @@ struct Listeners: Sendable {
     } catch {
       throw GatewayError(error.description)
     }
-    let address = Listeners.url(
+    let listening = Listeners.url(
       host: configuration.host, port: scoring.port ?? configuration.port,
       isTLS: settings.tls != nil)
+    let address = UsableAddress.text(listening, askedAs: nil)
     self.address = address
     let startTime = MonotonicClock.system.now()
     let adminHandler = AdminHandler(
@@ -47,7 +48,7 @@ struct Listeners: Sendable {
             Int64((MonotonicClock.system.now() &- startTime) / 1_000_000_000)),
         ]
       },
-      scoringAddress: { address }, log: parts.log)
+      scoringAddress: { listening }, log: parts.log)
     do {
       var unix = HTTPServerConfiguration(address: .unix(path: parts.workspace.socketPath))
       // A handler may block: the second thread answers meanwhile.

@@ -96,13 +96,18 @@ package final class HTTPClient {
     let names = Set(headers.map { $0.name.lowercased() })
     if !names.contains("host") { head += "Host: \(hostHeader)\r\n" }
     for header in headers {
-      head += "\(header.name): \(ResponseSender.cleaned(header.value))\r\n"
+      head += "\(header.name): \(cleaned(header.value))\r\n"
     }
     let takesBody = !["GET", "HEAD", "DELETE", "OPTIONS"].contains(method)
     if !names.contains("content-length") && (takesBody || !body.isEmpty) {
       head += "Content-Length: \(body.count)\r\n"
     }
     return Array((head + "\r\n").utf8) + body
+  }
+
+  /// The value with each control character replaced by a space.
+  private func cleaned(_ value: String) -> String {
+    String(decoding: value.utf8.map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 }, as: UTF8.self)
   }
 
   private var hostHeader: String {

@@ -9,7 +9,7 @@ internal import Synchronization
 /// name or loses it; it may be taken inside a transaction, so no write begins while it is held.
 package final class ModelRegistry: Sendable {
   private let database: Database
-  private let store: PackageStore
+  let store: PackageStore
   private let inspector: any PackageInspector
   private let onStep: @Sendable (PackageStep) -> Void
   /// What lies under its final path since this process began and may not be in the database yet.
@@ -253,6 +253,13 @@ package final class ModelRegistry: Sendable {
     return found
   }
 
+  /// The version; nil only when there is none, and an error when the database does not tell.
+  package func existing(
+    name: String, version: String
+  ) throws(RegistryError) -> ModelVersion? {
+    try read("WHERE name = ? AND version = ?", [.text(name), .text(version)]).first
+  }
+
   /// `latest` is the newest by creation that is not archived.
   package func resolve(_ reference: ModelReference) throws(RegistryError) -> ModelVersion {
     switch reference.revision {
@@ -459,10 +466,6 @@ extension ModelRegistry {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-  }
-
-  private func existing(name: String, version: String) throws(RegistryError) -> ModelVersion? {
-    try read("WHERE name = ? AND version = ?", [.text(name), .text(version)]).first
   }
 
   /// True too when the database does not tell: then the files stay until the next start.

@@ -41,6 +41,35 @@ package struct Shape: Sendable {
     if hasZero { elementCount = 0 }
   }
 
+  /// Makes the shape `(rows, columns)` from foreign numbers, as `init(checking:)` does.
+  package init(checkingRows rows: Int, columns: Int) throws(TensorError) {
+    let (product, overflows) = max(rows, 1).multipliedReportingOverflow(by: max(columns, 1))
+    guard rows >= 0, columns >= 0, !overflows, product <= Int.max / 16 else {
+      throw .shape([rows, columns], reason: "a dimension is negative or there are too many elements")
+    }
+    dimensions = [8 of Int](repeating: 1)
+    dimensions[0] = rows
+    dimensions[1] = columns
+    rank = 2
+    elementCount = rows == 0 || columns == 0 ? 0 : product
+  }
+
+  /// A scalar's shape.
+  package init() {
+    dimensions = [8 of Int](repeating: 1)
+    rank = 0
+    elementCount = 1
+  }
+
+  /// Without a list in memory, unlike the one for any number of dimensions.
+  package init(_ size: Int) {
+    precondition(size >= 0 && size <= Int.max / 16, "a shape of \(size) elements")
+    dimensions = [8 of Int](repeating: 1)
+    dimensions[0] = size
+    rank = 1
+    elementCount = size
+  }
+
   /// Makes a shape from numbers of our own; a bad one is a mistake of ours.
   package init(_ dimensions: Int...) {
     do {

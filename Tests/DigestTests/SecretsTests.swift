@@ -62,10 +62,13 @@ struct SecretsTests {
   }
 
   @Test func `comparing tells equal from unequal`() {
-    #expect(equalInConstantTime("abc".utf8, [97, 98, 99]))
-    #expect(!equalInConstantTime("abc".utf8, "abd".utf8))
-    #expect(!equalInConstantTime("abc".utf8, "ab".utf8))
-    #expect(equalInConstantTime("".utf8, "".utf8))
+    func areEqual(_ left: String, _ right: String) -> Bool {
+      equalInConstantTime(Array(left.utf8).span, Array(right.utf8).span)
+    }
+    #expect(areEqual("abc", "abc"))
+    #expect(!areEqual("abc", "abd"))
+    #expect(!areEqual("abc", "ab"))
+    #expect(areEqual("", ""))
   }
 
   @Test func `a UUID is of version 4`() {

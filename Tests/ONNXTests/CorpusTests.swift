@@ -7,9 +7,6 @@ import Testing
 @Suite struct CorpusTests {
   /// What the rest of the operators is needed for; each is refused by name.
   static let refused = [
-    "sklearn_random_forest": "ai.onnx.ml:TreeEnsembleClassifier",
-    "sklearn_boosting_regressor": "ai.onnx.ml:TreeEnsembleRegressor",
-    "sklearn_svc": "ai.onnx.ml:SVMClassifier",
     "torch_cnn": "operator", "torch_attention": "operator",
     "public_basic_pitch": "operator", "public_text_direction": "operator",
   ]

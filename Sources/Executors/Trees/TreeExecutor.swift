@@ -38,7 +38,8 @@ package final class TreeExecutor: ModelExecutor {
     }
     func shape(width: Int) -> [Int?] { width == 1 ? [nil] : [nil, width] }
     input = ModelInput(
-      name: "X", elementType: type, shape: [nil, ensemble.featureCount], columns: model.columns)
+      name: "X", elementType: type, shape: [nil, ensemble.featureCount], columns: model.columns,
+      categories: model.categories)
     signature = ModelSignature(
       inputs: [input],
       outputs: [
@@ -51,7 +52,7 @@ package final class TreeExecutor: ModelExecutor {
           isDefault: false),
       ])
     let trees = ensemble.trees.count == 1 ? "1 tree" : "\(ensemble.trees.count) trees"
-    summary = "\(model.kind), \(trees)"
+    summary = "\(model.kind), \(trees)" + (model.note.isEmpty ? "" : " (\(model.note))")
   }
 
   package func makeScratch() -> Scratch { TreeScratch(input.elementType) }
@@ -62,28 +63,17 @@ package final class TreeExecutor: ModelExecutor {
     guard let scratch = scratch as? TreeScratch else {
       preconditionFailure("a tree model was given the scratch of another")
     }
-    guard let rows = inputs.first ?? nil else { throw .missingInput(input.name) }
-    guard rows.elementType == input.elementType else {
-      throw .elementType(
-        input: input.name, expected: input.elementType, received: rows.elementType)
-    }
-    guard input.accepts(rows.shape) else {
-      throw .shape(input: input.name, expected: input.shape, received: rows.shape.array)
-    }
+    let rows = try input.rows(of: inputs, cellsPerRow: max(groupCount, treeCount))
     let rowCount = rows.shape[0]
-    let (cells, overflows) = rowCount.multipliedReportingOverflow(by: max(groupCount, treeCount, 1))
-    guard !overflows, cells <= Int.max / 16 else {
-      throw .shape(input: input.name, expected: input.shape, received: rows.shape.array)
-    }
 
     let wantsPrediction = outputs.contains(Output.predict.rawValue)
     if wantsPrediction || outputs.contains(Output.margin.rawValue) {
       let shape = groupCount == 1 ? Shape(rowCount) : Shape(rowCount, groupCount)
-      run(rows, shape, needsPrediction: wantsPrediction, &scratch.results)
+      try run(rows, shape, needsPrediction: wantsPrediction, &scratch.results, scratch)
     }
     if outputs.contains(Output.leaf.rawValue) {
       scratch.results.leaves.reuse(shape: Shape(rowCount, treeCount))
-      writeLeaves(rows, &scratch.results.leaves)
+      try writeLeaves(rows, &scratch.results.leaves, scratch)
     }
     return outputs.map { index in
       switch Output(rawValue: index) {
@@ -96,17 +86,22 @@ package final class TreeExecutor: ModelExecutor {
   }
 
   private func run(
-    _ rows: Tensor, _ marginShape: Shape, needsPrediction: Bool, _ results: inout TreeResults
-  ) {
+    _ rows: Tensor, _ marginShape: Shape, needsPrediction: Bool, _ results: inout TreeResults,
+    _ scratch: Scratch
+  ) throws(ExecutorError) {
     let rowCount = rows.shape[0]
+    var blocks = RowBlocks(rowCount: rowCount, treeCount: treeCount)
     results.margins.reuse(shape: marginShape)
     switch engine {
     case .float32(let kernel, let baseMargins, let link):
       var margins = results.margins.mutableValues(as: Float.self)
-      for row in 0..<rowCount {
-        for group in 0..<groupCount { margins[row * groupCount + group] = baseMargins[group] }
+      while let block = try blocks.next(scratch) {
+        for row in block {
+          for group in 0..<groupCount { margins[row * groupCount + group] = baseMargins[group] }
+        }
+        kernel.addMargins(
+          features: rows.values(), rowCount: rowCount, rows: block, margins: &margins)
       }
-      kernel.addMargins(features: rows.values(), rowCount: rowCount, margins: &margins)
       guard needsPrediction else { return }
       let width = link.width(groupCount: groupCount)
       results.predictions.reuse(shape: width == groupCount ? marginShape : Shape(rowCount))
@@ -117,7 +112,10 @@ package final class TreeExecutor: ModelExecutor {
     case .float64(let kernel, let link, let averagedRounds):
       var margins = results.margins.mutableValues(as: Double.self)
       for index in 0..<margins.count { margins[index] = 0 }
-      kernel.addMargins(features: rows.values(), rowCount: rowCount, margins: &margins)
+      while let block = try blocks.next(scratch) {
+        kernel.addMargins(
+          features: rows.values(), rowCount: rowCount, rows: block, margins: &margins)
+      }
       guard needsPrediction else { return }
       results.predictions.reuse(shape: marginShape)
       let finished = results.margins
@@ -130,14 +128,21 @@ package final class TreeExecutor: ModelExecutor {
     }
   }
 
-  private func writeLeaves(_ rows: Tensor, _ leaves: inout Tensor) {
+  private func writeLeaves(
+    _ rows: Tensor, _ leaves: inout Tensor, _ scratch: Scratch
+  ) throws(ExecutorError) {
     let rowCount = rows.shape[0]
     var numbers = leaves.mutableValues(as: Int32.self)
-    switch engine {
-    case .float32(let kernel, _, _):
-      kernel.writeLeaves(features: rows.values(), rowCount: rowCount, leaves: &numbers)
-    case .float64(let kernel, _, _):
-      kernel.writeLeaves(features: rows.values(), rowCount: rowCount, leaves: &numbers)
+    var blocks = RowBlocks(rowCount: rowCount, treeCount: treeCount)
+    while let block = try blocks.next(scratch) {
+      switch engine {
+      case .float32(let kernel, _, _):
+        kernel.writeLeaves(
+          features: rows.values(), rowCount: rowCount, rows: block, leaves: &numbers)
+      case .float64(let kernel, _, _):
+        kernel.writeLeaves(
+          features: rows.values(), rowCount: rowCount, rows: block, leaves: &numbers)
+      }
     }
   }
 }

@@ -87,7 +87,7 @@ extension HTTPResponse {
     var writer = JSONWriter()
     writer.document(value)
     return HTTPResponse(
-      status: status, headers: [("Content-Type", "application/json")] + headers,
+      status: status, headers: HTTPHeaders([("Content-Type", "application/json")] + headers),
       body: .bytes(writer.bytes))
   }
 }

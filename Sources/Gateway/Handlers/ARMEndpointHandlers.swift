@@ -212,7 +212,7 @@ extension AdminHandler {
     let record = try armControl { () throws(ControlError) in try control.operation(id) }
     if record.status == "InProgress" {
       return HTTPResponse(
-        status: 202, headers: Self.operationHeaders(record, request))
+        status: 202, headers: HTTPHeaders(Self.operationHeaders(record, request)))
     }
     if let failure = record.failure { throw ARMError(409, failure.code, failure.message) }
     return HTTPResponse(status: 204)
@@ -223,7 +223,7 @@ extension AdminHandler {
     let operation = try armControl { () throws(ControlError) in
       try control.endedOperation(resource)
     }
-    return HTTPResponse(status: 202, headers: Self.operationHeaders(operation, request))
+    return HTTPResponse(status: 202, headers: HTTPHeaders(Self.operationHeaders(operation, request)))
   }
 
   static func operationHeaders(

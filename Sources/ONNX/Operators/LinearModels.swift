@@ -4,26 +4,31 @@ import Tensors
 // Source: ONNX Operators-ml.md; what ONNX Runtime answers where that is silent.
 
 extension OperatorTable {
+  /// The types that most ai.onnx.ml operators take.
+  static let learned: Set<ElementType> = [.float32, .float64, .int32, .int64]
+
   static let linearModels: [OperatorDefinition] = [
-    OperatorDefinition("LinearRegressor", domain: "ai.onnx.ml", [1], numbers) {
+    OperatorDefinition("LinearRegressor", domain: "ai.onnx.ml", [1], learned) {
       context throws(ModelFormatError) in
       let targets = try context.integer("targets") ?? 1
       let weights = try context.floats("coefficients") ?? []
       let intercepts = try context.floats("intercepts") ?? []
-      let transform = try postTransform(&context)
+      let transform = try PostTransform(attributeOf: &context)
       let scores = try LinearScores(weights, intercepts, rows: targets, in: context)
-      // ONNX Runtime leaves one target as it is.
+      // ONNX Runtime leaves one target as it is, but for PROBIT.
       return BuiltOperator(
-        LinearRegressor(scores: scores, transform: targets == 1 ? .none : transform), .float32)
+        LinearRegressor(
+          scores: scores, transform: targets == 1 && transform != .probit ? .none : transform),
+        .float32)
     },
-    OperatorDefinition("LinearClassifier", domain: "ai.onnx.ml", [1], numbers) {
+    OperatorDefinition("LinearClassifier", domain: "ai.onnx.ml", [1], learned) {
       context throws(ModelFormatError) in
       let weights = try context.floats("coefficients") ?? []
       let intercepts = try context.floats("intercepts") ?? []
       let integers = try context.integers("classlabels_ints") ?? []
       let strings = try context.strings("classlabels_strings") ?? []
       _ = try context.integer("multi_class")
-      let transform = try postTransform(&context)
+      let transform = try PostTransform(attributeOf: &context)
       let labels: Tensor =
         strings.isEmpty
         ? Tensor(integers.map { Int64($0) }, shape: Shape(integers.count))
@@ -40,32 +45,6 @@ extension OperatorTable {
         labels.elementType, .float32)
     },
   ]
-
-  private static func postTransform(
-    _ context: inout NodeContext
-  ) throws(ModelFormatError) -> PostTransform {
-    let name = try context.string("post_transform") ?? "NONE"
-    guard let found = PostTransform(rawValue: name) else {
-      throw context.unsupported("post_transform \(name) is not run")
-    }
-    return found
-  }
-}
-
-/// What is done to a row of scores before it is given.
-enum PostTransform: String, Sendable {
-  case none = "NONE"
-  case logistic = "LOGISTIC"
-  case softmax = "SOFTMAX"
-
-  func apply(rowsOf columns: Int, _ scores: inout MutableSpan<Float>) {
-    switch self {
-    case .none: break
-    case .logistic:
-      for index in scores.indices { scores[index] = Activations.logistic(scores[index]) }
-    case .softmax: Activations.softmax(rowsOf: columns, &scores)
-    }
-  }
 }
 
 /// X · Wᵀ + b, with W packed `(features, outputs)` at load.
@@ -172,9 +151,9 @@ struct LinearClassifier: Operator {
           // One score for two classes: positive means the second.
           let score = values[row]
           best = score > 0 ? 1 : 0
-          let positive = transform == .logistic ? Activations.logistic(score) : score
-          target[row * 2] = 1 - positive
-          target[row * 2 + 1] = positive
+          let isLogistic = transform == .logistic
+          target[row * 2] = isLogistic ? Activations.logistic(-score) : 1 - score
+          target[row * 2 + 1] = isLogistic ? Activations.logistic(score) : score
         } else {
           for column in 0..<classes {
             let value = values[row * classes + column]

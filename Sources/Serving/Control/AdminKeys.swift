@@ -103,7 +103,7 @@ package final class AdminKeys: Sendable {
     return entries.withLock { entries in
       var found: String?
       for entry in entries {
-        let isEqual = equalInConstantTime(hash, entry.hash)
+        let isEqual = equalInConstantTime(hash.span, entry.hash.span)
         if isEqual { found = entry.record.name }
       }
       return found

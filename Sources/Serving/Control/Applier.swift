@@ -15,7 +15,7 @@ struct Applier {
   let unit: ControlPlane.ApplyUnit
   let actor: Actor
   private let before: ControlState
-  private let applied: [DocumentKey: String]
+  private var applied: AppliedDocuments
 
   private var report = ApplyReport()
   /// Faults when the unit is everything: told together, nothing is done.
@@ -52,13 +52,15 @@ struct Applier {
     self.actor = actor
     input = ApplyInput(documents)
     before = control.snapshot
-    applied = try control.reading { (store) throws(ControlError) in
+    let known = try control.reading { (store) throws(ControlError) in
       try store.appliedDocuments()
     }
+    applied = AppliedDocuments(known, registry: control.registry)
     report.notices = input.notices
   }
 
   mutating func run(dryRun: Bool) throws(ControlError) -> ApplyReport {
+    defer { discardStaged() }
     for fault in input.faults {
       if let key = fault.key { broken.insert(key) }
       fail(fault.key?.description ?? fault.path, fault.message)
@@ -66,8 +68,7 @@ struct Applier {
     stageModels()
     planDeployments()
     planEndpoints()
-    planPruning()
-    defer { discardStaged() }
+    try planPruning()
     if unit == .everything && !faults.isEmpty { throw .documents(faults) }
     if dryRun { return report }
     guard hasWork else {
@@ -82,7 +83,7 @@ struct Applier {
 
   private var hasWork: Bool {
     !staged.isEmpty || !changedModels.isEmpty || !deployments.isEmpty || !endpoints.isEmpty
-      || !pruned.isEmpty || !accepted.isEmpty
+      || !pruned.isEmpty || !accepted.isEmpty || !applied.restamped.isEmpty
   }
 
   // MARK: Plan
@@ -90,11 +91,12 @@ struct Applier {
   private mutating func stageModels() {
     for model in input.models {
       let origin = model.origin
-      if isApplied(origin), unit == .endpoint || isRegistered(model.registration) {
-        report(.unchanged, origin.key)
-        continue
-      }
       do throws(ControlError) {
+        if try isUnchanged(model) {
+          report(.unchanged, origin.key)
+          continue
+        }
+        try applied.noteFiles(model.registration, of: origin.key)
         let staged =
           model.registration.version == nil
           ? try control.stageInline(model.registration) : try control.stage(model.registration)
@@ -106,14 +108,18 @@ struct Applier {
               action: .create, resource: name,
               detail: "\(staged.version.files.count) files, sha256 \(staged.version.contentHash)"))
         } else {
-          let wanted = staged.version.with(model.registration)
+          // Where only the files' times differ, words that were changed by hand stay.
+          let wanted =
+            applied.hasText(of: origin)
+            ? staged.version : staged.version.with(model.registration)
           let detail = staged.version.difference(to: wanted)
           if !detail.isEmpty { changedModels.append(wanted) }
           report.changes.append(
             .init(
               action: detail.isEmpty ? .unchanged : .update, resource: name, detail: detail))
         }
-        accepted.append(origin)
+        accepted[origin.key] = applied.document(
+          origin, contentHash: staged.version.contentHash)
       } catch {
         broken.insert(origin.key)
         fail(origin.key.description, "\(origin.path): \(error)")
@@ -121,8 +127,8 @@ struct Applier {
     }
   }
 
-  /// Documents that are in force after the commit.
-  private var accepted: [ApplyInput.Origin] = []
+  /// Documents of models that are in force after the commit.
+  private var accepted: [DocumentKey: AppliedDocument] = [:]
 
   private mutating func planDeployments() {
     let newEndpoints = Set(input.endpoints.map { $0.specification.name.lowercased() })
@@ -130,8 +136,15 @@ struct Applier {
       let key = DeploymentKey(item.specification)
       let current = before.catalog.deployments[key]
       let isBroken = current?.record.provisioningState == "Failed" && before.live[key] == nil
-      if isApplied(item.origin), !isBroken, unit == .endpoint || current != nil {
-        report(.unchanged, item.origin.key)
+      do throws(ControlError) {
+        if !isBroken, unit == .endpoint || current != nil,
+          try applied.isUnchanged(item.origin, files: item.specification.inlineModel)
+        {
+          report(.unchanged, item.origin.key)
+          continue
+        }
+      } catch {
+        fail(item.origin.key.description, "\(item.origin.path): $.model: \(error)")
         continue
       }
       guard before.catalog.endpoints[key.endpoint] != nil || newEndpoints.contains(key.endpoint)
@@ -207,6 +220,7 @@ struct Applier {
     case nil:
       return nil
     case .inline(let registration):
+      try applied.noteFiles(registration, of: item.origin.key)
       let staged = try control.stageInline(registration)
       if staged.isNew { self.staged.append(staged) }
       return staged.version
@@ -234,7 +248,7 @@ struct Applier {
     for item in input.endpoints {
       let name = item.specification.name.lowercased()
       let current = before.catalog.endpoints[name]
-      if isApplied(item.origin), unit == .endpoint || current != nil {
+      if applied.hasText(of: item.origin), unit == .endpoint || current != nil {
         report(.unchanged, item.origin.key)
         continue
       }
@@ -277,11 +291,10 @@ struct Applier {
       deployments: names)
   }
 
-  private mutating func planPruning() {
+  private mutating func planPruning() throws(ControlError) {
     guard prune else { return }
     let keys = input.keys
-    for key in applied.keys.sorted(by: { $0.description < $1.description })
-    where !keys.contains(key) {
+    for key in applied.keys where !keys.contains(key) {
       pruned.append(key)
       switch key.kind {
       case "endpoint":
@@ -291,7 +304,7 @@ struct Applier {
           report(.delete, key)
         }
       default:
-        if isRegistered(key) { report(.delete, key) }
+        if try isRegistered(key) { report(.delete, key) }
       }
     }
   }
@@ -396,13 +409,17 @@ struct Applier {
     let done = try commitPruning(&state, store)
     try control.readKeyFiles(into: &state)
     let time = currentTime()
-    var inForce = accepted + endpoints.map(\.origin)
+    var inForce = accepted.merging(applied.restamped) { accepted, _ in accepted }
+    for item in endpoints {
+      inForce[item.origin.key] = applied.document(item.origin, contentHash: nil)
+    }
     for planned in deployments {
       // One that failed is tried again at the next start.
       if case .failure? = planned.outcome { continue }
-      inForce.append(planned.origin)
+      let hash = planned.specification.inlineModel == nil ? nil : planned.model?.contentHash
+      inForce[planned.origin.key] = applied.document(planned.origin, contentHash: hash)
     }
-    for origin in inForce { try store.saveApplied(origin.key, content: origin.content, at: time) }
+    for (key, document) in inForce { try store.save(document, key, at: time) }
     return done
   }
 
@@ -510,18 +527,24 @@ struct Applier {
 
   // MARK: Small things
 
-  private func isApplied(_ origin: ApplyInput.Origin) -> Bool {
-    applied[origin.key] == origin.content
+  /// At start a version that was deleted by hand stays so.
+  private mutating func isUnchanged(_ model: ApplyInput.Model) throws(ControlError) -> Bool {
+    guard try applied.isUnchanged(model.origin, files: model.registration) else { return false }
+    guard unit == .everything, let version = model.registration.version else { return true }
+    return try isRegistered(name: model.registration.name, version: version)
   }
 
-  private func isRegistered(_ registration: ModelRegistration) -> Bool {
-    guard let version = registration.version else { return true }
-    return (try? control.registry.find(name: registration.name, version: version)) != nil
-  }
-
-  private func isRegistered(_ key: DocumentKey) -> Bool {
+  private func isRegistered(_ key: DocumentKey) throws(ControlError) -> Bool {
     guard let (name, version) = Self.model(key) else { return false }
-    return (try? control.registry.find(name: name, version: version)) != nil
+    return try isRegistered(name: name, version: version)
+  }
+
+  private func isRegistered(name: String, version: String) throws(ControlError) -> Bool {
+    do {
+      return try control.registry.existing(name: name, version: version) != nil
+    } catch {
+      throw .registry(error)
+    }
   }
 
   /// The version that `model churn:3` names; nil when it names none.
@@ -540,6 +563,13 @@ struct Applier {
     faults.append(reason)
     report.changes.removeAll { $0.resource == resource && $0.action != .delete }
     report.changes.append(.init(action: .failed, resource: resource, detail: reason))
+  }
+}
+
+extension DeploymentSpecification {
+  /// The model that comes with the deployment's document; nil when that names a registered one.
+  fileprivate var inlineModel: ModelRegistration? {
+    if case .inline(let registration)? = model { registration } else { nil }
   }
 }
 

@@ -86,6 +86,10 @@ struct ApplyInput {
         notices.append("\(document.path): \(words), skipped")
       }
     } catch {
+      if parsed == nil, let owner = ForeignText.owner(of: document.text) {
+        notices.append("\(document.path): \(owner) that is no plain YAML document, skipped")
+        return
+      }
       faults.append(
         Fault(
           message: error.description, key: Self.key(kind, parsed?.value), path: document.path))

@@ -119,9 +119,13 @@ extension ControlPlane {
     let staged = try stage(registration)
     guard registration.version == nil, staged.isNew else { return staged }
     let newest: ModelVersion?
-    do {
+    do throws(RegistryError) {
       newest = try registry.versions(of: registration.name, .all).first
     } catch {
+      guard case .notFound = error else {
+        registry.discard(staged)
+        throw .registry(error)
+      }
       newest = nil
     }
     guard let newest, newest.contentHash == staged.version.contentHash,

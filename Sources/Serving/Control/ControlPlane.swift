@@ -44,6 +44,7 @@ package final class ControlPlane: Sendable {
   private let state = Mutex(ControlState())
   /// Held through a change: from reading the state to the swap of the table.
   private let changing = Monitor(())
+  private let shownGenerations = Mutex(ShownGenerations())
   /// Held through an `apply`, which reads the state long before it changes it.
   let applying = Monitor(())
 
@@ -270,6 +271,9 @@ package final class ControlPlane: Sendable {
     }
     state.withLock { [next] in $0 = next }
     service.install(next.table { effectiveKeys(of: $0, in: next) })
+    for labels in shownGenerations.withLock({ [next] in $0.replace(with: next.live) }) {
+      metrics.remove(labels: labels)
+    }
   }
 }
 

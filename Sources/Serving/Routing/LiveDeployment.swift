@@ -15,6 +15,8 @@ package final class LiveDeployment: Sendable {
   package let modelVersion: String
   package let model: LoadedModel
   package let metrics: DeploymentMetrics
+  /// What every log line of a request to it says.
+  package let logMembers: LogMembers
   /// The package's sample request, an example for callers; nil when there is none, or a long one.
   package let sampleRequest: [UInt8]?
 
@@ -88,7 +90,13 @@ package final class LiveDeployment: Sendable {
     self.modelVersion = modelVersion
     self.model = model
     self.metrics = DeploymentMetrics(
-      endpoint: specification.endpointName, deployment: specification.name, metrics: metrics)
+      endpoint: specification.endpointName, deployment: specification.name,
+      generation: generation, metrics: metrics)
+    logMembers = LogMembers { line in
+      line.appendLogMember("endpoint", specification.endpointName)
+      line.appendLogMember("deployment", specification.name)
+      line.appendLogMember("generation", generation)
+    }
     timeLimit = nanoseconds(milliseconds: specification.requestTimeoutMs)
     maxQueueWait = specification.maxQueueWaitMs.map(nanoseconds(milliseconds:))
     maxRequestsInFlight = specification.maxConcurrentRequestsPerInstance.map { perInstance in
@@ -114,15 +122,26 @@ package final class LiveDeployment: Sendable {
   /// Requests taken and not yet answered.
   package var requestsInFlight: Int { metrics.requestsInFlight }
 
-  /// Scores one body on the calling thread.
+  /// When a request must have its answer whose body was whole then.
+  func deadline(arrived: UInt64) -> UInt64 {
+    let (deadline, overflows) = arrived.addingReportingOverflow(timeLimit)
+    return overflows ? .max : deadline
+  }
+
+  /// Scores one body on the calling thread; stops when the deadline passes meanwhile.
   func score(
-    _ body: Span<UInt8>, form: AnswerForm, started: UInt64, times: inout ScoringTimes
+    _ body: Span<UInt8>, form: AnswerForm, started: UInt64, deadline: UInt64,
+    times: inout ScoringTimes
   ) -> Result<[UInt8], ScoringError> {
     let scratch = scratches.take()
     defer { scratches.give(back: scratch) }
     do {
       return .success(
-        try scorer.score(body, form: form, scratch: scratch, started: started, times: &times))
+        try scorer.score(
+          body, form: form, scratch: scratch, started: started, deadline: deadline, times: &times))
+    } catch .executor(.deadlinePassed) {
+      return .failure(
+        .deadlinePassed(deployment: name, timeoutMs: specification.requestTimeoutMs))
     } catch {
       return .failure(error)
     }

@@ -22,12 +22,14 @@ struct Scorer: Sendable {
 
   func score(
     _ body: Span<UInt8>, form: AnswerForm, scratch: ScoringScratch, started: UInt64,
-    times: inout ScoringTimes
+    deadline: UInt64 = .max, times: inout ScoringTimes
   ) throws(ScoringError) -> [UInt8] {
     let request = try decoder.decode(body)
     let (outputs, outputNames) = try chosen(request.outputs)
     let decoded = clock.now()
     times.decode = decoded &- started
+    if decoded >= deadline { throw .executor(.deadlinePassed) }
+    scratch.executor.deadline = deadline
     let values: [ModelValue]
     do {
       values = try executor.predict(
@@ -37,6 +39,7 @@ struct Scorer: Sendable {
     }
     let executed = clock.now()
     times.execute = executed &- decoded
+    if executed >= deadline { throw .executor(.deadlinePassed) }
     var writer = JSONWriter()
     switch form {
     case .score: ScoringAnswer.write(values, names: outputNames, to: &writer)

@@ -5,6 +5,7 @@ import Foundation
 import HTTP
 import Registry
 import Store
+import Synchronization
 import Telemetry
 import Testing
 
@@ -82,6 +83,36 @@ import Testing
     }
     #expect(deployments.count == 5)
     #expect(deployments.allSatisfy { $0.value(at: "state") == "Succeeded" })
+  }
+
+  @Test func `registrations without a version at the same time get one each`() throws {
+    let bench = try Bench()
+    let path = "\(Self.workspace)/models/cancer/versions/1"
+    func register(_ version: Int) throws -> DocumentValue {
+      let file = "\(repository)/models/breast-cancer/\(version)/model.json"
+      return ARM.body(of: ModelRegistration(name: "cancer", version: nil, path: file))
+    }
+    // Each had asked for the next version when there was none.
+    let bodies = [try register(1), try register(2), try register(1)]
+    let answers = Mutex<[String]>([])
+    let socket = bench.folder + "/swerve.sock"
+    DispatchQueue.concurrentPerform(iterations: bodies.count) { index in
+      var writer = JSONWriter()
+      writer.document(bodies[index])
+      let client = HTTPClient(.unix(path: socket))
+      let answer = try? client.send(method: "PUT", path: path, body: writer.bytes)
+      let text = String(decoding: answer?.body ?? [], as: UTF8.self)
+      let name = try? JSONReader.read(text, source: path).value(at: "name")
+      answers.withLock { $0.append("\(answer?.status ?? 0) \(name.map { "\($0)" } ?? text)") }
+    }
+    #expect(
+      answers.withLock { $0.sorted() } == ["1", "2", "3"].map { "201 \(DocumentValue.string($0))" })
+    let first = try bench.registry.find(name: "cancer", version: "1")
+    #expect(first.properties.isEmpty)
+    // One that names its version is refused, as before.
+    let named = ModelRegistration(
+      name: "cancer", version: "1", path: "\(repository)/models/diabetes/1/model.txt")
+    #expect(try bench.send("PUT", path, ARM.body(of: named)).status == 409)
   }
 
   @Test func `errors have Azure's form`() throws {
