@@ -27,11 +27,13 @@ extension PayloadDecoder {
   /// How many elements are to come, going by the length of the first row.
   private func expectedCount(_ scanner: borrowing PayloadScanner, width: Int) -> Int {
     let text = scanner.text
+    let rest = text.count - scanner.position
+    // Not worth a look.
+    guard rest > 512 else { return rest / 2 }
     var end = scanner.position
     while end < text.count, text[end] != UInt8(ascii: "]"), text[end] != UInt8(ascii: "}") {
       end += 1
     }
-    let rest = text.count - scanner.position
     let (count, overflows) = (rest / (end - scanner.position + 1) + 1).multipliedReportingOverflow(
       by: width)
     // A value takes two bytes at least.
@@ -445,7 +447,8 @@ extension PayloadDecoder {
   private func finish(_ rows: Rows, at start: Int) throws(PayloadFault) -> [Tensor?] {
     var tensors: [Tensor?] = []
     tensors.reserveCapacity(signature.inputs.count)
-    for (index, input) in signature.inputs.enumerated() {
+    for index in signature.inputs.indices {
+      let input = signature.inputs[index]
       let builder = rows.builders[index]
       if !input.isRequired, builder.count == 0 {
         tensors.append(nil)

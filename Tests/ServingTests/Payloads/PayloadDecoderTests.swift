@@ -110,15 +110,15 @@ import Testing
 
   @Test(arguments: [
     ("[1,2,x,4]", "$.data[2][2] is 'x'; expected a number (float32) (line 1, column 36)"),
-    ("[1,2,3]", "$.data[2] has 3 values; expected 4: 'a', 'b', 'c', 'd' (line 1, column 30)"),
-    ("[1,2,3,4,5]", "$.data[2] has 5 values; expected 4: 'a', 'b', 'c', 'd' (line 1, column 30)"),
-    ("[1,2,3 4]", "$.data[2][2] is 4; expected ',' or ']' (line 1, column 37)"),
+    ("[1,2,3]", "$.data[2] has 3 values; expected 4: 'a', 'b', 'c', 'd' (line 1, column 31)"),
+    ("[1,2,3,4,5]", "$.data[2] has 5 values; expected 4: 'a', 'b', 'c', 'd' (line 1, column 31)"),
+    ("[1,2,3 4]", "$.data[2][2] is 4; expected ',' or ']' (line 1, column 38)"),
     (
       "[1,2,\"s\",4]",
-      "$.data[2][2] is the string 's'; expected a number (float32) (line 1, column 35)"
+      "$.data[2][2] is the string 's'; expected a number (float32) (line 1, column 36)"
     ),
-    ("7", "$.data[2] is 7; expected a row (a list) (line 1, column 30)"),
-    ("[1,01,3,4]", "$.data[2][1] is 01; expected a number (float32) (line 1, column 33)"),
+    ("7", "$.data[2] is 7; expected a row (a list) (line 1, column 31)"),
+    ("[1,01,3,4]", "$.data[2][1] is 01; expected a number (float32) (line 1, column 34)"),
   ])
   func `a fault behind plain rows is told at its place`(row: String, sentence: String) {
     #expect(Self.sentence(#"{"data": [[1,2,3,4],[5,6,7,8],\#(row),[1,2,3,4]]}"#) == sentence)
