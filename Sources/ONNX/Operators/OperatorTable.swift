@@ -74,6 +74,9 @@ enum OperatorTable {
     supportVectors,
     encoding,
     controlFlow,
+    gathering,
+    scattering,
+    rearranging,
   ].flatMap { $0 }
 
   private static let byName: [String: OperatorDefinition] = Dictionary(
