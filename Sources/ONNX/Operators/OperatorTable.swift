@@ -77,6 +77,10 @@ enum OperatorTable {
     gathering,
     scattering,
     rearranging,
+    recurrent,
+    convTransposing,
+    resizing,
+    einsteinSums,
   ].flatMap { $0 }
 
   private static let byName: [String: OperatorDefinition] = Dictionary(
