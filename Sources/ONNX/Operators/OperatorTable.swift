@@ -81,6 +81,8 @@ enum OperatorTable {
     convTransposing,
     resizing,
     einsteinSums,
+    text,
+    boxSelecting,
   ].flatMap { $0 }
 
   private static let byName: [String: OperatorDefinition] = Dictionary(
