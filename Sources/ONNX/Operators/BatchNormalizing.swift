@@ -21,6 +21,8 @@ extension OperatorTable {
       guard let size = try context.integer("size"), size > 0, size <= Int(Int32.max) else {
         throw context.malformed("it has no usable size")
       }
+      // Which side has one channel more is not agreed on.
+      guard size % 2 == 1 else { throw context.unsupported("an even size, \(size), is not run") }
       let type = try context.type(0)
       return BuiltOperator(
         LocalResponse(
@@ -118,12 +120,11 @@ struct LocalResponse: FloatOperator {
       var target = output.mutableValues(as: Element.self)
       let share = Element(alpha) / Element(size)
       let (beta, bias) = (Element(beta), Element(bias))
-      let before = (size - 1) / 2
-      let after = size - 1 - before
+      let reach = (size - 1) / 2
       for index in 0..<source.count {
         let channel = index / inner % channels
-        let first = max(0, channel - before)
-        let last = min(channels - 1, channel + after)
+        let first = max(0, channel - reach)
+        let last = min(channels - 1, channel + reach)
         var sum: Element = 0
         var place = index - (channel - first) * inner
         for _ in first..<(last + 1) {

@@ -59,8 +59,9 @@ struct Clip: NumberOperator {
       low = try limit(scratch, 1)
       high = try limit(scratch, 2)
     }
-    let least = low ?? Element.lowest
-    let most = high ?? Element.highest
+    // Without a limit an infinity becomes the largest finite number, as in ONNX Runtime.
+    let least = low ?? Element.lowestFinite
+    let most = high ?? Element.highestFinite
     try map(scratch) { (x: Element) in
       let raised = x < least ? least : x
       return raised > most ? most : raised

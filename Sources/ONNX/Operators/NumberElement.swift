@@ -8,6 +8,8 @@ protocol NumberElement: TensorElement, Comparable {
   /// The smallest value there is, −∞ for floating point: the largest of no values.
   static var lowest: Self { get }
   static var highest: Self { get }
+  static var lowestFinite: Self { get }
+  static var highestFinite: Self { get }
   static func sum(_ left: Self, _ right: Self) -> Self
   static func difference(_ left: Self, _ right: Self) -> Self
   static func product(_ left: Self, _ right: Self) -> Self
@@ -30,6 +32,8 @@ extension NumberElement where Self: FixedWidthInteger {
   static var one: Self { 1 }
   static var lowest: Self { .min }
   static var highest: Self { .max }
+  static var lowestFinite: Self { .min }
+  static var highestFinite: Self { .max }
   @inline(__always) static func sum(_ left: Self, _ right: Self) -> Self { left &+ right }
   @inline(__always) static func difference(_ left: Self, _ right: Self) -> Self { left &- right }
   @inline(__always) static func product(_ left: Self, _ right: Self) -> Self { left &* right }
@@ -54,6 +58,8 @@ extension NumberElement where Self: BinaryFloatingPoint {
   static var one: Self { 1 }
   static var lowest: Self { -.infinity }
   static var highest: Self { .infinity }
+  static var lowestFinite: Self { -.greatestFiniteMagnitude }
+  static var highestFinite: Self { .greatestFiniteMagnitude }
   @inline(__always) static func sum(_ left: Self, _ right: Self) -> Self { left + right }
   @inline(__always) static func difference(_ left: Self, _ right: Self) -> Self { left - right }
   @inline(__always) static func product(_ left: Self, _ right: Self) -> Self { left * right }
