@@ -46,11 +46,15 @@ package struct Shape: Sendable {
   /// - Throws: `TensorError.shape`, as `init(checking:)`.
   package init(rows: Int, columns: Int) throws(TensorError) {
     let (count, overflows) = max(rows, 1).multipliedReportingOverflow(by: max(columns, 1))
-    guard rows >= 0, columns >= 0 else {
-      throw .shape([rows, columns], reason: "dimension \(rows < 0 ? 0 : 1) is negative")
+    // Told in the order in which `init(checking:)` finds them.
+    guard rows >= 0 else {
+      throw .shape([rows, columns], reason: "dimension 0 is negative")
     }
-    guard !overflows, count <= Int.max / 16 else {
+    guard rows <= Int.max / 16, columns < 0 || (!overflows && count <= Int.max / 16) else {
       throw .shape([rows, columns], reason: "the number of elements overflows")
+    }
+    guard columns >= 0 else {
+      throw .shape([rows, columns], reason: "dimension 1 is negative")
     }
     dimensions = [8 of Int](repeating: 1)
     dimensions[0] = rows
