@@ -18,11 +18,12 @@ final class AdminCaller: Sendable {
     peer = exchange.peer
     if let userID = exchange.peerUserID {
       proof = .socket(userID: userID)
-    } else if let offered = bearerToken(exchange), let name = keys.name(of: offered) {
-      proof = .key(name: name)
-    } else {
-      return nil
+      return
     }
+    guard let offered = bearerToken(exchange),
+      let name = keys.name(of: offered.indices.map { offered[$0] })
+    else { return nil }
+    proof = .key(name: name)
   }
 
   /// On this machine, with the right to name any of its files.

@@ -416,7 +416,9 @@ struct Applier {
     for planned in deployments {
       // One that failed is tried again at the next start.
       if case .failure? = planned.outcome { continue }
-      let hash = planned.specification.inlineModel == nil ? nil : planned.model?.contentHash
+      // An uploaded model has become a reference by now; its document brought it nevertheless.
+      let bringsModel = planned.specification.inlineModel != nil || !planned.origin.keepsFiles
+      let hash = bringsModel ? planned.model?.contentHash : nil
       inForce[planned.origin.key] = applied.document(planned.origin, contentHash: hash)
     }
     for (key, document) in inForce { try store.save(document, key, at: time) }

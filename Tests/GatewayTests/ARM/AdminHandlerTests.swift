@@ -86,8 +86,8 @@ import Testing
   }
 
   @Test func `registrations without a version at the same time get one each`() throws {
-    let bench = try Bench()
-    let path = "\(Self.workspace)/models/cancer/versions/1"
+    let bench = try AdminBench()
+    let path = "\(AdminBench.workspace)/models/cancer/versions/1"
     func register(_ version: Int) throws -> DocumentValue {
       let file = "\(repository)/models/breast-cancer/\(version)/model.json"
       return ARM.body(of: ModelRegistration(name: "cancer", version: nil, path: file))

@@ -199,19 +199,6 @@ import Testing
         + "Content-Length: \(UploadStore.blockByteCount + 1)\r\n\r\n")
     #expect(client.receiveAnswer().hasPrefix("HTTP/1.1 413"))
   }
-
-  @Test(arguments: [
-    ("https://0.0.0.0:8443", "gw.example:9443", "https://gw.example:8443"),
-    ("https://0.0.0.0:8443", "gw.example", "https://gw.example:8443"),
-    ("https://[::]:8443", "[2001:db8::1]:9443", "https://[2001:db8::1]:8443"),
-    ("https://10.0.0.1:8443", "gw.example", "https://10.0.0.1:8443"),
-    ("https://0.0.0.0:8443", nil, "https://0.0.0.0:8443"),
-  ])
-  func `a wildcard address becomes the one the caller has used`(
-    address: String, host: String?, expected: String
-  ) {
-    #expect(callableAddress(address, host: host) == expected)
-  }
 }
 
 extension DocumentValue {
