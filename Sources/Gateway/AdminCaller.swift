@@ -18,12 +18,13 @@ final class AdminCaller: Sendable {
     peer = exchange.peer
     if let userID = exchange.peerUserID {
       proof = .socket(userID: userID)
-      return
+    } else if let offered = bearerToken(exchange),
+      let name = offered.withUnsafeBufferPointer({ keys.name(of: $0) })
+    {
+      proof = .key(name: name)
+    } else {
+      return nil
     }
-    guard let offered = bearerToken(exchange),
-      let name = keys.name(of: offered.indices.map { offered[$0] })
-    else { return nil }
-    proof = .key(name: name)
   }
 
   /// On this machine, with the right to name any of its files.

@@ -70,8 +70,10 @@ struct Listeners: Sendable {
       tcp.tls = settings.tls
       let server = try HTTPServer(tcp, handler: adminHandler)
       remoteAdmin = server
-      adminAddress = Listeners.url(
-        host: wanted.host, port: server.port ?? wanted.port, isTLS: tcp.tls != nil)
+      adminAddress = UsableAddress.text(
+        Listeners.url(
+          host: wanted.host, port: server.port ?? wanted.port, isTLS: tcp.tls != nil),
+        askedAs: nil)
     } catch {
       let now = MonotonicClock.system.now()
       scoring.stop(deadline: now)

@@ -41,18 +41,22 @@ package struct Shape: Sendable {
     if hasZero { elementCount = 0 }
   }
 
-  /// Makes the shape `(rows, columns)` from foreign numbers, as `init(checking:)` does.
-  package init(checkingRows rows: Int, columns: Int) throws(TensorError) {
-    let (product, overflows) = max(rows, 1).multipliedReportingOverflow(by: max(columns, 1))
-    guard rows >= 0, columns >= 0, !overflows, product <= Int.max / 16 else {
-      throw .shape(
-        [rows, columns], reason: "a dimension is negative or there are too many elements")
+  /// Makes a table's shape from foreign numbers; allocates nothing.
+  ///
+  /// - Throws: `TensorError.shape`, as `init(checking:)`.
+  package init(rows: Int, columns: Int) throws(TensorError) {
+    let (count, overflows) = max(rows, 1).multipliedReportingOverflow(by: max(columns, 1))
+    guard rows >= 0, columns >= 0 else {
+      throw .shape([rows, columns], reason: "dimension \(rows < 0 ? 0 : 1) is negative")
+    }
+    guard !overflows, count <= Int.max / 16 else {
+      throw .shape([rows, columns], reason: "the number of elements overflows")
     }
     dimensions = [8 of Int](repeating: 1)
     dimensions[0] = rows
     dimensions[1] = columns
     rank = 2
-    elementCount = rows == 0 || columns == 0 ? 0 : product
+    elementCount = rows == 0 || columns == 0 ? 0 : count
   }
 
   /// A scalar's shape.

@@ -63,10 +63,12 @@ func bits(_ tensor: Tensor) -> [UInt64] {
   switch tensor.elementType {
   case .float32:
     let values = tensor.values(as: Float.self)
-    return values.indices.map { UInt64(values[$0].bitPattern) }
+    return values.indices.map {
+      UInt64((values[$0].isNaN ? Float.nan : values[$0]).bitPattern)
+    }
   case .float64:
     let values = tensor.values(as: Double.self)
-    return values.indices.map { values[$0].bitPattern }
+    return values.indices.map { (values[$0].isNaN ? Double.nan : values[$0]).bitPattern }
   case .int32:
     let values = tensor.values(as: Int32.self)
     return values.indices.map { UInt64(UInt32(bitPattern: values[$0])) }

@@ -19,7 +19,9 @@ enum DecimalScanner {
       isNegative = bytes.byte(at: index) == UInt8(ascii: "-")
       index += 1
     }
-    if let word = scanWord(bytes, &index) {
+    // Digits and the point lie below all letters.
+    if index < end, bytes.byte(at: index) >= UInt8(ascii: "A") {
+      guard let word = scanWord(bytes, &index) else { return nil }
       position = index
       return isNegative ? -word : word
     }

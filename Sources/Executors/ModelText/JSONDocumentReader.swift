@@ -39,8 +39,10 @@ struct JSONDocumentReader: ModelDocumentReader, ~Escapable {
 
   mutating func readNumber() throws(ModelFormatError) -> Double {
     skipSpace()
-    if takeWord("true") { return 1 }
-    if takeWord("false") { return 0 }
+    if let byte = peek, byte >= UInt8(ascii: "A") {
+      if takeWord("true") { return 1 }
+      if takeWord("false") { return 0 }
+    }
     guard let value = DecimalScanner.scan(bytes, &position) else {
       throw malformed("a number expected, \(found) found")
     }
@@ -196,6 +198,8 @@ struct JSONDocumentReader: ModelDocumentReader, ~Escapable {
   }
 
   private mutating func skipSpace() {
+    // XGBoost writes none.
+    if let byte = peek, byte > 0x20 { return }
     while let byte = peek, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 {
       position += 1
     }

@@ -15,6 +15,10 @@ protocol ModelDocumentReader: ~Escapable {
   /// A number; true and false are 1 and 0.
   mutating func readNumber() throws(ModelFormatError) -> Double
   mutating func readInteger() throws(ModelFormatError) -> Int
+  /// Replaces `values` by the array of numbers that comes next.
+  mutating func readNumbers(_ values: inout [Float]) throws(ModelFormatError)
+  /// Replaces `values` by the array of whole numbers that comes next.
+  mutating func readIntegers(_ values: inout [Int32]) throws(ModelFormatError)
   /// A string, or a number or word as it is written: parameters come both ways.
   mutating func readText() throws(ModelFormatError) -> String
   /// Passes over one value, whatever it is.
@@ -29,7 +33,6 @@ protocol ModelDocumentReader: ~Escapable {
 let maxDocumentDepth = 64
 
 extension ModelDocumentReader where Self: ~Escapable {
-  /// Replaces `values` by the array that comes next.
   mutating func readNumbers(_ values: inout [Float]) throws(ModelFormatError) {
     values.removeAll(keepingCapacity: true)
     try beginArray()

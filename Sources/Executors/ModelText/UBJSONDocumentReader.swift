@@ -75,6 +75,61 @@ struct UBJSONDocumentReader: ModelDocumentReader, ~Escapable {
     return integer
   }
 
+  mutating func readNumbers(_ values: inout [Float]) throws(ModelFormatError) {
+    values.removeAll(keepingCapacity: true)
+    try beginArray()
+    if let run = takeRun(of: UInt8(ascii: "d")) {
+      values.reserveCapacity(run.count)
+      for index in 0..<run.count {
+        values.append(Float(bitPattern: bigEndian(UInt32.self, at: run.start + 4 * index)))
+      }
+    }
+    while try nextElement() { values.append(Float(try readNumber())) }
+  }
+
+  mutating func readIntegers(_ values: inout [Int32]) throws(ModelFormatError) {
+    values.removeAll(keepingCapacity: true)
+    try beginArray()
+    if let run = takeRun(of: UInt8(ascii: "l")) {
+      values.reserveCapacity(run.count)
+      for index in 0..<run.count {
+        values.append(bigEndian(Int32.self, at: run.start + 4 * index))
+      }
+    } else if let run = takeRun(of: UInt8(ascii: "U")) {
+      values.reserveCapacity(run.count)
+      for index in 0..<run.count {
+        values.append(Int32(bigEndian(UInt8.self, at: run.start + index)))
+      }
+    }
+    while try nextElement() {
+      let value = try readInteger()
+      guard let small = Int32(exactly: value) else {
+        throw malformed("\(value) does not fit 32 bits")
+      }
+      values.append(small)
+    }
+  }
+
+  /// All elements of the array that has just begun, if they have this marker's type: where they
+  /// lie, and how many. The array then has none left.
+  private mutating func takeRun(of marker: UInt8) -> (start: Int, count: Int)? {
+    let top = open.count - 1
+    guard open[top].elementMarker == marker, let count = open[top].remaining,
+      let size = UBJSONDocumentReader.fixedSize(marker)
+    else { return nil }
+    // `begin` has checked that they are there.
+    defer { position += count * size }
+    open[top].remaining = 0
+    return (position, count)
+  }
+
+  private func bigEndian<Integer: FixedWidthInteger & BitwiseCopyable>(
+    _: Integer.Type, at offset: Int
+  ) -> Integer {
+    precondition(offset >= 0 && offset <= bytes.byteCount - MemoryLayout<Integer>.size)
+    return Integer(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: Integer.self))
+  }
+
   mutating func readText() throws(ModelFormatError) -> String {
     let marker = try peekMarker()
     switch marker {

@@ -77,9 +77,15 @@ enum OperatorTable {
     supportVectors,
     encoding,
     controlFlow,
-    trees,
-    supportVectors,
-    encoding,
+    gathering,
+    scattering,
+    rearranging,
+    recurrent,
+    convTransposing,
+    resizing,
+    einsteinSums,
+    text,
+    boxSelecting,
   ].flatMap { $0 }
 
   private static let byName: [String: OperatorDefinition] = Dictionary(

@@ -68,7 +68,7 @@ func checkedShape(_ dimensions: [Int]) throws(OperatorError) -> Shape {
 /// `(rows, columns)` of computed numbers.
 func checkedShape(_ rows: Int, _ columns: Int) throws(OperatorError) -> Shape {
   do {
-    return try Shape(checkingRows: rows, columns: columns)
+    return try Shape(rows: rows, columns: columns)
   } catch {
     throw OperatorError("\(error)")
   }

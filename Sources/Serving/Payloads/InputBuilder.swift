@@ -52,6 +52,59 @@ struct InputBuilder {
     return true
   }
 
+  /// Takes rows of plain numbers, `[5.1, 3.5]`, as long as one follows the other: a loop without
+  /// the steps for what is rare. Any other row is left to the general reader, which tells what
+  /// is wrong with it.
+  ///
+  /// - Parameters:
+  ///   - scanner: At the first row; afterwards behind the last one taken.
+  ///   - index: Where the first row's first value goes; none from there on is written yet.
+  /// - Returns: How many rows were taken; 0 too where the elements are no floats.
+  @_lifetime(scanner: copy scanner)
+  mutating func takeRows(
+    _ scanner: inout PayloadScanner, width: Int, at index: Int
+  ) -> Int {
+    guard width > 0, width <= scanner.text.count else { return 0 }
+    let rows: Int
+    switch elementType {
+    case .float32: rows = takeRows(&scanner, Float.self, width: width, at: index)
+    case .float64: rows = takeRows(&scanner, Double.self, width: width, at: index)
+    default: return 0
+    }
+    count += rows * width
+    return rows
+  }
+
+  @_lifetime(scanner: copy scanner)
+  @inline(__always)
+  private mutating func takeRows<Element: BinaryFloatingPoint & BitwiseCopyable>(
+    _ scanner: inout PayloadScanner, _: Element.Type, width: Int, at index: Int
+  ) -> Int {
+    var index = index
+    var rows = 0
+    var row = scanner
+    while row.peek() == UInt8(ascii: "[") {
+      guard index + width <= capacity || reserve(index + width) else { return rows }
+      row.position += 1
+      let end = index + width
+      while index < end {
+        _ = row.peek()
+        guard let number = NumberScanner.scan(row.text, at: &row.position) else { return rows }
+        unsafe store(Element(number.double), at: index)
+        index += 1
+        guard row.peek() == (index < end ? UInt8(ascii: ",") : UInt8(ascii: "]")) else {
+          return rows
+        }
+        row.position += 1
+      }
+      rows += 1
+      scanner.position = row.position
+      guard row.peek() == UInt8(ascii: ",") else { return rows }
+      row.position += 1
+    }
+    return rows
+  }
+
   private var tooLarge: String {
     "less: its values would take more than \(maxBytes) bytes, "
       + "\(InputBuilder.amplification) times the body"

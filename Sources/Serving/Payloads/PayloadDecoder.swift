@@ -31,9 +31,29 @@ package struct PayloadDecoder: Sendable {
   let targets: [String: Target]
 
   /// The members of a body that hold rows or tensors.
-  static let forms = [
-    "input_data", "data", "dataframe_split", "dataframe_records", "instances", "inputs",
-  ]
+  static let forms = Form.allCases.map(\.rawValue)
+
+  enum Form: String, CaseIterable {
+    case inputData = "input_data"
+    case data
+    case split = "dataframe_split"
+    case records = "dataframe_records"
+    case instances
+    case inputs
+
+    /// Without making a text; nil for one that needs a closer look.
+    init?(_ scanner: borrowing PayloadScanner, _ range: Range<Int>) {
+      switch range.count {
+      case 4 where scanner.equals(range, "data"): self = .data
+      case 6 where scanner.equals(range, "inputs"): self = .inputs
+      case 9 where scanner.equals(range, "instances"): self = .instances
+      case 10 where scanner.equals(range, "input_data"): self = .inputData
+      case 15 where scanner.equals(range, "dataframe_split"): self = .split
+      case 17 where scanner.equals(range, "dataframe_records"): self = .records
+      default: return nil
+      }
+    }
+  }
 
   /// Names of a body that an error looks at: a hint need not read a million of them.
   static let maxNamesTold = 100
@@ -102,23 +122,31 @@ package struct PayloadDecoder: Sendable {
         reason: "is empty; expected a JSON object with one of \(listed(PayloadDecoder.forms))"
       )
     }
-    var found: (name: String, position: Int)?
+    var found: Form?
     var outputsPosition: Int?
     var id: String?
     var isDone: DecodedRequest?
     var unknown: [String] = []
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "a JSON object") {
       repeat {
-        let key = try scanner.string()
+        let keyPosition = scanner.position
+        let (range, hasEscapes) = try scanner.rawString()
+        var form = hasEscapes ? nil : Form(scanner, range)
+        var key = ""
+        if form == nil {
+          scanner.position = keyPosition
+          key = try scanner.string()
+          form = Form(rawValue: key)
+        }
         try scanner.expect(UInt8(ascii: ":"), "':'")
         _ = scanner.peek()
-        if PayloadDecoder.forms.contains(key) {
+        if let form {
           if let found {
             throw scanner.fault(
-              "has both '\(found.name)' and '\(key)'; expected one of them", at: 0)
+              "has both '\(found.rawValue)' and '\(form.rawValue)'; expected one of them", at: 0)
           }
-          found = (key, scanner.position)
-          isDone = try read(&scanner, form: key)
+          found = form
+          isDone = try read(&scanner, form: form)
         } else if key == "outputs" {
           outputsPosition = scanner.position
           try scanner.skipValue(depth: 1)
@@ -151,31 +179,31 @@ package struct PayloadDecoder: Sendable {
 
   /// The value of one of `forms`.
   private func read(
-    _ scanner: inout PayloadScanner, form: String
+    _ scanner: inout PayloadScanner, form: Form
   ) throws(PayloadFault) -> DecodedRequest {
     let start = scanner.position
     switch form {
-    case "dataframe_split":
+    case .split:
       guard scanner.peek() == UInt8(ascii: "{") else {
         throw scanner.unexpected("an object with columns and data")
       }
       return DecodedRequest(form: .mlflow, inputs: try readSplit(&scanner))
-    case "dataframe_records":
+    case .records:
       guard scanner.peek() == UInt8(ascii: "[") else {
         throw scanner.unexpected("a list of records")
       }
       return DecodedRequest(form: .mlflow, inputs: try readList(&scanner))
-    case "instances":
+    case .instances:
       guard scanner.peek() == UInt8(ascii: "[") else { throw scanner.unexpected("a list") }
       return DecodedRequest(form: .mlflow, inputs: try readList(&scanner))
-    case "inputs":
+    case .inputs:
       if try isListOfObjects(&scanner) {
         scanner.position = start
         return DecodedRequest(form: .inferenceProtocol, inputs: try readNamedTensors(&scanner))
       }
       scanner.position = start
       return DecodedRequest(form: .mlflow, inputs: try readAny(&scanner))
-    default:
+    case .inputData, .data:
       return DecodedRequest(form: .azure, inputs: try readAny(&scanner))
     }
   }

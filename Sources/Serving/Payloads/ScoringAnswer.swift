@@ -120,17 +120,44 @@ struct TensorText {
 
   /// Nested as deep as the tensor has dimensions; a scalar is bare.
   func writeNested(to writer: inout JSONWriter) {
+    let shape = tensor.shape
+    if shape.rank == 1, writeList(to: &writer) { return }
+    if shape.rank == 2, shape[1] > 0, writeTable(width: shape[1], to: &writer) { return }
     var index = 0
     write(axis: 0, &index, to: &writer)
   }
 
   func writeFlat(to writer: inout JSONWriter) {
+    if writeList(to: &writer) { return }
     writer.byte(UInt8(ascii: "["))
     for index in 0..<tensor.shape.elementCount {
       if index > 0 { writer.byte(UInt8(ascii: ",")) }
       writeElement(index, to: &writer)
     }
     writer.byte(UInt8(ascii: "]"))
+  }
+
+  /// The usual types in one loop each; false for the others.
+  private func writeList(to writer: inout JSONWriter) -> Bool {
+    let tensor = tensor
+    switch tensor.elementType {
+    case .float32: writer.list(tensor.values(as: Float.self))
+    case .float64: writer.list(tensor.values(as: Double.self))
+    case .int64: writer.list(tensor.values(as: Int64.self))
+    default: return false
+    }
+    return true
+  }
+
+  private func writeTable(width: Int, to writer: inout JSONWriter) -> Bool {
+    let tensor = tensor
+    switch tensor.elementType {
+    case .float32: writer.table(tensor.values(as: Float.self), width: width)
+    case .float64: writer.table(tensor.values(as: Double.self), width: width)
+    case .int64: writer.table(tensor.values(as: Int64.self), width: width)
+    default: return false
+    }
+    return true
   }
 
   private func write(axis: Int, _ index: inout Int, to writer: inout JSONWriter) {

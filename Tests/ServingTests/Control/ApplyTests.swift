@@ -289,6 +289,31 @@ import Testing
     #expect(try bench.control.deployment("blue", of: "churn").provisioningState == "Succeeded")
   }
 
+  @Test func `an uploaded model is told by its content, wherever it lies`() throws {
+    let bench = try ControlBench()
+    func blue(_ upload: String, answer: String) throws -> ApplyDocument {
+      var document = try bench.deployment("blue", answer: "1")
+      let artifact = try bench.file("\(upload)/1.txt", answer)
+      document.files = .uploaded(artifact: artifact, extraFiles: [:])
+      return document
+    }
+    try bench.apply([bench.endpoint(), blue("first", answer: "5")])
+    #expect(bench.answer("blue") == 5)
+    try FileManager.default.removeItem(atPath: bench.folder + "/source/first")
+    let writes = try bench.control.reading { (store) throws(ControlError) in
+      try store.appliedDocuments()
+    }
+    #expect(changes(try bench.apply([blue("second", answer: "5")])).isEmpty)
+    #expect(
+      try bench.control.reading { (store) throws(ControlError) in
+        try store.appliedDocuments()
+      } == writes)
+    #expect(writes.values.contains { $0.files != nil })
+    #expect(
+      changes(try bench.apply([blue("third", answer: "6")])) == ["update deployment churn/blue"])
+    #expect(bench.answer("blue") == 6)
+  }
+
   @Test func `a plan tells and does nothing`() throws {
     let bench = try ControlBench()
     let report = try bench.apply(
