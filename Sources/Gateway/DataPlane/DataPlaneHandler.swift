@@ -257,7 +257,8 @@ final class DataPlaneHandler: HTTPHandler {
     let requestID = identifiers.next()
     addIdentifiers(requestID, nil, to: &response)
     exchange.context = PlainExchange(
-      requestID: requestID, clientRequestID: nil, endpointName: endpoint.name, isOperational: true, error: nil, response: response)
+      requestID: requestID, clientRequestID: nil, endpointName: endpoint.name, isOperational: true,
+      error: nil, response: response)
     return .collect(maxBodyBytes: DataPlaneHandler.maxProbeBytes)
   }
 

@@ -223,7 +223,8 @@ extension AdminHandler {
     let operation = try armControl { () throws(ControlError) in
       try control.endedOperation(resource)
     }
-    return HTTPResponse(status: 202, headers: HTTPHeaders(Self.operationHeaders(operation, request)))
+    return HTTPResponse(
+      status: 202, headers: HTTPHeaders(Self.operationHeaders(operation, request)))
   }
 
   static func operationHeaders(

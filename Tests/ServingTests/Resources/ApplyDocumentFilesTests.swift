@@ -48,6 +48,14 @@ import Testing
       return
     }
     #expect(try bench.registry.resolve(reference).files.map(\.path) == ["model.txt"])
+    // Sent again, from another place: nothing is to be done.
+    let again = try bench.file("upload/1/model.txt", "7")
+    let report = try bench.apply([
+      ApplyDocument(
+        path: "/another/machine/blue.yml", text: blue,
+        files: .uploaded(artifact: again, extraFiles: [:]))
+    ])
+    #expect(report.changes.map(\.action) == [.unchanged])
     // The upload is gone by then.
     try bench.file("upload/0/model.txt", "broken")
     try bench.restart()
