@@ -32,6 +32,12 @@ struct LightGBMReader: ~Escapable {
       throw malformed("the first line is not 'tree'")
     }
     try readHeader()
+    // Decisions of other versions may be coded otherwise: a wrong answer is worse than none.
+    guard let version = header["version"], ["v2", "v3", "v4"].contains(version) else {
+      throw .unsupported(
+        format: "LightGBM", what: "a text of version '\(header["version"] ?? "")'",
+        advice: "versions that are read: v2, v3, v4; save the model again with LightGBM 2.1 to 4")
+    }
     let featureCount = try integer("max_feature_idx").addingReportingOverflow(1).partialValue
     let groupCount = try integer("num_tree_per_iteration", otherwise: "num_class")
     guard groupCount >= 1 else { throw malformed("\(groupCount) trees in a round") }

@@ -3,6 +3,12 @@
 extension XGBoostReader {
   func finish(_ rounds: TreeRounds) throws(ModelFormatError) -> any ModelExecutor {
     guard hasLearner else { throw notXGBoost() }
+    if let major = version.first, major > 3 {
+      throw .unsupported(
+        format: "XGBoost",
+        what: "a file of version \(version.map(String.init).joined(separator: "."))",
+        advice: "files of XGBoost 1.0 to 3.x are read")
+    }
     guard let objective = XGBoostObjective.named(objective) else {
       let known = XGBoostObjective.all.map(\.name).joined(separator: ", ")
       throw .unsupported(

@@ -25,6 +25,8 @@ struct XGBoostReader {
   var classCount = 0
   var targetCount = 1
   var featureCount: Int?
+  /// Of the library that has written the file: `[3, 2, 0]`.
+  var version: [Int32] = []
   var hasLearner = false
   var bestIteration: Int?
   /// Whether the scikit-learn wrapper has written the file: it predicts with the best rounds.
@@ -46,6 +48,8 @@ struct XGBoostReader {
     while let key = try reader.nextKey() {
       if key == "learner" {
         try model.readLearner(from: &reader)
+      } else if key == "version" {
+        try reader.readIntegers(&model.version)
       } else {
         if model.otherMembers.count < 20 { model.otherMembers.append(key) }
         try reader.skipValue()

@@ -54,14 +54,15 @@ import Testing
     left: String = "[1,-1,-1]", right: String = "[2,-1,-1]", indices: String = "[1,0,0]",
     conditions: String = "[0.5,1,2]", defaults: String = "[1,0,0]", info: String = "[0]",
     features: String = "\"2\"", classes: String = "0", base: String = "5E-1",
-    objective: String = "reg:squarederror", booster: String = "gbtree", extra: String = ""
+    objective: String = "reg:squarederror", booster: String = "gbtree", extra: String = "",
+    model: String = "", learner: String = "", version: String = "[3,2,0]"
   ) -> String {
     """
     {"learner":{"gradient_booster":{"model":{"gbtree_model_param":{"num_trees":"1"},\
     "tree_info":\(info),"trees":[{"left_children":\(left),"right_children":\(right),\
-    "split_indices":\(indices),"split_conditions":\(conditions),"default_left":\(defaults)\(extra)}]},\
+    "split_indices":\(indices),"split_conditions":\(conditions),"default_left":\(defaults)\(extra)}]\(model)},\
     "name":"\(booster)"},"learner_model_param":{"base_score":"\(base)","num_class":"\(classes)",\
-    "num_feature":\(features)},"objective":{"name":"\(objective)"}},"version":[3,2,0]}
+    "num_feature":\(features)},"objective":{"name":"\(objective)"}\(learner)},"version":\(version)}
     """
   }
 
@@ -107,6 +108,61 @@ import Testing
         format: "XGBoost", at: "tree 0, node 0",
         reason: "it asks for feature 2; the model has 2")
     ) { try load(xgboost(indices: "[2,0,0]")) }
+  }
+
+  /// Parts that make the stump a vector leaf, a linear or an early-stopped model.
+  @Test func `an XGBoost file of a rarer kind that lies is an error`() throws {
+    func vector(_ weights: String, size: String = "2", right: String = "[2,0,1]") -> String {
+      xgboost(
+        right: right, classes: "2",
+        extra: ",\"leaf_weights\":\(weights),\"tree_param\":{\"size_leaf_vector\":\"\(size)\"}")
+    }
+    func linear(_ weights: String) -> String {
+      xgboost(booster: "gblinear", model: ",\"weights\":\(weights)")
+    }
+    func stopped(_ attributes: String, model: String = "") -> String {
+      xgboost(
+        model: model,
+        learner: ",\"attributes\":{\"scikit_learn\":\"{}\",\"best_iteration\":\(attributes)}")
+    }
+    for sound in [
+      vector("[1,2,3,4]"), linear("[1,2,3]"), stopped("\"0\""),
+      stopped("\"0\"", model: ",\"iteration_indptr\":[0,1]"), stopped("\"of mine\""),
+      xgboost(model: ",\"cats\":{\"enc\":[{},{\"offsets\":[0,1,3],\"values\":[97,98,99]}]}"),
+      xgboost(version: "[1,0,2]"),
+    ] { #expect(throws: Never.self, "\(sound)") { try load(sound) } }
+    let lies = [
+      vector("[1,2,3]"), vector("[1,2]"), vector("[]"), vector("[1,2,3,4]", size: "3"),
+      vector("[1,2,3,4]", right: "[2,0,2]"), vector("[1,2,3,4]", right: "[2,-1,1]"),
+      vector("[1,2,3,4]", size: "9223372036854775807"), vector("[1,2,3,4]", size: "x"),
+      linear("[1,2]"), linear("[]"), linear("[1,2,3,4]"), xgboost(booster: "gblinear"),
+      stopped("\"1\""), stopped("\"9223372036854775807\""),
+      stopped("\"0\"", model: ",\"iteration_indptr\":[0,2]"),
+      stopped("\"0\"", model: ",\"iteration_indptr\":[0,-1]"),
+      stopped("\"1\"", model: ",\"iteration_indptr\":[0,1]"),
+      stopped("\"0\"", model: ",\"iteration_indptr\":[0]"),
+      xgboost(model: ",\"cats\":{\"enc\":[{}]}"),
+      xgboost(model: ",\"cats\":{\"enc\":[{},{\"offsets\":[0,4],\"values\":[97]}]}"),
+      xgboost(model: ",\"cats\":{\"enc\":[{},{\"offsets\":[1,0],\"values\":[97]}]}"),
+      xgboost(model: ",\"cats\":{\"enc\":[{},{\"values\":[1.5]}]}"),
+      xgboost(model: ",\"trees\":[]"), xgboost(version: "[4,0,0]"), xgboost(version: "3"),
+      xgboost(
+        extra: ",\"split_type\":[1,0,0],\"categories\":[1,2],\"categories_nodes\":[0,1],"
+          + "\"categories_segments\":[0,0],\"categories_sizes\":[2,2]"),
+    ]
+    for (index, lie) in lies.enumerated() {
+      #expect(throws: ModelFormatError.self, "lie \(index)") { try load(lie) }
+    }
+  }
+
+  @Test func `a category far from the others takes no memory of its own`() throws {
+    let model = try load(
+      xgboost(
+        extra: ",\"split_type\":[1,0,0],\"categories\":[3,16777215],\"categories_nodes\":[0],"
+          + "\"categories_segments\":[0],\"categories_sizes\":[2]"))
+    let row = Tensor([0, 3, 0, 16_777_215, 0, 4, 0, 16_777_216] as [Float], shape: Shape(4, 2))
+    let answer = try tensor(model.predict([row], outputs: [2], scratch: model.makeScratch())[0])
+    #expect(bits(answer) == [2, 2, 1, 1])
   }
 
   @Test func `what is not run is refused by name`() {
@@ -178,6 +234,17 @@ import Testing
         extra: "num_cat=2000000000\ncat_boundaries=0 1\ncat_threshold=1"),
       "tree\n", "tree\nversion=v4\nend of trees\n",
       lightGBM(objective: "objective=binary sigmoid:x"),
+      lightGBM(extra: "is_linear=1"),
+      lightGBM(
+        extra: "is_linear=1\nleaf_const=1 2\nnum_features=1 0\nleaf_features=2\nleaf_coeff=1"),
+      lightGBM(extra: "is_linear=1\nleaf_const=1\nnum_features=0 0\nleaf_features=\nleaf_coeff="),
+      lightGBM(
+        extra: "is_linear=1\nleaf_const=1 2\nnum_features=-1 1\nleaf_features=\nleaf_coeff="),
+      lightGBM(
+        extra: "is_linear=1\nleaf_const=1 2\nnum_features=2 0\nleaf_features=1\nleaf_coeff=1"),
+      lightGBM().replacing("version=v4", with: "version=v5"),
+      lightGBM().replacing("version=v4\n", with: ""),
+      lightGBM() + "pandas_categorical:[[1}\n",
     ]
     for (index, lie) in lies.enumerated() {
       #expect(throws: ModelFormatError.self, "lie \(index)") { try load(lie) }
