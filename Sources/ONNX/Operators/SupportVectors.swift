@@ -160,7 +160,7 @@ struct KernelRows: Sendable {
     let rows = try count(of: input)
     let features = try asFloat(input)
     let (bytes, overflows) = rows.multipliedReportingOverflow(by: rowCount * 4)
-    guard !overflows, bytes <= ONNXScratch.maxTensorBytes else {
+    guard !overflows, bytes <= ONNXScratch.maxLiveBytes else {
       throw OperatorError("\(rows) rows and \(rowCount) vectors are too many at once")
     }
     var result = Tensor(.float32, shape: try checkedShape([rows, rowCount]))
