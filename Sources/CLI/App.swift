@@ -12,7 +12,7 @@ struct App: ParsableCommand {
     subcommands: [
       ServeCommand.self, ApplyCommand.self, PlanCommand.self, ModelCommand.self,
       EndpointCommand.self, DeploymentCommand.self, ScoreCommand.self, DoctorCommand.self,
-      HealthCommand.self, VersionCommand.self,
+      HealthCommand.self, VersionCommand.self, SupportMatrixCommand.self,
     ])
 
   /// Exit status 0 done, 1 failed, 2 usage.

@@ -10,7 +10,7 @@ struct ModelCommand: ParsableCommand {
     abstract: "Model packages and their immutable versions.",
     subcommands: [
       Create.self, Update.self, List.self, Show.self, Download.self, Archive.self, Restore.self,
-      Delete.self,
+      Delete.self, Check.self,
     ])
 
   struct Create: ParsableCommand {

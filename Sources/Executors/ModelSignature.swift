@@ -26,17 +26,20 @@ package struct ModelInput: Sendable, Equatable {
   /// The names of the columns of a two-dimensional input, in the model's order; nil when the
   /// model has no names. A column name of a table is looked up here.
   package var columns: [String]?
+  /// The categories of columns that have names for theirs, by column; the tensor holds codes.
+  package var categories: [Int: ColumnCategories]
   /// False when a request may leave it out (an ONNX input with an initializer).
   package var isRequired: Bool
 
   package init(
     name: String, elementType: ElementType, shape: [Int?], columns: [String]? = nil,
-    isRequired: Bool = true
+    categories: [Int: ColumnCategories] = [:], isRequired: Bool = true
   ) {
     self.name = name
     self.elementType = elementType
     self.shape = shape
     self.columns = columns
+    self.categories = categories
     self.isRequired = isRequired
   }
 

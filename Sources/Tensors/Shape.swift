@@ -45,7 +45,7 @@ package struct Shape: Sendable {
   package init(checkingRows rows: Int, columns: Int) throws(TensorError) {
     let (product, overflows) = max(rows, 1).multipliedReportingOverflow(by: max(columns, 1))
     guard rows >= 0, columns >= 0, !overflows, product <= Int.max / 16 else {
-      throw .shape([rows, columns], reason: "a dimension is negative or there are too many elements")
+      throw .shape([rows, columns], reason: "a dimension is negative or the product too large")
     }
     dimensions = [8 of Int](repeating: 1)
     dimensions[0] = rows

@@ -23,6 +23,26 @@ enum Fixtures {
     return nil
   }
 
+  /// The names of the model files beside this one.
+  static let models = models(in: folder)
+
+  /// The names of the model files in `folder`, sorted.
+  static func models(in folder: String) -> [String] {
+    var names: [String] = []
+    guard let directory = opendir(folder) else { return [] }
+    defer { closedir(directory) }
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      let isModel =
+        (name.hasPrefix("xgb") || name.hasPrefix("lgb"))
+        && [".json", ".ubj", ".txt"].contains { name.hasSuffix($0) }
+      if isModel, !name.hasSuffix(".records.json") { names.append(name) }
+    }
+    return names.sorted()
+  }
+
   static func bytes(_ path: String) throws -> [UInt8] {
     let file = try #require(fopen(path, "rb"), "\(path) cannot be opened")
     defer { fclose(file) }

@@ -69,6 +69,12 @@ struct JSONDocumentReader: ModelDocumentReader, ~Escapable {
     return bytes.text(start..<position)
   }
 
+  /// Whether the value that comes next is a string.
+  mutating func nextIsString() -> Bool {
+    skipSpace()
+    return peek == UInt8(ascii: "\"")
+  }
+
   mutating func skipValue() throws(ModelFormatError) {
     let depth = open.count
     repeat {

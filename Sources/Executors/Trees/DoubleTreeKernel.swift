@@ -10,7 +10,7 @@ struct DoubleTreeKernel: Sendable {
     /// The child for "true", the other one follows it; a leaf's number.
     var first: Int32
     /// Bit 0: NaN goes first. Bit 1: asks for a category, of the set in the bits from 3 on.
-    /// Bit 2: zero goes first.
+    /// Bit 2: zero goes first. In a leaf the place of its linear model and 1; 0: it has none.
     var rules: UInt32
 
     var nanGoesFirst: Bool { rules & 1 != 0 }
@@ -27,6 +27,7 @@ struct DoubleTreeKernel: Sendable {
   private let roots: [Int32]
   private let groups: [Int32]
   private let categorySets: CategorySets
+  private let linearLeaves: LinearLeaves
   let featureCount: Int
   let groupCount: Int
   var treeCount: Int { roots.count }
@@ -47,12 +48,15 @@ struct DoubleTreeKernel: Sendable {
         Node(
           threshold: node.threshold, feature: node.feature,
           first: node.isLeaf ? node.whenTrue : first,
-          rules: (node.nanGoesTrue ? 1 : 0) | (zeroGoesFirst ? 4 : 0)
-            | (isCategorical ? 2 | UInt32(node.categorySet) << 3 : 0)))
+          rules: node.isLeaf
+            ? UInt32(node.whenFalse + 1)
+            : (node.nanGoesTrue ? 1 : 0) | (zeroGoesFirst ? 4 : 0)
+              | (isCategorical ? 2 | UInt32(node.categorySet) << 3 : 0)))
     }
     nodes = packed
     groups = ensemble.trees.map { Int32($0.group) }
     categorySets = ensemble.categorySets
+    linearLeaves = ensemble.linearLeaves
     featureCount = ensemble.featureCount
     groupCount = ensemble.groupCount
   }
@@ -70,6 +74,9 @@ struct DoubleTreeKernel: Sendable {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount)
     precondition(features.count == rowCount * featureCount)
     precondition(margins.count == rowCount * groupCount)
+    guard linearLeaves.count == 0 else {
+      return addLinear(features: features, rowCount: rowCount, margins: &margins)
+    }
     let nodes = self.nodes.span
     var blockStart = rows.lowerBound
     while blockStart < rows.upperBound {
@@ -84,6 +91,38 @@ struct DoubleTreeKernel: Sendable {
       }
       blockStart = blockEnd
     }
+  }
+
+  /// `addMargins` where leaves are linear models of the row.
+  private func addLinear(
+    features: Span<Double>, rowCount: Int, margins: inout MutableSpan<Double>
+  ) {
+    let nodes = self.nodes.span
+    for row in 0..<rowCount {
+      let rowStart = row * featureCount
+      for tree in 0..<roots.count {
+        let leaf = leaf(of: roots[tree], nodes: nodes, features: features, rowStart: rowStart)
+        margins[row * groupCount + Int(groups[tree])] +=
+          leaf.rules == 0
+          ? leaf.threshold
+          : linearValue(
+            Int(leaf.rules) - 1, otherwise: leaf.threshold, features: features, rowStart: rowStart)
+      }
+    }
+  }
+
+  private func linearValue(
+    _ index: Int, otherwise: Double, features: Span<Double>, rowStart: Int
+  ) -> Double {
+    var sum = linearLeaves.constants[index]
+    for term in Int(linearLeaves.starts[index])..<Int(linearLeaves.starts[index + 1]) {
+      let value = features[rowStart + Int(linearLeaves.features[term])]
+      if value.isNaN { return otherwise }
+      // LightGBM's predictor has made a zero of what is nearly one.
+      let kept = abs(value) <= DoubleTreeKernel.nearZero ? 0 : value
+      sum += linearLeaves.coefficients[term] * kept
+    }
+    return sum
   }
 
   /// Writes the number of the leaf each tree reaches.

@@ -11,7 +11,8 @@ struct FloatTreeKernel: Sendable {
     var feature: Int32
     /// The child for "true", the other one follows it; a leaf's number.
     var first: Int32
-    /// Bit 0: NaN goes first. Bit 1: asks for a category, of the set in the bits above.
+    /// Bit 0: NaN goes first. Bit 1: asks for a category, of the set in the bits above. In a
+    /// leaf the place of its vector.
     var rules: UInt32
 
     var nanGoesFirst: Bool { rules & 1 != 0 }
@@ -25,6 +26,8 @@ struct FloatTreeKernel: Sendable {
   private let roots: [Int32]
   private let groups: [Int32]
   private let categorySets: CategorySets
+  /// One row of `groupCount` values a leaf; empty where leaves have one value.
+  private let leafVectors: [Float]
   let featureCount: Int
   let groupCount: Int
   var treeCount: Int { roots.count }
@@ -39,12 +42,15 @@ struct FloatTreeKernel: Sendable {
         Node(
           threshold: Float(node.threshold), feature: node.feature,
           first: node.isLeaf ? node.whenTrue : first,
-          rules: (node.nanGoesTrue ? 1 : 0)
-            | (isCategorical ? 2 | UInt32(node.categorySet) << 2 : 0)))
+          rules: node.isLeaf
+            ? UInt32(max(node.whenFalse, 0))
+            : (node.nanGoesTrue ? 1 : 0)
+              | (isCategorical ? 2 | UInt32(node.categorySet) << 2 : 0)))
     }
     nodes = packed
     groups = ensemble.trees.map { Int32($0.group) }
     categorySets = ensemble.categorySets
+    leafVectors = ensemble.leafVectors
     featureCount = ensemble.featureCount
     groupCount = ensemble.groupCount
   }
@@ -62,6 +68,9 @@ struct FloatTreeKernel: Sendable {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount)
     precondition(features.count == rowCount * featureCount)
     precondition(margins.count == rowCount * groupCount)
+    guard leafVectors.isEmpty else {
+      return addVectors(features: features, rowCount: rowCount, margins: &margins)
+    }
     let nodes = self.nodes.span
     var blockStart = rows.lowerBound
     while blockStart < rows.upperBound {
@@ -75,6 +84,23 @@ struct FloatTreeKernel: Sendable {
         }
       }
       blockStart = blockEnd
+    }
+  }
+
+  /// `addMargins` where a leaf has a value for every group.
+  private func addVectors(
+    features: Span<Float>, rowCount: Int, margins: inout MutableSpan<Float>
+  ) {
+    let nodes = self.nodes.span
+    let vectors = leafVectors.span
+    for row in 0..<rowCount {
+      for root in roots {
+        let leaf = leaf(of: root, nodes: nodes, features: features, rowStart: row * featureCount)
+        let start = Int(leaf.rules) * groupCount
+        for group in 0..<groupCount {
+          margins[row * groupCount + group] += vectors[start + group]
+        }
+      }
     }
   }
 

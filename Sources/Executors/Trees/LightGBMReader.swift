@@ -11,6 +11,9 @@ struct LightGBMReader: ~Escapable {
   private var nodes: [TreeNode] = []
   private var trees: [TreeEnsemble.Tree] = []
   private var categorySets = CategorySets()
+  private var linearLeaves = LinearLeaves()
+  /// Where `pandas_categorical:` tells the names of categories.
+  private var pandasCategories: Range<Int>?
 
   static func read(_ bytes: RawSpan) throws(ModelFormatError) -> TreeModel {
     var reader = LightGBMReader(bytes)
@@ -20,6 +23,8 @@ struct LightGBMReader: ~Escapable {
   @_lifetime(copy bytes)
   private init(_ bytes: RawSpan) {
     self.bytes = bytes
+    // A node takes 40 bytes of text and more; see `XGBoostReader.read`.
+    if bytes.byteCount > 1 << 20 { nodes.reserveCapacity(bytes.byteCount / 40) }
   }
 
   private mutating func read() throws(ModelFormatError) -> TreeModel {
@@ -41,14 +46,15 @@ struct LightGBMReader: ~Escapable {
     let objective = header["objective"] ?? ""
     let ensemble = try TreeEnsemble(
       format: "LightGBM", featureCount: featureCount, groupCount: groupCount, nodes: nodes,
-      trees: trees, categorySets: categorySets)
+      trees: trees, categorySets: categorySets, linearLeaves: linearLeaves)
     let rounds = trees.count / groupCount
     return TreeModel(
       kind: "LightGBM" + (objective.isEmpty ? "" : " " + objective), ensemble: ensemble,
       arithmetic: .float64(
         link: try LightGBMObjective.link(objective, groupCount: groupCount),
         averagedRounds: averagesOutput ? max(rounds, 1) : 1),
-      columns: try columns(featureCount: featureCount))
+      columns: try columns(featureCount: featureCount),
+      categories: try categories(featureCount: featureCount))
   }
 
   /// The lines before the first tree; the reader then stands behind `Tree=0`.
@@ -75,7 +81,7 @@ struct LightGBMReader: ~Escapable {
         var block = LightGBMTreeBlock(index: trees.count)
         try readBlock(&block)
         let start = nodes.count
-        try block.append(to: &nodes, sets: &categorySets)
+        try block.append(to: &nodes, sets: &categorySets, linear: &linearLeaves)
         trees.append(.init(nodes: start..<nodes.count, group: trees.count % groupCount))
       } else if reads(line, "end of trees") {
         return
@@ -99,27 +105,52 @@ struct LightGBMReader: ~Escapable {
       case "num_leaves": block.leafCount = try wholeNumber(value)
       case "num_cat": block.categoryCount = try wholeNumber(value)
       case "is_linear": block.isLinear = try wholeNumber(value) != 0
-      case "split_feature": block.splitFeatures = try integers(value)
-      case "decision_type": block.decisionTypes = try integers(value)
-      case "left_child": block.leftChildren = try integers(value)
-      case "right_child": block.rightChildren = try integers(value)
+      case "split_feature": block.splitFeatures = try integers(value, Int32.self)
+      case "decision_type": block.decisionTypes = try integers(value, Int32.self)
+      case "left_child": block.leftChildren = try integers(value, Int32.self)
+      case "right_child": block.rightChildren = try integers(value, Int32.self)
       case "threshold": block.thresholds = try numbers(value)
       case "leaf_value": block.leafValues = try numbers(value)
-      case "cat_boundaries": block.categoryBoundaries = try integers(value)
-      case "cat_threshold": block.categoryWords = try numbers(value)
+      case "cat_boundaries": block.categoryBoundaries = try integers(value, Int32.self)
+      case "cat_threshold": block.categoryWords = try integers(value, UInt32.self)
+      case "leaf_const": block.leafConstants = try numbers(value)
+      case "num_features": block.leafFeatureCounts = try integers(value, Int32.self)
+      case "leaf_features": block.leafFeatures = try integers(value, Int32.self)
+      case "leaf_coeff": block.leafCoefficients = try numbers(value)
       default: break
       }
     }
   }
 
-  /// What follows the trees says nothing about predictions; only that it is all there counts.
+  /// What follows the trees says nothing about predictions but the names of categories; else
+  /// only that it is all there counts.
   private mutating func readTail() throws(ModelFormatError) {
     var isOpen = false
+    let marker: StaticString = "pandas_categorical:"
     while let line = nextLine() {
       if reads(line, "parameters:") { isOpen = true }
       if reads(line, "end of parameters") { isOpen = false }
+      if bytes.hasBytes(marker, at: line.lowerBound), line.count > marker.utf8CodeUnitCount {
+        pandasCategories = line.lowerBound + marker.utf8CodeUnitCount..<line.upperBound
+      }
     }
     if isOpen { throw malformed("the file ends before 'end of parameters'") }
+  }
+
+  private func categories(
+    featureCount: Int
+  ) throws(ModelFormatError) -> [Int: ColumnCategories] {
+    guard let pandasCategories else { return [:] }
+    let lists = try LightGBMCategories.read(bytes.extracting(pandasCategories))
+    let features = (header["feature_infos"] ?? "").split(separator: " ").map {
+      LightGBMCategories.Feature(info: $0)
+    }
+    guard features.count == featureCount else { return [:] }
+    var categories: [Int: ColumnCategories] = [:]
+    for (list, feature) in LightGBMCategories.assign(lists.map(\.count), to: features) {
+      categories[feature] = ColumnCategories(lists[list], unknownIsMissing: true)
+    }
+    return categories
   }
 
   private func columns(featureCount: Int) throws(ModelFormatError) -> [String]? {
@@ -146,26 +177,40 @@ struct LightGBMReader: ~Escapable {
   }
 
   private func wholeNumber(_ range: Range<Int>) throws(ModelFormatError) -> Int {
-    let values = try integers(range)
+    let values = try integers(range, Int32.self)
     guard values.count == 1 else { throw malformed("one number expected") }
     return Int(values[0])
   }
 
-  private func integers(_ range: Range<Int>) throws(ModelFormatError) -> [Int32] {
-    var integers: [Int32] = []
-    for value in try numbers(range) {
-      guard let integer = Int32(exactly: value) else {
-        throw malformed("a whole number of 32 bits expected, \(value) found")
-      }
+  private func integers<Integer: FixedWidthInteger>(
+    _ range: Range<Int>, _: Integer.Type
+  ) throws(ModelFormatError) -> [Integer] {
+    var integers: [Integer] = []
+    integers.reserveCapacity(wordCount(range))
+    try forEachNumber(range) { value in
+      guard let integer = Integer(exactly: value) else { return false }
       integers.append(integer)
+      return true
     }
     return integers
   }
 
   private func numbers(_ range: Range<Int>) throws(ModelFormatError) -> [Double] {
+    var values: [Double] = []
+    values.reserveCapacity(wordCount(range))
+    try forEachNumber(range) { value in
+      values.append(value)
+      return true
+    }
+    return values
+  }
+
+  /// - Parameter take: False: the number is none of those that may stand here.
+  private func forEachNumber(
+    _ range: Range<Int>, _ take: (Double) -> Bool
+  ) throws(ModelFormatError) {
     // The scanner sees this line only.
     let line = bytes.extracting(0..<range.upperBound)
-    var values: [Double] = []
     var index = range.lowerBound
     while index < range.upperBound {
       if line.byte(at: index) == UInt8(ascii: " ") {
@@ -175,9 +220,24 @@ struct LightGBMReader: ~Escapable {
       guard let value = DecimalScanner.scan(line, &index),
         index == range.upperBound || line.byte(at: index) == UInt8(ascii: " ")
       else { throw malformed("a number expected at byte \(index)") }
-      values.append(value)
+      guard take(value) else {
+        throw malformed("a whole number of 32 bits expected, \(value) found")
+      }
     }
-    return values
+  }
+
+  /// Words of a line: what a list of them takes is set aside at once, and no more.
+  private func wordCount(_ range: Range<Int>) -> Int {
+    var count = 0
+    var isInside = false
+    for index in range {
+      let isSpace = bytes.byte(at: index) == UInt8(ascii: " ")
+      if isInside == isSpace {
+        isInside = !isSpace
+        if isInside { count += 1 }
+      }
+    }
+    return count
   }
 
   private func split(_ line: Range<Int>) -> (key: String, value: Range<Int>)? {

@@ -12,7 +12,12 @@ struct LightGBMTreeBlock {
   var leafValues: [Double] = []
   var categoryBoundaries: [Int32] = []
   /// Bits, 32 a word.
-  var categoryWords: [Double] = []
+  var categoryWords: [UInt32] = []
+  /// A linear model a leaf: its constant, how many features, and those of all leaves in a row.
+  var leafConstants: [Double] = []
+  var leafFeatureCounts: [Int32] = []
+  var leafFeatures: [Int32] = []
+  var leafCoefficients: [Double] = []
 
   init(index: Int) { self.index = index }
 
@@ -21,12 +26,9 @@ struct LightGBMTreeBlock {
   }
 
   /// Appends the tree: its nodes in the file's order, then its leaves, whose numbers are theirs.
-  func append(to nodes: inout [TreeNode], sets: inout CategorySets) throws(ModelFormatError) {
-    if isLinear {
-      throw .unsupported(
-        format: "LightGBM", what: "tree \(index) has linear leaves",
-        advice: "train with linear_tree=false")
-    }
+  func append(
+    to nodes: inout [TreeNode], sets: inout CategorySets, linear: inout LinearLeaves
+  ) throws(ModelFormatError) {
     guard leafCount >= 1, leafValues.count == leafCount else {
       throw malformed("num_leaves is \(leafCount), leaf_value has \(leafValues.count)")
     }
@@ -44,8 +46,34 @@ struct LightGBMTreeBlock {
     for node in 0..<splitCount {
       nodes.append(try split(node, firstSet: firstSet))
     }
+    let firstRow = linear.count
+    if isLinear { try appendLinearLeaves(to: &linear) }
     for leaf in 0..<leafCount {
-      nodes.append(.leaf(number: Int32(leaf), value: leafValues[leaf]))
+      let row = isLinear ? Int32(firstRow + leaf) : -1
+      nodes.append(.leaf(number: Int32(leaf), value: leafValues[leaf], row: row))
+    }
+  }
+
+  private func appendLinearLeaves(to linear: inout LinearLeaves) throws(ModelFormatError) {
+    let termCount = leafFeatureCounts.reduce(0) { $0 + Int($1) }
+    guard leafConstants.count == leafCount, leafFeatureCounts.count == leafCount,
+      leafFeatureCounts.allSatisfy({ $0 >= 0 }), leafFeatures.count == termCount,
+      leafCoefficients.count == termCount, linear.count + leafCount < Int(Int32.max)
+    else {
+      throw malformed(
+        "\(leafCount) linear leaves of \(termCount) terms: leaf_const has \(leafConstants.count), "
+          + "num_features \(leafFeatureCounts.count), leaf_features \(leafFeatures.count), "
+          + "leaf_coeff \(leafCoefficients.count) entries")
+    }
+    var start = 0
+    for leaf in 0..<leafCount {
+      let end = start + Int(leafFeatureCounts[leaf])
+      guard
+        linear.append(
+          constant: leafConstants[leaf], features: leafFeatures[start..<end],
+          coefficients: leafCoefficients[start..<end])
+      else { throw malformed("there is no room for the terms of leaf \(leaf)") }
+      start = end
     }
   }
 
@@ -103,12 +131,8 @@ struct LightGBMTreeBlock {
       guard start >= 0, start <= end, end <= categoryWords.count else {
         throw malformed("category set \(set) lies at \(start)..<\(end) of \(categoryWords.count)")
       }
-      let words = categoryWords[start..<end].compactMap { UInt32(exactly: $0) }
-      guard words.count == end - start else {
-        throw malformed("category set \(set) has words that are no uint32")
-      }
-      guard sets.append(words: words) else {
-        throw malformed("the category sets take over \(CategorySets.maxWords) words")
+      guard sets.append(words: categoryWords[start..<end]) else {
+        throw malformed("there is no room for category set \(sets.count)")
       }
     }
   }

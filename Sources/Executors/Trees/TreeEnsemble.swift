@@ -13,6 +13,11 @@ struct TreeEnsemble: Sendable {
   let nodes: [TreeNode]
   let trees: [Tree]
   let categorySets: CategorySets
+  /// Values of leaves that give every group one, `groupCount` after each other; empty where a
+  /// leaf has one value, which is added to its tree's group.
+  let leafVectors: [Float]
+  /// Empty where leaves are constants.
+  let linearLeaves: LinearLeaves
 
   struct Tree: Sendable {
     /// Where its nodes lie in `nodes`; children are counted from here, the root comes first.
@@ -24,7 +29,8 @@ struct TreeEnsemble: Sendable {
   /// - Throws: `ModelFormatError.malformed` with tree and node, in the file's numbers.
   init(
     format: String, featureCount: Int, groupCount: Int, nodes: [TreeNode], trees: [Tree],
-    categorySets: CategorySets = CategorySets()
+    categorySets: CategorySets = CategorySets(), leafVectors: [Float] = [],
+    linearLeaves: LinearLeaves = LinearLeaves()
   ) throws(ModelFormatError) {
     func malformed(_ place: String, _ reason: String) -> ModelFormatError {
       .malformed(format: format, at: place, reason: reason)
@@ -39,9 +45,17 @@ struct TreeEnsemble: Sendable {
     guard nodes.count <= Int(Int32.max) else {
       throw malformed("the model", "\(nodes.count) nodes; at most \(Int32.max) are taken")
     }
-    var isReached = [Bool](repeating: false, count: nodes.count)
+    guard leafVectors.isEmpty || linearLeaves.count == 0 else {
+      throw malformed("the model", "leaves of several values and linear leaves")
+    }
+    for feature in linearLeaves.features where feature < 0 || Int(feature) >= featureCount {
+      throw malformed("a linear leaf", "feature \(feature); the model has \(featureCount)")
+    }
+    let leafRows = leafVectors.isEmpty ? linearLeaves.count : leafVectors.count / groupCount
+    var isReached: [Bool] = []
     var waiting: [Int] = []
     for (treeIndex, tree) in trees.enumerated() {
+      func place(_ node: Int) -> String { "tree \(treeIndex), node \(node)" }
       guard tree.group >= 0, tree.group < groupCount else {
         throw malformed(
           "tree \(treeIndex)", "it belongs to output \(tree.group); there are \(groupCount)")
@@ -49,24 +63,31 @@ struct TreeEnsemble: Sendable {
       guard !tree.nodes.isEmpty, tree.nodes.upperBound <= nodes.count else {
         throw malformed("tree \(treeIndex)", "it has no nodes")
       }
+      isReached.removeAll(keepingCapacity: true)
+      isReached.append(contentsOf: repeatElement(false, count: tree.nodes.count))
       waiting.append(0)
       while let local = waiting.popLast() {
-        let place = "tree \(treeIndex), node \(local)"
-        let index = tree.nodes.lowerBound + local
-        guard !isReached[index] else { throw malformed(place, "it has two parents") }
-        isReached[index] = true
-        let node = nodes[index]
-        if node.isLeaf { continue }
+        guard !isReached[local] else { throw malformed(place(local), "it has two parents") }
+        isReached[local] = true
+        let node = nodes[tree.nodes.lowerBound + local]
+        if node.isLeaf {
+          // Beside linear leaves there may be constant ones.
+          let isInRange = node.whenFalse < leafRows && node.whenFalse >= -1
+          guard isInRange, leafVectors.isEmpty || node.whenFalse >= 0 else {
+            throw malformed(place(local), "leaf values \(node.whenFalse) of \(leafRows)")
+          }
+          continue
+        }
         guard node.feature < featureCount else {
           throw malformed(
-            place, "it asks for feature \(node.feature); the model has \(featureCount)")
+            place(local), "it asks for feature \(node.feature); the model has \(featureCount)")
         }
         if node.comparison == .inCategorySet, node.categorySet >= categorySets.count {
-          throw malformed(place, "category set \(node.categorySet) of \(categorySets.count)")
+          throw malformed(place(local), "category set \(node.categorySet) of \(categorySets.count)")
         }
         for child in [node.whenTrue, node.whenFalse] {
           guard child >= 0, Int(child) < tree.nodes.count else {
-            throw malformed(place, "child \(child) of \(tree.nodes.count) nodes")
+            throw malformed(place(local), "child \(child) of \(tree.nodes.count) nodes")
           }
           waiting.append(Int(child))
         }
@@ -77,6 +98,8 @@ struct TreeEnsemble: Sendable {
     self.nodes = nodes
     self.trees = trees
     self.categorySets = categorySets
+    self.leafVectors = leafVectors
+    self.linearLeaves = linearLeaves
   }
 
   /// Visits the nodes that can be reached in the order in which kernels keep them: tree by tree,
@@ -107,68 +130,5 @@ struct TreeEnsemble: Sendable {
       }
     }
     return roots
-  }
-}
-
-/// A question, or a leaf.
-struct TreeNode: Sendable {
-  enum Comparison: UInt8, Sendable {
-    case lessThan, lessOrEqual, inCategorySet
-  }
-
-  /// What a node does with a value of zero (after tiny ones became zero, where they do).
-  enum ZeroRule: UInt8, Sendable {
-    case compared, goesTrue, goesFalse
-  }
-
-  /// The feature asked for; -1 in a leaf.
-  var feature: Int32
-  /// What the feature is compared with; a leaf's value.
-  var threshold: Double = 0
-  /// The child when the answer is yes, counted in its tree; a leaf's number in its library.
-  var whenTrue: Int32
-  var whenFalse: Int32 = -1
-  var categorySet: Int32 = 0
-  var comparison = Comparison.lessThan
-  var nanGoesTrue = false
-  var zeroRule = ZeroRule.compared
-
-  var isLeaf: Bool { feature < 0 }
-
-  static func leaf(number: Int32, value: Double) -> TreeNode {
-    TreeNode(feature: -1, threshold: value, whenTrue: number)
-  }
-}
-
-/// Sets of small whole numbers, as bits.
-struct CategorySets: Sendable {
-  /// More than any real model holds; what keeps one absurd category from taking all memory.
-  static let maxWords = 1 << 24
-
-  private(set) var words: [UInt32] = []
-  private(set) var starts: [Int32] = [0]
-
-  var count: Int { starts.count - 1 }
-
-  /// Adds a set given as bits; false when there is no room for it.
-  mutating func append(words bits: some Collection<UInt32>) -> Bool {
-    guard words.count + bits.count <= CategorySets.maxWords else { return false }
-    words.append(contentsOf: bits)
-    starts.append(Int32(words.count))
-    return true
-  }
-
-  /// Adds a set of categories, none of them negative; false when there is no room for it.
-  mutating func append(categories: some Collection<Int32>) -> Bool {
-    let wordCount = categories.isEmpty ? 0 : Int(categories.max() ?? 0) / 32 + 1
-    guard words.count + wordCount <= CategorySets.maxWords else { return false }
-    var bits = [UInt32](repeating: 0, count: wordCount)
-    for category in categories { bits[Int(category) / 32] |= 1 << UInt32(category % 32) }
-    return append(words: bits)
-  }
-
-  func contains(set: Int, category: Int) -> Bool {
-    let word = Int(starts[set]) + category / 32
-    return word < Int(starts[set + 1]) && words[word] >> UInt32(category % 32) & 1 == 1
   }
 }

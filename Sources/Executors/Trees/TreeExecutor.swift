@@ -38,7 +38,8 @@ package final class TreeExecutor: ModelExecutor {
     }
     func shape(width: Int) -> [Int?] { width == 1 ? [nil] : [nil, width] }
     input = ModelInput(
-      name: "X", elementType: type, shape: [nil, ensemble.featureCount], columns: model.columns)
+      name: "X", elementType: type, shape: [nil, ensemble.featureCount], columns: model.columns,
+      categories: model.categories)
     signature = ModelSignature(
       inputs: [input],
       outputs: [
@@ -51,7 +52,7 @@ package final class TreeExecutor: ModelExecutor {
           isDefault: false),
       ])
     let trees = ensemble.trees.count == 1 ? "1 tree" : "\(ensemble.trees.count) trees"
-    summary = "\(model.kind), \(trees)"
+    summary = "\(model.kind), \(trees)" + (model.note.isEmpty ? "" : " (\(model.note))")
   }
 
   package func makeScratch() -> Scratch { TreeScratch(input.elementType) }
@@ -62,19 +63,8 @@ package final class TreeExecutor: ModelExecutor {
     guard let scratch = scratch as? TreeScratch else {
       preconditionFailure("a tree model was given the scratch of another")
     }
-    guard let rows = inputs.first ?? nil else { throw .missingInput(input.name) }
-    guard rows.elementType == input.elementType else {
-      throw .elementType(
-        input: input.name, expected: input.elementType, received: rows.elementType)
-    }
-    guard input.accepts(rows.shape) else {
-      throw .shape(input: input.name, expected: input.shape, received: rows.shape.array)
-    }
+    let rows = try input.rows(of: inputs, cellsPerRow: max(groupCount, treeCount))
     let rowCount = rows.shape[0]
-    let (cells, overflows) = rowCount.multipliedReportingOverflow(by: max(groupCount, treeCount, 1))
-    guard !overflows, cells <= Int.max / 16 else {
-      throw .shape(input: input.name, expected: input.shape, received: rows.shape.array)
-    }
 
     let wantsPrediction = outputs.contains(Output.predict.rawValue)
     if wantsPrediction || outputs.contains(Output.margin.rawValue) {

@@ -15,4 +15,8 @@ struct TreeModel: Sendable {
   var arithmetic: Arithmetic
   /// The columns' names where the file has real ones.
   var columns: [String]?
+  /// The columns whose categories the file names.
+  var categories: [Int: ColumnCategories] = [:]
+  /// What a user should know of how the file was taken; may be empty.
+  var note = ""
 }

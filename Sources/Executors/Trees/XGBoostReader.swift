@@ -2,41 +2,63 @@
 ///
 /// Source: xgboost/doc/model.schema.
 struct XGBoostReader {
-  private var nodes: [TreeNode] = []
-  private var treeRanges: [Range<Int>] = []
-  private var treeGroups: [Int32] = []
-  private var categorySets = CategorySets()
-  private var arrays = XGBoostTreeArrays()
-  private var weights: [Float]?
-  private var booster = ""
-  private var declaredTreeCount: Int?
-  private var objective = ""
-  private var featureNames: [String] = []
-  private var baseScore = ""
-  private var classCount = 0
-  private var targetCount = 1
-  private var featureCount: Int?
-  private var hasLearner = false
+  var nodes: [TreeNode] = []
+  var treeRanges: [Range<Int>] = []
+  var treeGroups: [Int32] = []
+  var categorySets = CategorySets()
+  var leafVectors: [Float] = []
+  var leafWidth = 1
+  /// The weight of each tree (`dart`).
+  var treeWeights: [Float]?
+  /// The weights of each feature (`gblinear`).
+  var linearWeights: [Float]?
+  var booster = ""
+  var declaredTreeCount: Int?
+  var parallelTreeCount = 1
+  /// Trees of round i are those from entry i to entry i + 1; written from 2.0 on.
+  var roundStarts: [Int32] = []
+  var objective = ""
+  var featureNames: [String] = []
+  var categories: [Int: ColumnCategories] = [:]
+  var encodedFeatureCount = 0
+  var baseScore = ""
+  var classCount = 0
+  var targetCount = 1
+  var featureCount: Int?
+  var hasLearner = false
+  var bestIteration: Int?
+  /// Whether the scikit-learn wrapper has written the file: it predicts with the best rounds.
+  var isFromWrapper = false
+  /// Members of the document beside `learner`: they tell other libraries' files.
+  var otherMembers: [String] = []
 
+  private var arrays = XGBoostTreeArrays()
+
+  /// - Parameter byteCount: The file's size, which bounds what is set aside for its nodes.
   static func read<Reader: ModelDocumentReader & ~Escapable>(
-    from reader: inout Reader
-  ) throws(ModelFormatError) -> TreeModel {
+    from reader: inout Reader, byteCount: Int, rounds: TreeRounds
+  ) throws(ModelFormatError) -> any ModelExecutor {
     var model = XGBoostReader()
+    // A node takes 34 bytes of UBJSON, more of JSON. Growing by doubling would cost three times
+    // the nodes at the last step; pages that stay untouched cost nothing.
+    if byteCount > 1 << 20 { model.nodes.reserveCapacity(byteCount / 33) }
     try reader.beginObject()
     while let key = try reader.nextKey() {
       if key == "learner" {
         try model.readLearner(from: &reader)
       } else {
+        if model.otherMembers.count < 20 { model.otherMembers.append(key) }
         try reader.skipValue()
       }
     }
     try reader.finish()
-    return try model.finish()
+    return try model.finish(rounds)
   }
 
   private mutating func readLearner<Reader: ModelDocumentReader & ~Escapable>(
     from reader: inout Reader
   ) throws(ModelFormatError) {
+    guard !hasLearner else { throw reader.malformed("a second 'learner'") }
     hasLearner = true
     try reader.beginObject()
     while let key = try reader.nextKey() {
@@ -45,6 +67,25 @@ struct XGBoostReader {
       case "learner_model_param": try readParameters(from: &reader)
       case "objective": try readObjective(from: &reader)
       case "feature_names": featureNames = try reader.readTexts()
+      case "attributes": try readAttributes(from: &reader)
+      default: try reader.skipValue()
+      }
+    }
+  }
+
+  private mutating func readAttributes<Reader: ModelDocumentReader & ~Escapable>(
+    from reader: inout Reader
+  ) throws(ModelFormatError) {
+    try reader.beginObject()
+    while let key = try reader.nextKey() {
+      switch key {
+      case "best_iteration":
+        let text = try reader.readText()
+        // A user's own attribute may have this name: it must not keep the model from loading.
+        bestIteration = Int(text).flatMap { $0 >= 0 ? $0 : nil }
+      case "scikit_learn":
+        isFromWrapper = true
+        try reader.skipValue()
       default: try reader.skipValue()
       }
     }
@@ -74,7 +115,7 @@ struct XGBoostReader {
     }
   }
 
-  /// `gbtree` holds its model; `dart` holds a `gbtree` and the weight of each tree.
+  /// `gbtree` and `gblinear` hold their model; `dart` holds a `gbtree` and each tree's weight.
   private mutating func readBooster<Reader: ModelDocumentReader & ~Escapable>(
     from reader: inout Reader, isInner: Bool = false
   ) throws(ModelFormatError) {
@@ -84,135 +125,82 @@ struct XGBoostReader {
       case "name":
         let name = try reader.readText()
         if !isInner { booster = name }
-      case "model":
-        // A linear model's `model` is another thing; its name may come only after it.
-        try readModel(from: &reader)
+      case "model": try readModel(from: &reader)
       case "gbtree" where !isInner: try readBooster(from: &reader, isInner: true)
       case "weight_drop":
         var read: [Float] = []
         try reader.readNumbers(&read)
-        weights = read
+        treeWeights = read
       default: try reader.skipValue()
       }
     }
   }
 
+  /// Trees, or the weights of a linear model: its name may come only after it.
   private mutating func readModel<Reader: ModelDocumentReader & ~Escapable>(
     from reader: inout Reader
   ) throws(ModelFormatError) {
-    nodes.removeAll()
-    treeRanges.removeAll()
-    categorySets = CategorySets()
     try reader.beginObject()
     while let key = try reader.nextKey() {
       switch key {
       case "tree_info": try reader.readIntegers(&treeGroups)
-      case "trees":
-        try reader.beginArray()
-        while try reader.nextElement() {
-          let start = nodes.count
-          try arrays.read(from: &reader)
-          try arrays.append(treeIndex: treeRanges.count, to: &nodes, sets: &categorySets)
-          treeRanges.append(start..<nodes.count)
-        }
-      case "gbtree_model_param":
-        try reader.beginObject()
-        while let key = try reader.nextKey() {
-          if key == "num_trees" {
-            declaredTreeCount = try reader.readWrittenInteger()
-          } else {
-            try reader.skipValue()
-          }
-        }
+      case "trees": try readTrees(from: &reader)
+      case "gbtree_model_param": try readModelParameters(from: &reader)
+      case "iteration_indptr": try reader.readIntegers(&roundStarts)
+      case "cats": try readCategories(from: &reader)
+      case "weights":
+        var read: [Float] = []
+        try reader.readNumbers(&read)
+        linearWeights = read
       default: try reader.skipValue()
       }
     }
   }
 
-  private func finish() throws(ModelFormatError) -> TreeModel {
-    guard hasLearner else {
-      throw malformed("the document", "there is no 'learner': this is no XGBoost model")
+  private mutating func readTrees<Reader: ModelDocumentReader & ~Escapable>(
+    from reader: inout Reader
+  ) throws(ModelFormatError) {
+    guard treeRanges.isEmpty else { throw reader.malformed("'trees' a second time") }
+    try reader.beginArray()
+    while try reader.nextElement() {
+      let start = nodes.count
+      try arrays.read(from: &reader, wantsVectors: treeRanges.isEmpty || leafWidth > 1)
+      if treeRanges.isEmpty { leafWidth = arrays.leafWidth }
+      guard arrays.leafWidth == leafWidth else {
+        throw malformed(
+          "tree \(treeRanges.count)",
+          "its leaves have \(arrays.leafWidth) values, those before it \(leafWidth)")
+      }
+      try arrays.append(
+        treeIndex: treeRanges.count, to: &nodes, sets: &categorySets, vectors: &leafVectors)
+      treeRanges.append(start..<nodes.count)
     }
-    guard booster == "gbtree" || booster == "dart" else {
-      throw .unsupported(
-        format: "XGBoost", what: "the booster '\(booster)'",
-        advice: "boosters that are run: gbtree, dart")
-    }
-    guard let objective = XGBoostObjective.named(objective) else {
-      let known = XGBoostObjective.all.map(\.name).joined(separator: ", ")
-      throw .unsupported(
-        format: "XGBoost", what: "the objective '\(objective)'",
-        advice: "objectives that are run: \(known)")
-    }
-    guard let featureCount else {
-      throw malformed("learner_model_param", "there is no 'num_feature'")
-    }
-    guard treeGroups.count == treeRanges.count,
-      (declaredTreeCount ?? treeRanges.count) == treeRanges.count
-    else {
-      throw malformed(
-        "gradient_booster",
-        "\(treeRanges.count) trees; tree_info has \(treeGroups.count), "
-          + "num_trees says \(declaredTreeCount ?? treeRanges.count)")
-    }
-    guard featureNames.isEmpty || featureNames.count == featureCount else {
-      throw malformed(
-        "feature_names", "\(featureNames.count) names for \(featureCount) features")
-    }
-    let ensemble = try TreeEnsemble(
-      format: "XGBoost", featureCount: featureCount,
-      groupCount: max(classCount, targetCount, 1), nodes: try weightedNodes(),
-      trees: zip(treeRanges, treeGroups).map { .init(nodes: $0, group: Int($1)) },
-      categorySets: categorySets)
-    return TreeModel(
-      kind: "XGBoost \(booster), \(objective.name)", ensemble: ensemble,
-      arithmetic: .float32(
-        baseMargins: try baseMargins(objective, groupCount: ensemble.groupCount),
-        link: objective.link),
-      columns: featureNames.isEmpty ? nil : featureNames)
   }
 
-  /// DART adds leaf × weight, the product rounded to float32: that is done here, once.
-  private func weightedNodes() throws(ModelFormatError) -> [TreeNode] {
-    guard booster == "dart" else { return nodes }
-    guard let weights, weights.count == treeRanges.count else {
-      throw malformed(
-        "weight_drop", "\(weights?.count ?? 0) weights for \(treeRanges.count) trees")
-    }
-    var weighted = nodes
-    for (tree, range) in treeRanges.enumerated() {
-      for index in range where weighted[index].isLeaf {
-        weighted[index].threshold = Double(Float(weighted[index].threshold) * weights[tree])
+  private mutating func readModelParameters<Reader: ModelDocumentReader & ~Escapable>(
+    from reader: inout Reader
+  ) throws(ModelFormatError) {
+    try reader.beginObject()
+    while let key = try reader.nextKey() {
+      switch key {
+      case "num_trees": declaredTreeCount = try reader.readWrittenInteger()
+      case "num_parallel_tree": parallelTreeCount = try reader.readWrittenInteger()
+      default: try reader.skipValue()
       }
     }
-    return weighted
   }
 
-  /// `5E-1` up to version 3.0; `[4.65E-1]`, one for each group or one for all, from 3.1 on.
-  private func baseMargins(
-    _ objective: XGBoostObjective, groupCount: Int
-  ) throws(ModelFormatError) -> [Float] {
-    var text = Substring(baseScore)
-    if text.first == "[", text.last == "]" { text = text.dropFirst().dropLast() }
-    var margins: [Float] = []
-    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-      guard let score = Double(part.filter { $0 != " " }) else {
-        throw malformed("base_score", "'\(baseScore)' is no number nor a list of numbers")
-      }
-      let margin = objective.baseMargin(Float(score))
-      guard margin.isFinite else {
-        throw malformed("base_score", "\(score) is no output of \(objective.name)")
-      }
-      margins.append(margin)
-    }
-    if margins.count == 1 { return [Float](repeating: margins[0], count: groupCount) }
-    guard margins.count == groupCount else {
-      throw malformed("base_score", "\(margins.count) numbers for \(groupCount) outputs")
-    }
-    return margins
-  }
-
-  private func malformed(_ place: String, _ reason: String) -> ModelFormatError {
+  func malformed(_ place: String, _ reason: String) -> ModelFormatError {
     .malformed(format: "XGBoost", at: place, reason: reason)
   }
+}
+
+/// Which rounds of a model that was trained with early stopping answer.
+package enum TreeRounds: Sendable {
+  /// The best ones when XGBoost's scikit-learn wrapper has written the file, since it predicts
+  /// with them; all of them else, as `Booster.predict` does.
+  case asSaved
+  case all
+  /// Up to the best one, where the file tells it.
+  case best
 }

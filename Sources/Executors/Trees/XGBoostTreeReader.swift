@@ -12,12 +12,21 @@ struct XGBoostTreeArrays {
   private var categoryNodes: [Int32] = []
   private var categorySegments: [Int32] = []
   private var categorySizes: [Int32] = []
+  private var baseWeights: [Float] = []
+  private var leafWeights: [Float] = []
+  private var hasLeafWeights = false
   private var nodeCount: Int?
   private var leafVectorSize = 0
 
+  /// Values of each leaf.
+  var leafWidth: Int { max(leafVectorSize, 1) }
+
   /// Reads the object that comes next.
+  ///
+  /// - Parameter wantsVectors: Whether leaves may have several values; those of other trees
+  ///   stand in `split_conditions` and one array less has to be read.
   mutating func read<Reader: ModelDocumentReader & ~Escapable>(
-    from reader: inout Reader
+    from reader: inout Reader, wantsVectors: Bool
   ) throws(ModelFormatError) {
     leftChildren.removeAll(keepingCapacity: true)
     rightChildren.removeAll(keepingCapacity: true)
@@ -29,6 +38,9 @@ struct XGBoostTreeArrays {
     categoryNodes.removeAll(keepingCapacity: true)
     categorySegments.removeAll(keepingCapacity: true)
     categorySizes.removeAll(keepingCapacity: true)
+    baseWeights.removeAll(keepingCapacity: true)
+    leafWeights.removeAll(keepingCapacity: true)
+    hasLeafWeights = false
     nodeCount = nil
     leafVectorSize = 0
     try reader.beginObject()
@@ -44,6 +56,10 @@ struct XGBoostTreeArrays {
       case "categories_nodes": try reader.readIntegers(&categoryNodes)
       case "categories_segments": try reader.readIntegers(&categorySegments)
       case "categories_sizes": try reader.readIntegers(&categorySizes)
+      case "base_weights" where wantsVectors: try reader.readNumbers(&baseWeights)
+      case "leaf_weights" where wantsVectors:
+        hasLeafWeights = true
+        try reader.readNumbers(&leafWeights)
       case "tree_param": try readParameters(from: &reader)
       default: try reader.skipValue()
       }
@@ -65,15 +81,11 @@ struct XGBoostTreeArrays {
 
   /// Appends the tree's nodes. Children and features are checked later, by `TreeEnsemble`.
   func append(
-    treeIndex: Int, to nodes: inout [TreeNode], sets: inout CategorySets
+    treeIndex: Int, to nodes: inout [TreeNode], sets: inout CategorySets,
+    vectors: inout [Float]
   ) throws(ModelFormatError) {
     func malformed(_ reason: String) -> ModelFormatError {
       .malformed(format: "XGBoost", at: "tree \(treeIndex)", reason: reason)
-    }
-    if leafVectorSize > 1 {
-      throw .unsupported(
-        format: "XGBoost", what: "tree \(treeIndex) has leaves of \(leafVectorSize) values",
-        advice: "train with multi_strategy=one_output_per_tree")
     }
     let count = leftChildren.count
     for (name, entries) in [
@@ -84,12 +96,31 @@ struct XGBoostTreeArrays {
     ] where entries != count {
       throw malformed("left_children has \(count) entries, \(name) says \(entries)")
     }
-    guard count > 0 else { throw malformed("it has no nodes") }
+    guard count > 0, count < Int(Int32.max) else { throw malformed("it has \(count) nodes") }
+    // From 3.2 on leaves have an array of their own, and `right_children` tells the place in it;
+    // before, their values stand among the nodes' weights.
+    let leafValues = hasLeafWeights ? leafWeights : baseWeights
+    let vectorCount = leafWidth > 1 ? leafValues.count / leafWidth : 0
+    let firstVector = vectors.count / leafWidth
+    if leafWidth > 1 {
+      guard leafValues.count % leafWidth == 0, firstVector + vectorCount < Int(Int32.max) else {
+        throw malformed("\(leafValues.count) values in leaves of \(leafWidth)")
+      }
+      vectors.append(contentsOf: leafValues)
+    }
     let setOfNode = try categorySets(nodeCount: count, sets: &sets, malformed: malformed)
 
     for node in 0..<count {
       if leftChildren[node] == -1 {
-        nodes.append(.leaf(number: Int32(node), value: Double(splitConditions[node])))
+        var row: Int32 = -1
+        if leafWidth > 1 {
+          let rowInTree = hasLeafWeights ? Int(rightChildren[node]) : node
+          guard rowInTree >= 0, rowInTree < vectorCount else {
+            throw malformed("leaf \(node) has values \(rowInTree) of \(vectorCount)")
+          }
+          row = Int32(firstVector + rowInTree)
+        }
+        nodes.append(.leaf(number: Int32(node), value: Double(splitConditions[node]), row: row))
         continue
       }
       guard splitIndices[node] >= 0 else {
@@ -123,6 +154,7 @@ struct XGBoostTreeArrays {
       categorySizes.count == categoryNodes.count
     else { throw malformed("the categories' nodes, segments and sizes differ in number") }
     var setOfNode: [Int32: Int32] = [:]
+    var memberCount = 0
     for index in categoryNodes.indices {
       let start = Int(categorySegments[index])
       let size = Int(categorySizes[index])
@@ -131,12 +163,17 @@ struct XGBoostTreeArrays {
           "the categories of node \(categoryNodes[index]) lie at \(start)..<\(start + size) "
             + "of \(categories.count)")
       }
+      // Sets do not share members: a file must not make much of little.
+      memberCount += size
+      guard memberCount <= categories.count else {
+        throw malformed("the category sets overlap")
+      }
       let members = categories[start..<start + size]
       guard members.allSatisfy({ $0 >= 0 && $0 < 1 << 24 }) else {
         throw malformed("a category of node \(categoryNodes[index]) is not in 0..<2^24")
       }
       guard sets.append(categories: members) else {
-        throw malformed("the category sets take over \(CategorySets.maxWords) words")
+        throw malformed("there is no room for category set \(sets.count)")
       }
       setOfNode[categoryNodes[index]] = Int32(sets.count - 1)
     }

@@ -119,7 +119,7 @@ struct LinearRegressor: Operator {
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
-    let shape = try checkedShape([try scores.rowCount(input), scores.outputs])
+    let shape = try checkedShape(try scores.rowCount(input), scores.outputs)
     var output = try scratch.memory(0, shape)
     try scores.scores(of: input, into: &output)
     var values = output.mutableValues(as: Float.self)
@@ -137,35 +137,64 @@ struct LinearClassifier: Operator {
     let input = try scratch.input(0)
     let rows = try scores.rowCount(input)
     let classes = labels.shape.elementCount
-    var raw = Tensor(.float32, shape: try checkedShape([rows, scores.outputs]))
+    var output = try scratch.memory(1, try checkedShape(rows, classes))
+    if scores.outputs == 1, classes == 2 {
+      try runPair(input, rows, &output, scratch)
+      scratch.give(1, output)
+      return
+    }
+    try scores.scores(of: input, into: &output)
+    if labels.elementType == .string {
+      var writer = try scratch.writer(0, Shape(rows))
+      for row in 0..<rows {
+        writer.append(from: labels, start: best(of: output, row: row, classes), count: 1)
+      }
+      scratch.give(0, writer.finish())
+    } else {
+      var names = try scratch.memory(0, Shape(rows))
+      do {
+        let labels = labels
+        let known = labels.values(as: Int64.self)
+        var target = names.mutableValues(as: Int64.self)
+        for row in 0..<rows { target[row] = known[best(of: output, row: row, classes)] }
+      }
+      scratch.give(0, names)
+    }
+    if transform != .none {
+      var target = output.mutableValues(as: Float.self)
+      transform.apply(rowsOf: classes, &target)
+    }
+    scratch.give(1, output)
+  }
+
+  /// The first of the largest scores.
+  private func best(of scores: borrowing Tensor, row: Int, _ classes: Int) -> Int {
+    let values = scores.values(as: Float.self)
+    var best = 0
+    for column in 1..<max(classes, 1)
+    where values[row * classes + column] > values[row * classes + best] {
+      best = column
+    }
+    return best
+  }
+
+  /// One score for two classes: positive means the second.
+  private func runPair(
+    _ input: Tensor, _ rows: Int, _ output: inout Tensor, _ scratch: ONNXScratch
+  ) throws(OperatorError) {
+    var raw = Tensor(.float32, shape: try checkedShape(rows, 1))
     try scores.scores(of: input, into: &raw)
     let rawScores = raw
-    var writer = try scratch.writer(0, try checkedShape([rows]))
-    var output = try scratch.memory(1, try checkedShape([rows, classes]))
-    do {
-      let values = rawScores.values(as: Float.self)
-      var target = output.mutableValues(as: Float.self)
-      for row in 0..<rows {
-        var best = 0
-        if scores.outputs == 1, classes == 2 {
-          // One score for two classes: positive means the second.
-          let score = values[row]
-          best = score > 0 ? 1 : 0
-          let isLogistic = transform == .logistic
-          target[row * 2] = isLogistic ? Activations.logistic(-score) : 1 - score
-          target[row * 2 + 1] = isLogistic ? Activations.logistic(score) : score
-        } else {
-          for column in 0..<classes {
-            let value = values[row * classes + column]
-            target[row * classes + column] = value
-            if value > values[row * classes + best] { best = column }
-          }
-        }
-        writer.append(from: labels, start: best, count: 1)
-      }
-      if scores.outputs > 1 || classes == 1 { transform.apply(rowsOf: classes, &target) }
+    let values = rawScores.values(as: Float.self)
+    var target = output.mutableValues(as: Float.self)
+    var writer = try scratch.writer(0, Shape(rows))
+    let isLogistic = transform == .logistic
+    for row in 0..<rows {
+      let score = values[row]
+      target[row * 2] = isLogistic ? Activations.logistic(-score) : 1 - score
+      target[row * 2 + 1] = isLogistic ? Activations.logistic(score) : score
+      writer.append(from: labels, start: score > 0 ? 1 : 0, count: 1)
     }
     scratch.give(0, writer.finish())
-    scratch.give(1, output)
   }
 }

@@ -79,6 +79,15 @@ enum OperatorTable {
     supportVectors,
     encoding,
     controlFlow,
+    gathering,
+    scattering,
+    rearranging,
+    recurrent,
+    convTransposing,
+    resizing,
+    einsteinSums,
+    text,
+    boxSelecting,
   ].flatMap { $0 }
 
   private static let byName: [String: OperatorDefinition] = Dictionary(

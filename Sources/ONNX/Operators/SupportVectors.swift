@@ -156,7 +156,9 @@ struct KernelRows: Sendable {
   }
 
   /// - Returns: The kernel of every row with every vector, shape `(rows, rowCount)`.
-  func values(of input: Tensor, offset: Float = 0) throws(OperatorError) -> Tensor {
+  func values(
+    of input: Tensor, offset: Float = 0, _ scratch: ONNXScratch
+  ) throws(OperatorError) -> Tensor {
     let rows = try count(of: input)
     let features = try asFloat(input)
     let (bytes, overflows) = rows.multipliedReportingOverflow(by: rowCount * 4)
@@ -170,6 +172,7 @@ struct KernelRows: Sendable {
     let weights = vectors.values(as: Float.self)
     if case .radial(let gamma) = kernel {
       for row in 0..<rows {
+        try scratch.stopAtDeadline()
         for vector in 0..<rowCount {
           var sum: Float = 0
           for feature in 0..<featureCount {
@@ -211,7 +214,7 @@ struct SVMRegressor: Operator {
     let input = try scratch.input(0)
     let count = try rows.count(of: input)
     var output = try scratch.memory(0, try checkedShape([count, 1]))
-    let kernels = try rows.values(of: input, offset: coefficients == nil ? rho : 0)
+    let kernels = try rows.values(of: input, offset: coefficients == nil ? rho : 0, scratch)
     do {
       let source = kernels.values(as: Float.self)
       var target = output.mutableValues(as: Float.self)
@@ -247,7 +250,7 @@ struct LinearSVMClassifier: Operator {
     let classes = labels.count
     var found = try scratch.labels(0, rows: count, of: labels)
     var output = try scratch.memory(1, try checkedShape([count, classes]))
-    let scores = try rows.values(of: input, offset: rho)
+    let scores = try rows.values(of: input, offset: rho, scratch)
     do {
       let source = scores.values(as: Float.self)
       var target = output.mutableValues(as: Float.self)
@@ -289,13 +292,14 @@ struct SVMClassifier: Operator {
     let columns = probabilities != nil || classes == 2 ? classes : pairs
     var found = try scratch.labels(0, rows: count, of: labels)
     var output = try scratch.memory(1, try checkedShape([count, columns]))
-    let kernels = try rows.values(of: input)
+    let kernels = try rows.values(of: input, scratch)
     do {
       let source = kernels.values(as: Float.self)
       var target = output.mutableValues(as: Float.self)
       var decisions = [Float](repeating: 0, count: pairs)
       var coupling = Coupling(classes: probabilities == nil ? 0 : classes)
       for row in 0..<count {
+        if row % 64 == 63 { try scratch.stopAtDeadline() }
         let start = row * rows.rowCount
         let winner = decide(
           source.extracting(start..<(start + rows.rowCount)), &decisions)

@@ -10,6 +10,8 @@ final class ONNXScratch: Scratch {
   /// Bytes that all values of a request may take together at one time. A shape computed from a
   /// request's numbers could otherwise ask for all memory.
   static let maxLiveBytes = 1 << 30
+  /// No single tensor may be larger.
+  static let maxTensorBytes = maxLiveBytes
   /// Tensors of more bytes are pooled and counted.
   static let maxSlotBytes = 1 << 14
 

@@ -22,6 +22,7 @@ struct PlanBuilder {
   /// Inputs that may be left out have an initializer, but a request may replace it.
   private var replaceable: Set<Int> = []
   private var blocks: [[PlanStep]] = [[]]
+  private var blockOutputs: Set<Int> = []
   /// Folded constants may take a few times what the file does: a small file that unfolds into
   /// a large one is computed when a request asks for it.
   private var foldingBytes: Int
@@ -157,6 +158,7 @@ struct PlanBuilder {
     var own = Set(steps.flatMap { $0.outputs.compactMap { $0 } })
     own.formUnion(block.inputs.map(\.value))
     blocks.append(PlanBuilder.kept(steps, outputs: block.outputs.map(\.value), own: own))
+    blockOutputs.formUnion(block.outputs.map(\.value))
     return PlanBlock(
       index: blocks.count - 1, inputs: block.inputs.map(\.value),
       outputs: block.outputs.map(\.value),
@@ -256,6 +258,7 @@ struct PlanBuilder {
   /// what was folded further.
   private mutating func dropUnread(_ outputs: [Int]) {
     var read = Set(outputs)
+    read.formUnion(blockOutputs)
     for input in graph.inputs { read.insert(input.value) }
     for step in blocks.joined() {
       for case let value? in step.inputs { read.insert(value) }

@@ -49,6 +49,22 @@ private func description(of input: ModelInput) -> DocumentValue {
     "shape": shape(input.shape),
   ])
   if let columns = input.columns { object["columns"] = .array(columns.map { .string($0) }) }
+  if !input.categories.isEmpty {
+    // By column, as a request names it.
+    var categories = DocumentObject()
+    for (column, known) in input.categories.sorted(by: { $0.key < $1.key }) {
+      let name = input.columns.flatMap { column < $0.count ? $0[column] : nil } ?? "\(column)"
+      categories[name] = .array(
+        known.names.map { name in
+          switch name {
+          case .text(let text): .string(text)
+          case .number(let number):
+            Int64(exactly: number).map { .integer($0) } ?? .double(number)
+          }
+        })
+    }
+    object["categories"] = .object(categories)
+  }
   if !input.isRequired { object["required"] = false }
   return .object(object)
 }

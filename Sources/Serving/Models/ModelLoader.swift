@@ -66,24 +66,8 @@ package enum ModelLoader {
       // Refuses, and says what to do instead.
       return LoadedModel(executor: try NativeModel.load(file), format: "xgboost-binary")
     case .unknown:
-      throw unknown(file)
+      throw ForeignFormat.refusal(bytes: file.bytes, path: file.path)
     }
-  }
-}
-
-extension ModelLoader {
-  private static func unknown(_ file: ModelFile) -> ModelFormatError {
-    // Protocols 2 to 5 of pickle; joblib's files begin so too.
-    let start = file.bytes.withUnsafeBytes { Array($0.prefix(2)) }
-    if start.count == 2, start[0] == 0x80, (2...5).contains(start[1]) {
-      return .unsupported(
-        format: "Python pickle", what: "\(file.path) is code that only Python can run",
-        advice: "convert the model to ONNX (scikit-learn: skl2onnx), or save an XGBoost or "
-          + "LightGBM model in the library's own format")
-    }
-    return .unsupported(
-      format: "model file", what: "\(file.path) is of no kind that can be served",
-      advice: "XGBoost JSON or UBJSON, LightGBM text, ONNX, or an MLflow directory of these")
   }
 }
 

@@ -14,6 +14,9 @@ struct InputBuilder {
   private static let amplification = 20
   private static let baseBytes = 64 << 10
 
+  /// The columns in which text is a category's name; nil: there are none.
+  var categories: CategoryColumns?
+
   private let maxBytes: Int
   private var buffer: TensorBuffer
   private var capacity: Int
@@ -140,7 +143,7 @@ struct InputBuilder {
   }
 
   mutating func setString(_ bytes: [UInt8], at index: Int) -> String? {
-    guard elementType == .string else { return "a number (\(typeName))" }
+    guard elementType == .string else { return setCategory(bytes, at: index) }
     guard prepare(index) else { return tooLarge }
     while stringRanges.count <= index { stringRanges.append(0..<0) }
     stringRanges[index] = stringBytes.count..<(stringBytes.count + bytes.count)

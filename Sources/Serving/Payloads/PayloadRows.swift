@@ -13,13 +13,18 @@ extension PayloadDecoder {
     var count = 0
   }
 
-  func makeRows(_ scanner: borrowing PayloadScanner) -> Rows {
+  /// - Parameter hasNames: Whether the body names its columns.
+  func makeRows(_ scanner: borrowing PayloadScanner, hasNames: Bool) -> Rows {
     let width: Int?
     if case .table(let known) = layout { width = known } else { width = 1 }
     return Rows(
-      builders: signature.inputs.map {
-        InputBuilder(
-          $0.elementType, capacity: width ?? 8, bodyByteCount: scanner.text.count)
+      builders: signature.inputs.map { input in
+        let categories = CategoryColumns(input, hasNames: hasNames)
+        var builder = InputBuilder(
+          categories?.numbersAreNames == true ? .float64 : input.elementType,
+          capacity: width ?? 8, bodyByteCount: scanner.text.count)
+        builder.categories = categories
+        return builder
       }, width: width)
   }
 
@@ -28,10 +33,10 @@ extension PayloadDecoder {
     if layout == .tensors { return try readNestedOnly(&scanner) }
     let start = scanner.position
     guard try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of rows") else {
-      return try finish(makeRows(scanner), at: start)
+      return try finish(makeRows(scanner, hasNames: false), at: start)
     }
-    var rows = makeRows(scanner)
     let isRecords = scanner.peek() == UInt8(ascii: "{")
+    var rows = makeRows(scanner, hasNames: isRecords)
     repeat {
       if isRecords {
         try readRecord(&scanner, into: &rows)
@@ -77,7 +82,7 @@ extension PayloadDecoder {
     var map: [Target?]?
     if let names { map = try columnMap(names, at: columnsPosition) }
     scanner.position = dataPosition
-    var rows = makeRows(scanner)
+    var rows = makeRows(scanner, hasNames: names != nil)
     if layout == .tensors {
       let tensors = try readNestedOnly(&scanner)
       scanner.position = end
@@ -282,7 +287,7 @@ extension PayloadDecoder {
   func readObject(_ scanner: inout PayloadScanner) throws(PayloadFault) -> [Tensor?] {
     let start = scanner.position
     var tensors = [Tensor?](repeating: nil, count: signature.inputs.count)
-    var rows = makeRows(scanner)
+    var rows = makeRows(scanner, hasNames: true)
     var seen: Set<String> = []
     var names: [String] = []
     var columnCount: Int?
@@ -442,6 +447,10 @@ extension PayloadDecoder {
           offset: start,
           reason: "has shape \(tensor.shape); input '\(input.name)' takes "
             + shapeText(input.shape))
+      }
+      if let categories = builder.categories, categories.numbersAreNames {
+        tensors.append(try categories.coded(tensor, at: start))
+        continue
       }
       tensors.append(tensor)
     }

@@ -144,13 +144,15 @@ struct DecisionTrees<Number: TensorElement & BinaryFloatingPoint>: Sendable {
   /// - Parameter features: Shape `(rowCount, width)` with `width >= featureCount`.
   /// - Complexity: O(rows × trees × depth).
   func scores(
-    of features: Span<Number>, rowCount: Int, width: Int, aggregate: Aggregate
-  ) -> Scores {
+    of features: Span<Number>, rowCount: Int, width: Int, aggregate: Aggregate,
+    _ scratch: ONNXScratch
+  ) throws(OperatorError) -> Scores {
     precondition(features.count == rowCount * width && width >= featureCount)
     var scores = Scores(count: rowCount * targetCount)
     // A tree stays in the cache while a block of rows passes through it.
     var blockStart = 0
     while blockStart < rowCount {
+      if blockStart > 0 { try scratch.stopAtDeadline() }
       let block = blockStart..<min(blockStart + Self.blockRows, rowCount)
       for root in roots {
         switch onlyQuestion {

@@ -138,8 +138,8 @@ struct TreeRegressor<
     let targetCount = trees.targetCount
     var output = try scratch.memory(0, try checkedShape([rows.count, targetCount]))
     let features = rows.features
-    var scores = trees.scores(
-      of: features.values(), rowCount: rows.count, width: rows.width, aggregate: aggregate)
+    var scores = try trees.scores(
+      of: features.values(), rowCount: rows.count, width: rows.width, aggregate: aggregate, scratch)
     for index in scores.values.indices {
       if aggregate == .average { scores.values[index] /= Number(trees.roots.count) }
       if !baseValues.isEmpty { scores.values[index] += baseValues[index % targetCount] }
@@ -173,8 +173,8 @@ struct TreeClassifier<Number: TensorElement & BinaryFloatingPoint>: Operator {
     var found = try scratch.labels(0, rows: rows.count, of: labels)
     var output = try scratch.memory(1, try checkedShape([rows.count, classCount]))
     let features = rows.features
-    let scores = trees.scores(
-      of: features.values(), rowCount: rows.count, width: rows.width, aggregate: .sum)
+    let scores = try trees.scores(
+      of: features.values(), rowCount: rows.count, width: rows.width, aggregate: .sum, scratch)
     do {
       var target = output.mutableValues(as: Float.self)
       var values = [Number](repeating: 0, count: classCount)

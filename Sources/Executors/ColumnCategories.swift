@@ -1,0 +1,41 @@
+/// The categories that a column was trained with. A request may name one; the model takes its
+/// code, which is its place in this list.
+package struct ColumnCategories: Sendable, Equatable {
+  package enum Name: Sendable, Hashable, CustomStringConvertible {
+    case text(String)
+    case number(Double)
+
+    package var description: String {
+      switch self {
+      case .text(let text): text
+      case .number(let number): Int(exactly: number).map(String.init) ?? "\(number)"
+      }
+    }
+  }
+
+  package let names: [Name]
+  /// What a category that is not in the list is: a missing value, as in LightGBM, or an error, as
+  /// in XGBoost.
+  package let unknownIsMissing: Bool
+
+  private let codes: [Name: Int]
+  package let hasNumbers: Bool
+
+  package init(_ names: [Name], unknownIsMissing: Bool) {
+    self.names = names
+    self.unknownIsMissing = unknownIsMissing
+    codes = Dictionary(
+      names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    hasNumbers = names.contains { if case .number = $0 { true } else { false } }
+  }
+
+  /// The code of the category of this name; nil when the model does not know it.
+  package func code(of name: Name) -> Int? { codes[name] }
+
+  /// The code of the category written so: as text, or as the digits of a number.
+  package func code(ofText text: String) -> Int? {
+    if let code = codes[.text(text)] { return code }
+    guard hasNumbers, let number = Double(text) else { return nil }
+    return codes[.number(number)]
+  }
+}

@@ -1,0 +1,102 @@
+package import Tensors
+
+/// Scores batches with a linear model: `X` in, `predict` out; `margin` by name.
+package final class LinearExecutor: ModelExecutor {
+  package let signature: ModelSignature
+  package let summary: String
+
+  private enum Output: Int {
+    case predict, margin
+  }
+
+  private let model: LinearModel
+  private let link: FloatLink
+  private let input: ModelInput
+
+  init(_ model: LinearModel, link: FloatLink, kind: String, columns: [String]?) {
+    self.model = model
+    self.link = link
+    func shape(width: Int) -> [Int?] { width == 1 ? [nil] : [nil, width] }
+    input = ModelInput(
+      name: "X", elementType: .float32, shape: [nil, model.featureCount], columns: columns)
+    let predictionWidth = link.width(groupCount: model.groupCount)
+    signature = ModelSignature(
+      inputs: [input],
+      outputs: [
+        ModelOutput(name: "predict", kind: .tensor(.float32, shape: shape(width: predictionWidth))),
+        ModelOutput(
+          name: "margin", kind: .tensor(.float32, shape: shape(width: model.groupCount)),
+          isDefault: false),
+      ])
+    summary = "\(kind), \(model.featureCount) feature" + (model.featureCount == 1 ? "" : "s")
+  }
+
+  package func makeScratch() -> Scratch { LinearScratch() }
+
+  package func predict(
+    _ inputs: [Tensor?], outputs: [Int], scratch: Scratch
+  ) throws(ExecutorError) -> [ModelValue] {
+    guard let scratch = scratch as? LinearScratch else {
+      preconditionFailure("a linear model was given the scratch of another")
+    }
+    let groupCount = model.groupCount
+    let rows = try input.rows(of: inputs, cellsPerRow: groupCount)
+    let rowCount = rows.shape[0]
+    let marginShape = groupCount == 1 ? Shape(rowCount) : Shape(rowCount, groupCount)
+    run(
+      rows, marginShape, needsPrediction: outputs.contains(Output.predict.rawValue),
+      &scratch.results)
+    return outputs.map { index in
+      switch Output(rawValue: index) {
+      case .predict: .tensor(scratch.results.predictions)
+      case .margin: .tensor(scratch.results.margins)
+      case nil: preconditionFailure("output \(index) of 2")
+      }
+    }
+  }
+
+  private func run(
+    _ rows: Tensor, _ marginShape: Shape, needsPrediction: Bool, _ results: inout LinearResults
+  ) {
+    let rowCount = rows.shape[0]
+    results.margins.reuse(shape: marginShape)
+    var margins = results.margins.mutableValues(as: Float.self)
+    model.writeMargins(features: rows.values(), rowCount: rowCount, margins: &margins)
+    guard needsPrediction else { return }
+    let width = link.width(groupCount: model.groupCount)
+    results.predictions.reuse(shape: width == model.groupCount ? marginShape : Shape(rowCount))
+    let finished = results.margins
+    var predictions = results.predictions.mutableValues(as: Float.self)
+    link.apply(margins: finished.values(), groupCount: model.groupCount, predictions: &predictions)
+  }
+}
+
+private final class LinearScratch: Scratch {
+  var results = LinearResults()
+}
+
+/// The tensors that a thread's last answer lies in.
+private struct LinearResults {
+  var margins = Tensor(.float32, shape: Shape(0))
+  var predictions = Tensor(.float32, shape: Shape(0))
+}
+
+extension ModelInput {
+  /// The one table among `inputs`, checked.
+  ///
+  /// - Parameter cellsPerRow: The most numbers that a row's answer takes.
+  func rows(of inputs: [Tensor?], cellsPerRow: Int) throws(ExecutorError) -> Tensor {
+    guard let rows = inputs.first ?? nil else { throw .missingInput(name) }
+    guard rows.elementType == elementType else {
+      throw .elementType(input: name, expected: elementType, received: rows.elementType)
+    }
+    guard accepts(rows.shape) else {
+      throw .shape(input: name, expected: shape, received: rows.shape.array)
+    }
+    let (cells, overflows) = rows.shape[0].multipliedReportingOverflow(by: max(cellsPerRow, 1))
+    guard !overflows, cells <= Int.max / 16 else {
+      throw .shape(input: name, expected: shape, received: rows.shape.array)
+    }
+    return rows
+  }
+}

@@ -1,0 +1,105 @@
+internal import Executors
+internal import Tensors
+
+// Categories by name: `"red"` in a categorical column becomes the code that the model was trained
+// with. Text is always a name. A number is a code, as in an array, but for one case: in a body
+// that names its columns, as a data frame does, a number in a column whose categories are numbers
+// is a name too. Cells are then read as doubles and become codes when the table is complete, so
+// that nothing of this lies in the path of plain numbers.
+
+/// What an `InputBuilder` knows of its table's categorical columns.
+struct CategoryColumns: Sendable {
+  let input: ModelInput
+  let width: Int
+  /// Whether numbers in columns of numbered categories are names, to become codes at the end.
+  let numbersAreNames: Bool
+
+  /// nil for an input that has none: a table of a fixed width has them, or no input.
+  init?(_ input: ModelInput, hasNames: Bool) {
+    guard !input.categories.isEmpty, input.shape.count == 2, let width = input.shape[1], width > 0,
+      input.elementType == .float32 || input.elementType == .float64
+    else { return nil }
+    self.input = input
+    self.width = width
+    numbersAreNames = hasNames && input.categories.values.contains { $0.hasNumbers }
+  }
+
+  enum Cell {
+    case value(Double)
+    case missing
+    /// What was expected instead.
+    case refused(expected: String)
+  }
+
+  /// What the cell at `index` of the table holds when a body has this text there.
+  func cell(_ text: String, at index: Int) -> Cell {
+    let column = index % width
+    guard let categories = input.categories[column] else {
+      return .refused(
+        expected: "a number (\(input.elementType.name)): column '\(name(of: column))' is numeric")
+    }
+    if let code = categories.code(ofText: text) {
+      // A name that `coded` looks up once more.
+      if numbersAreNames, case .number(let number) = categories.names[code] {
+        return .value(number)
+      }
+      return .value(Double(code))
+    }
+    return categories.unknownIsMissing ? .missing : .refused(expected: expected(column))
+  }
+
+  /// The table with codes where it has numbers that are names, in the model's type.
+  ///
+  /// - Parameter table: float64, shape `(rows, width)`.
+  func coded(_ table: Tensor, at start: Int) throws(PayloadFault) -> Tensor {
+    let cells = table.values(as: Double.self)
+    var coded: [Double] = []
+    coded.reserveCapacity(cells.count)
+    for index in 0..<cells.count {
+      let value = cells[index]
+      guard let categories = input.categories[index % width], categories.hasNumbers, !value.isNaN
+      else {
+        coded.append(value)
+        continue
+      }
+      if let code = categories.code(of: .number(value)) {
+        coded.append(Double(code))
+      } else if categories.unknownIsMissing {
+        coded.append(.nan)
+      } else {
+        throw PayloadFault(
+          offset: start,
+          reason:
+            "has \(ColumnCategories.Name.number(value)) in row \(index / width); expected \(expected(index % width))"
+        )
+      }
+    }
+    return input.elementType == .float64
+      ? Tensor(coded, shape: table.shape)
+      : Tensor(coded.map { Float($0) }, shape: table.shape)
+  }
+
+  private func expected(_ column: Int) -> String {
+    let names = input.categories[column]?.names.map(\.description) ?? []
+    return "a category of column '\(name(of: column))': \(listed(names))"
+  }
+
+  private func name(of column: Int) -> String {
+    guard let columns = input.columns, column < columns.count else { return "\(column)" }
+    return columns[column]
+  }
+}
+
+extension InputBuilder {
+  /// A string in a column of numbers: a category's name, or no value of this input.
+  ///
+  /// - Returns: What was expected instead.
+  mutating func setCategory(_ bytes: [UInt8], at index: Int) -> String? {
+    guard let categories else { return "a number (\(typeName))" }
+    switch categories.cell(String(decoding: bytes, as: UTF8.self), at: index) {
+    case .value(let value): return setSpecial(value, at: index)
+    case .missing: return setSpecial(.nan, at: index)
+    case .refused(let expected): return expected
+    }
+  }
+}
