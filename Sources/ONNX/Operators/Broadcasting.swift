@@ -26,23 +26,20 @@ func combine<Left: TensorElement, Right: TensorElement, Result: TensorElement>(
   // Unchecked: `Broadcast` made the runs from the shapes of these very tensors. A loop for each
   // way of walking, so that each becomes vector instructions.
   plan.forEachRun { out, i, iStep, j, jStep, count in
+    // Where neither side moves, the run has one element.
     if iStep == 1, jStep == 1 {
       for index in 0..<count {
         target[unchecked: out + index] = body(a[unchecked: i + index], b[unchecked: j + index])
       }
-    } else if jStep == 0, iStep == 1 {
+    } else if jStep == 0 {
       let other = b[unchecked: j]
       for index in 0..<count {
         target[unchecked: out + index] = body(a[unchecked: i + index], other)
       }
-    } else if iStep == 0, jStep == 1 {
+    } else {
       let other = a[unchecked: i]
       for index in 0..<count {
         target[unchecked: out + index] = body(other, b[unchecked: j + index])
-      }
-    } else {
-      for index in 0..<count {
-        target[unchecked: out + index] = body(a[unchecked: i], b[unchecked: j])
       }
     }
   }
@@ -112,6 +109,7 @@ struct Broadcast {
     }
     // Trailing axes that both sides walk in the same way are one run.
     var axis = shape.rank - 1
+    while axis > 0, shape[axis] == 1 { axis -= 1 }
     let leftStep = leftStrides[axis] == 0 ? 0 : 1
     let rightStep = rightStrides[axis] == 0 ? 0 : 1
     var count = shape[axis]

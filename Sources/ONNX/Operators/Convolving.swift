@@ -68,7 +68,7 @@ struct Conv: FloatOperator {
   let type: ElementType
 
   /// Elements of a tile of columns: it stays in the second-level cache.
-  static let tileElements = 1 << 16
+  static let tileElements = 1 << 17
 
   func run<Element: FloatElement>(
     _ scratch: ONNXScratch, as _: Element.Type
@@ -87,7 +87,7 @@ struct Conv: FloatOperator {
       let factors = weights.values(as: Element.self)
       var target = output.mutableValues(as: Element.self)
       layOutBias(bias, shape, to: &target)
-      if shape.inputChannels == groups {
+      if shape.inputChannels == groups, shape.outputChannels / groups < 4 {
         convolveDepthwise(source, factors, shape, to: &target)
       } else {
         convolve(source, factors, shape, to: &target)
@@ -176,6 +176,7 @@ struct Conv: FloatOperator {
     let (depth, height, width) = (shape.axes[0], shape.axes[1], shape.axes[2])
     let perGroup = shape.outputChannels / groups
     let taps = shape.taps
+    let line = LineTaps(width)
     for channel in 0..<(shape.samples * shape.outputChannels) {
       let output = channel % shape.outputChannels
       let image =
@@ -183,33 +184,95 @@ struct Conv: FloatOperator {
       for z in 0..<depth.output {
         for y in 0..<height.output {
           let row = ((channel * depth.output + z) * height.output + y) * width.output
+          var results = target._mutatingExtracting(row..<(row + width.output))
           for zTap in depth.taps(z) {
             for yTap in height.taps(y) {
-              let line =
+              let start =
                 image
                 + ((depth.start(z) + zTap * depth.dilation) * height.input
                   + height.start(y) + yTap * height.dilation) * width.input
-              for xTap in 0..<width.kernel {
-                let factor =
-                  weights[
-                    output * taps + (zTap * height.kernel + yTap) * width.kernel + xTap]
-                let inside = width.outputs(reading: xTap)
-                let first = line + width.start(0) + xTap * width.dilation
-                // Unchecked: `outputs(reading:)` gives those whose tap lies in the line.
-                if width.stride == 1 {
-                  for x in inside {
-                    target[unchecked: row + x] += factor * source[unchecked: first + x]
-                  }
-                } else {
-                  for x in inside {
-                    target[unchecked: row + x] +=
-                      factor * source[unchecked: first + x * width.stride]
-                  }
-                }
-              }
+              let first = output * taps + (zTap * height.kernel + yTap) * width.kernel
+              line.add(
+                source.extracting(start..<(start + width.input)),
+                weights.extracting(first..<(first + width.kernel)), to: &results)
             }
           }
         }
+      }
+    }
+  }
+}
+
+/// One line of outputs and the taps of one line of the window: which outputs each tap reaches.
+private struct LineTaps {
+  let width: WindowAxis
+  let reached: [Range<Int>]
+  /// The outputs that every tap reaches.
+  let inside: Range<Int>
+
+  init(_ width: WindowAxis) {
+    self.width = width
+    let reached = (0..<width.kernel).map { width.outputs(reading: $0) }
+    self.reached = reached
+    let first = reached.map(\.lowerBound).max() ?? 0
+    inside = first..<max(first, reached.map(\.upperBound).min() ?? 0)
+  }
+
+  /// Adds to each output its taps in order; the sums are the same whatever is done at once.
+  @inline(__always)
+  func add<Element: FloatElement>(
+    _ source: Span<Element>, _ weights: Span<Element>, to results: inout MutableSpan<Element>
+  ) {
+    precondition(
+      source.count == width.input && weights.count == width.kernel
+        && results.count == width.output)
+    let first = width.start(0)
+    let isFused = width.stride == 1 && (width.kernel == 3 || width.kernel == 5)
+    let fused = isFused ? inside : 0..<0
+    // Unchecked: `outputs(reading:)` gives those whose tap lies in the line.
+    for tap in 0..<width.kernel {
+      let factor = weights[tap]
+      let from = first + tap * width.dilation
+      let range = reached[tap]
+      if isFused {
+        for x in range.lowerBound..<min(range.upperBound, max(range.lowerBound, fused.lowerBound)) {
+          results[unchecked: x] += factor * source[unchecked: from + x]
+        }
+        for x in max(
+          range.lowerBound, fused.upperBound)..<max(
+            range.upperBound, fused.upperBound, range.lowerBound)
+        {
+          results[unchecked: x] += factor * source[unchecked: from + x]
+        }
+      } else if width.stride == 1 {
+        for x in range { results[unchecked: x] += factor * source[unchecked: from + x] }
+      } else {
+        for x in range {
+          results[unchecked: x] += factor * source[unchecked: from + x * width.stride]
+        }
+      }
+    }
+    if !isFused { return }
+    let step = width.dilation
+    let (a, b, c) = (weights[0], weights[1], weights[2])
+    if width.kernel == 3 {
+      for x in fused {
+        let from = first + x
+        results[unchecked: x] =
+          ((results[unchecked: x] + a * source[unchecked: from])
+            + b * source[unchecked: from + step]) + c * source[unchecked: from + 2 * step]
+      }
+    } else {
+      let (d, e) = (weights[3], weights[4])
+      for x in fused {
+        let from = first + x
+        let start =
+          (results[unchecked: x] + a * source[unchecked: from])
+          + b * source[unchecked: from + step]
+        let middle =
+          (start + c * source[unchecked: from + 2 * step])
+          + d * source[unchecked: from + 3 * step]
+        results[unchecked: x] = middle + e * source[unchecked: from + 4 * step]
       }
     }
   }
@@ -225,44 +288,55 @@ func layOutColumns<Element: TensorElement>(
   let (depth, height, width) = (shape.axes[0], shape.axes[1], shape.axes[2])
   precondition(columns.count == shape.inner * places.count, "a tile of another size")
   precondition(image.count == shape.inputChannels / shape.groups * shape.inputPlaces)
-  var row = 0
-  for channel in 0..<(shape.inputChannels / shape.groups) {
-    for zTap in 0..<depth.kernel {
-      for yTap in 0..<height.kernel {
-        for xTap in 0..<width.kernel {
-          let inside = width.outputs(reading: xTap)
-          let xFirst = width.start(0) + xTap * width.dilation
-          var place = places.lowerBound
-          while place < places.upperBound {
-            // One line of outputs, or what of it is in this tile.
-            let x = place % width.output
-            let line = place / width.output
-            let end = min(width.output, x + places.upperBound - place)
-            let z = depth.start(line / height.output) + zTap * depth.dilation
-            let y = height.start(line % height.output) + yTap * height.dilation
-            let to = row * places.count + place - places.lowerBound - x
-            let isLine = z >= 0 && z < depth.input && y >= 0 && y < height.input
-            let low = isLine ? min(max(inside.lowerBound, x), end) : end
-            let high = isLine ? max(min(inside.upperBound, end), low) : end
-            // Unchecked: `to + x` runs over this tile's row, and `inside` over the line.
-            for column in x..<low { columns[unchecked: to + column] = padding }
-            if low < high {
-              let from =
-                ((channel * depth.input + z) * height.input + y) * width.input + xFirst
-              if width.stride == 1 {
-                for column in low..<high {
-                  columns[unchecked: to + column] = image[unchecked: from + column]
+  image.withUnsafeBufferPointer { image in
+    columns.withUnsafeMutableBufferPointer { columns in
+      guard let from = image.baseAddress, let to = columns.baseAddress else { return }
+      var row = to
+      for channel in 0..<(shape.inputChannels / shape.groups) {
+        for zTap in 0..<depth.kernel {
+          for yTap in 0..<height.kernel {
+            for xTap in 0..<width.kernel {
+              let inside = width.outputs(reading: xTap)
+              let xFirst = width.start(0) + xTap * width.dilation
+              var x = places.lowerBound % width.output
+              var y = places.lowerBound / width.output % height.output
+              var z = places.lowerBound / width.output / height.output
+              var left = places.count
+              while left > 0 {
+                // One line of outputs, or what of it is in this tile.
+                let end = min(width.output, x + left)
+                let zPlace = depth.start(z) + zTap * depth.dilation
+                let yPlace = height.start(y) + yTap * height.dilation
+                let isLine =
+                  zPlace >= 0 && zPlace < depth.input && yPlace >= 0 && yPlace < height.input
+                let low = isLine ? min(max(inside.lowerBound, x), end) : end
+                let high = isLine ? max(min(inside.upperBound, end), low) : end
+                // `inside` lies in the line, and the line in the image.
+                if low > x { row.update(repeating: padding, count: low - x) }
+                if high > low {
+                  let line =
+                    from + ((channel * depth.input + zPlace) * height.input + yPlace) * width.input
+                    + xFirst
+                  if width.stride == 1 {
+                    (row + (low - x)).update(from: line + low, count: high - low)
+                  } else {
+                    for column in low..<high {
+                      row[column - x] = line[column * width.stride]
+                    }
+                  }
                 }
-              } else {
-                for column in low..<high {
-                  columns[unchecked: to + column] = image[unchecked: from + column * width.stride]
+                if end > high { (row + (high - x)).update(repeating: padding, count: end - high) }
+                row += end - x
+                left -= end - x
+                x = 0
+                y += 1
+                if y == height.output {
+                  y = 0
+                  z += 1
                 }
               }
             }
-            for column in high..<end { columns[unchecked: to + column] = padding }
-            place += end - x
           }
-          row += 1
         }
       }
     }

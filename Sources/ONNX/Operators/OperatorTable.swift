@@ -67,6 +67,8 @@ enum OperatorTable {
     generating,
     selecting,
     casting,
+    rotating,
+    attention,
     quantizing,
     integerProducts,
     integerConvolving,

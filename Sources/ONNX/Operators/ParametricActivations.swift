@@ -45,8 +45,10 @@ extension OperatorTable {
           ParametricActivationOperator(
             kind: form == "none" ? .gelu : .geluByTanh, alpha: 0, beta: 0, type: type), type)
       },
-      OperatorDefinition("PRelu", [7, 9, 16], numbers, others: [.same], minInputs: 2, maxInputs: 2)
-      {
+      OperatorDefinition(
+        "PRelu", [7, 9, 16], floats.union([.int32, .int64, .uint32, .uint64]), others: [.same],
+        minInputs: 2, maxInputs: 2
+      ) {
         context throws(ModelFormatError) in
         let type = try context.type(0)
         return BuiltOperator(PRelu(type: type), type)
@@ -126,10 +128,21 @@ func clamped<Element: NumberElement>(
 }
 
 /// The slope stretches to the input.
-struct PRelu: NumberOperator {
+struct PRelu: Operator {
   let type: ElementType
 
-  func run<Element: NumberElement>(
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    switch type {
+    case .float64: try run(scratch, as: Double.self)
+    case .int32: try run(scratch, as: Int32.self)
+    case .int64: try run(scratch, as: Int64.self)
+    case .uint32: try run(scratch, as: UInt32.self)
+    case .uint64: try run(scratch, as: UInt64.self)
+    default: try run(scratch, as: Float.self)
+    }
+  }
+
+  private func run<Element: NumberElement>(
     _ scratch: ONNXScratch, as _: Element.Type
   ) throws(OperatorError) {
     let nothing = Element.nothing

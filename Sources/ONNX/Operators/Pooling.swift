@@ -93,13 +93,22 @@ private struct PoolShape {
 }
 
 /// The largest value in each window, and where it stood in the whole input.
-struct MaxPool: NumberOperator {
+struct MaxPool: Operator {
   let window: WindowAttributes
   /// How places are counted: along columns first.
   let isColumnMajor: Bool
   let type: ElementType
 
-  func run<Element: NumberElement>(
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    switch type {
+    case .float64: try run(scratch, as: Double.self)
+    case .int8: try run(scratch, as: Int8.self)
+    case .uint8: try run(scratch, as: UInt8.self)
+    default: try run(scratch, as: Float.self)
+    }
+  }
+
+  private func run<Element: NumberElement>(
     _ scratch: ONNXScratch, as _: Element.Type
   ) throws(OperatorError) {
     let input = try scratch.input(0)
