@@ -25,6 +25,7 @@ extension PayloadDecoder {
           capacity: expectedCount(scanner, width: width ?? 8),
           bodyByteCount: scanner.text.count)
         builder.categories = categories
+        builder.rules = input.columnRules
         return builder
       }, width: width)
   }
