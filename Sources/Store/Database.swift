@@ -131,6 +131,13 @@ package final class Database: Sendable {
   /// Waits for what runs, writes the log back into the database, and gives up its files. Later
   /// calls fail.
   package func close() {
+    // SQLite writes the log back when the last connection goes, which here is a reader's: it may
+    // not. A copy of the file alone would then be one of a database without its last commits.
+    do {
+      _ = try pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+    } catch {
+      // The log stays, and the next start reads it.
+    }
     // A reader that has not yet finished makes SQLite refuse.
     for _ in 0..<100 {
       if (try? pool.close()) != nil { return }

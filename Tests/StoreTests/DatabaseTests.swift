@@ -34,6 +34,17 @@ struct DatabaseTests {
     #expect(status.st_mode & 0o777 == 0o600)
   }
 
+  @Test func `a closed database is whole without its log`() throws {
+    let database = try Database(path: path)
+    try insert("a", into: database)
+    #expect(try count(database) == 1)
+    database.close()
+    #expect(system("cp \(path) \(folder.path)/copy.db") == 0)
+    let copy = try Database(path: folder.path + "/copy.db")
+    #expect(try count(copy) == 1)
+    copy.close()
+  }
+
   @Test func `every kind of value comes back as it went in`() throws {
     let database = try Database(path: path)
     let values: [SQLValue] = [
