@@ -10,7 +10,7 @@ export HOST PORT WORKSPACE
 # A toolchain unpacked to /opt/swift is found without being on the PATH.
 export PATH := $(PATH):/opt/swift/usr/bin
 
-.PHONY: run test build lint format loadtest clean
+.PHONY: run test build lint format loadtest onnx-backend clean
 
 run: build
 	@.ci/run-gateway
@@ -25,6 +25,19 @@ test:
 	swift build --build-tests
 	swift test --skip-build --no-parallel
 
+# Every model of ../shared/corpus (SWERVE_SHARED), by command and over HTTP, a line for each.
+corpus:
+	@.ci/setup test
+	swift build --build-tests
+	@swift test --skip-build --filter CorpusCheckTests >.build/corpus.log 2>&1; status=$$?; \
+	  grep -E '^corpus|^skipped|recorded|Test run' .build/corpus.log; exit $$status
+
+# Each reader of foreign bytes, 60 s of libFuzzer: make fuzz SECONDS=600
+SECONDS ?= 60
+fuzz:
+	@.ci/setup run
+	Tests/Fuzz/run $(SECONDS)
+
 lint:
 	swift format lint --strict --recursive Sources Tests loadtest Package.swift
 
@@ -35,6 +48,13 @@ loadtest: build
 	@.ci/setup test
 	swift build -c release --product bare-handler --static-swift-stdlib
 	loadtest/run
+
+# Every backend case of the onnx package, beside ONNX Runtime; needs Python and the network once.
+onnx-backend:
+	swift build -c release --product onnx-score
+	test -d .build/onnx-venv || python3 -m venv .build/onnx-venv
+	.build/onnx-venv/bin/pip install --quiet -r Tests/ONNXBackend/requirements.txt
+	.build/onnx-venv/bin/python Tests/ONNXBackend/run.py --scorer .build/release/onnx-score $(ONLY)
 
 clean:
 	swift package clean

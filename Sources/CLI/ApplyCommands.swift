@@ -1,5 +1,6 @@
 import ArgumentParser
 import Documents
+import Registry
 import Serving
 
 struct ApplyCommand: ParsableCommand {
@@ -39,8 +40,32 @@ private func sendApply(
   } catch {
     throw CommandFailure("\(error)")
   }
-  let list = documents.map { document -> DocumentValue in
-    ["path": .string(document.path), "text": .string(document.text)]
+  // A gateway on another machine cannot read what the documents name: what it has not got is sent
+  // first.
+  var packages: [ModelRegistration] = []
+  var indices: [Int?] = documents.map { _ in nil }
+  var registered: [RegisteredPackage?] = documents.map { _ in nil }
+  if control.remote != nil {
+    for (index, document) in documents.enumerated() {
+      // What is wrong with a document, the gateway says, and with all others together.
+      guard let package = try? document.localPackage() else { continue }
+      registered[index] = try RegisteredPackage(package, at: control)
+      if registered[index] != nil { continue }
+      indices[index] = packages.count
+      packages.append(package)
+    }
+  }
+  let upload = packages.isEmpty ? nil : try PackageUpload(packages, to: control)
+  defer { upload?.remove() }
+  let list = documents.indices.map { position -> DocumentValue in
+    var item = DocumentObject([
+      "path": .string(documents[position].path), "text": .string(documents[position].text),
+    ])
+    if let index = indices[position], let placed = upload?.placed(packages[index], at: index) {
+      item["upload"] = ["path": .string(placed.path), "files": .texts(placed.extraFiles)]
+    }
+    item["registered"] = registered[position]?.reference
+    return .object(item)
   }
   let answer = try control.send(
     "POST", "apply",

@@ -3,10 +3,24 @@ import Documents
 import Glibc
 import HTTP
 
-/// Where the gateway is. Azure's own names for a place are accepted and mean nothing here.
+/// Where the gateway is: in a workspace on this machine, or at a URL. Azure's own names for a place
+/// are accepted and mean nothing here.
 struct ClientOptions: ParsableArguments {
   @Option(help: "The workspace of the gateway. Default: SWERVE_WORKSPACE, else ./workspace.")
   var workspace: String?
+
+  @Option(
+    help: """
+      The admin address of a gateway on another machine: https://HOST:PORT. Default: SWERVE_URL. \
+      The admin key comes from SWERVE_ADMIN_KEY or --admin-key-file.
+      """)
+  var url: String?
+
+  @Option(help: "A file that holds the admin key, for --url.")
+  var adminKeyFile: String?
+
+  @Option(help: "The authority that signed the gateway's certificate, PEM. Default: the system's.")
+  var caCert: String?
 
   @Option(name: [.customShort("g"), .long], help: "Accepted for Azure's scripts; not used.")
   var resourceGroup: String?
@@ -17,33 +31,61 @@ struct ClientOptions: ParsableArguments {
   @Option(help: "Accepted for Azure's scripts; not used.")
   var subscription: String?
 
+  func validate() throws {
+    if url != nil && workspace != nil {
+      throw ValidationError("give --url or --workspace, not both")
+    }
+  }
+
   var workspaceFolder: String {
     if let workspace { return LocalFile.absolute(workspace) }
     return LocalFile.absolute(defaultWorkspace())
   }
 
-  func client() -> ControlClient { ControlClient(workspace: workspaceFolder) }
+  /// The URL that is meant; nil for a workspace on this machine.
+  var remoteURL: String? {
+    if let url { return url }
+    return workspace == nil ? environmentValue("SWERVE_URL") : nil
+  }
+
+  func client() throws(CommandFailure) -> ControlClient {
+    guard let remoteURL else { return ControlClient(workspace: workspaceFolder) }
+    return try ControlClient(RemoteGateway(remoteURL, keyFile: adminKeyFile, caFile: caCert))
+  }
 }
 
 /// `SWERVE_WORKSPACE`, else `./workspace`.
-func defaultWorkspace() -> String {
-  guard let value = getenv("SWERVE_WORKSPACE"), value.pointee != 0 else { return "./workspace" }
+func defaultWorkspace() -> String { environmentValue("SWERVE_WORKSPACE") ?? "./workspace" }
+
+/// nil when it is not set, or empty.
+func environmentValue(_ name: String) -> String? {
+  guard let value = getenv(name), value.pointee != 0 else { return nil }
   return String(cString: value)
 }
 
-/// Talks Azure Resource Manager to a running gateway, over its admin socket.
+/// Talks Azure Resource Manager to a running gateway, over its admin socket or to its admin
+/// address.
 final class ControlClient {
   /// Any names do: one gateway is one workspace.
   static let workspacePath =
     "/subscriptions/local/resourceGroups/local/providers/"
     + "Microsoft.MachineLearningServices/workspaces/local"
 
-  let socketPath: String
+  /// nil for the workspace's socket.
+  let remote: RemoteGateway?
+  private let socketPath: String
   private let http: HTTPClient
 
   init(workspace: String) {
+    remote = nil
     socketPath = workspace + "/swerve.sock"
     http = HTTPClient(.unix(path: socketPath), timeout: .seconds(600))
+  }
+
+  init(_ remote: RemoteGateway) {
+    self.remote = remote
+    socketPath = ""
+    http = HTTPClient(remote.address.target, timeout: .seconds(600))
   }
 
   struct Answer {
@@ -80,20 +122,38 @@ final class ControlClient {
   }
 
   func sendRaw(
-    _ method: String, _ path: String, body: DocumentValue? = nil
+    _ method: String, _ path: String, body: DocumentValue? = nil,
+    receive: ((ArraySlice<UInt8>) -> Bool)? = nil
   ) throws(CommandFailure) -> HTTPClient.Response {
     var writer = JSONWriter()
     if let body { writer.document(body) }
-    let target = path.hasPrefix("/") ? path : ControlClient.workspacePath + "/" + path
+    return try sendBytes(
+      method, path, headers: [("Content-Type", "application/json")], body: writer.bytes,
+      receive: receive)
+  }
+
+  func sendBytes(
+    _ method: String, _ path: String, headers: [(name: String, value: String)], body: [UInt8],
+    receive: ((ArraySlice<UInt8>) -> Bool)? = nil
+  ) throws(CommandFailure) -> HTTPClient.Response {
+    var target = path.hasPrefix("/") ? path : ControlClient.workspacePath + "/" + path
+    var headers = headers
+    if let remote {
+      target = remote.address.path + target
+      headers.append(("Authorization", "Bearer \(remote.key)"))
+    }
     do {
       return try http.send(
-        method: method, path: target, headers: [("Content-Type", "application/json")],
-        body: writer.bytes)
+        method: method, path: target, headers: headers, body: body, receive: receive)
     } catch {
-      throw CommandFailure(
-        "no gateway answers on \(socketPath) (\(error)); start one with 'swerve serve', or name "
-          + "its workspace with --workspace or SWERVE_WORKSPACE")
+      throw CommandFailure(unreachable(error))
     }
+  }
+
+  private func unreachable(_ error: HTTPClient.Failure) -> String {
+    if let remote { return "no gateway answers at \(remote.url) (\(error))" }
+    return "no gateway answers on \(socketPath) (\(error)); start one with 'swerve serve', or name "
+      + "its workspace with --workspace or SWERVE_WORKSPACE, or its admin address with --url"
   }
 
   /// Waits for a long-running operation that an answer names, if any.
@@ -126,6 +186,12 @@ final class ControlClient {
     let rest = location[scheme.upperBound...]
     guard let slash = rest.firstIndex(of: "/") else { return "/" }
     return String(rest[slash...])
+  }
+
+  /// The gateway's own sentence in an answer that is no success.
+  static func sentence(of response: HTTPClient.Response) -> String {
+    let value = try? JSONReader.read(response.body.span, source: "the gateway's answer")
+    return sentence(of: value ?? .null, status: response.status)
   }
 
   /// Azure's error body as a sentence: the message, then each detail on a line of its own.

@@ -32,7 +32,7 @@ struct DeploymentCommand: ParsableCommand {
     @Flag(help: "Do not wait until it is ready.") var noWait = false
 
     func run() throws {
-      let control = client.client()
+      let control = try client.client()
       let extra = endpoint.endpointName.map { [("endpoint_name", DocumentValue.string($0))] } ?? []
       let specification = try YAMLFile(
         file, name: name, assignments: assignments, extra: extra
@@ -70,8 +70,9 @@ struct DeploymentCommand: ParsableCommand {
     @Flag(help: "Do not wait until it is ready.") var noWait = false
 
     func run() throws {
-      let control = client.client()
+      let control = try client.client()
       let specification: DeploymentSpecification
+      var sendsFiles = true
       if let file {
         let extra = endpoint.endpointName.map { [("endpoint_name", DocumentValue.string($0))] }
         specification = try YAMLFile(
@@ -90,11 +91,13 @@ struct DeploymentCommand: ParsableCommand {
           try apply(assignments, to: &yaml)
           specification = try DeploymentSpecification(
             yaml: Document(yaml, source: "deployment \(name)"), folder: LocalFile.absolute("."))
+          sendsFiles = specification.model != current.model
         } catch let error as DocumentError {
           throw CommandFailure("\(error)")
         }
       }
-      try output.print(try put(specification, with: control, waiting: !noWait))
+      try output.print(
+        try put(specification, with: control, waiting: !noWait, sendsFiles: sendsFiles))
     }
   }
 
@@ -139,7 +142,7 @@ struct DeploymentCommand: ParsableCommand {
 
     func run() throws {
       try confirm("Delete deployment '\(name)' of endpoint '\(endpointName)'?", yes: yes)
-      let control = client.client()
+      let control = try client.client()
       let answer = try control.send("DELETE", deploymentPath(endpointName, name))
       if !noWait { try control.wait(for: answer) }
     }
@@ -168,9 +171,20 @@ private func deploymentPath(_ endpoint: String, _ name: String) -> String {
   "onlineEndpoints/\(endpoint.percentEncoded)/deployments/\(name.percentEncoded)"
 }
 
+/// - Parameter sendsFiles: Whether a model in it lies on this machine; else the gateway has it.
 private func put(
-  _ specification: DeploymentSpecification, with control: ControlClient, waiting: Bool
+  _ specification: DeploymentSpecification, with control: ControlClient, waiting: Bool,
+  sendsFiles: Bool = true
 ) throws(CommandFailure) -> DocumentValue {
+  var specification = specification
+  var upload: PackageUpload?
+  if control.remote != nil, sendsFiles, case .inline(let package)? = specification.model {
+    let sent = try PackageUpload([package], to: control)
+    specification.model = .inline(sent.placed(package))
+    upload = sent
+  }
+  // The gateway has registered it when it answers.
+  defer { upload?.remove() }
   let path = deploymentPath(specification.endpointName, specification.name)
   let answer = try control.send("PUT", path, body: ARM.body(of: specification))
   var body = answer.body

@@ -10,7 +10,14 @@ struct DoctorCommand: ParsableCommand {
   @OptionGroup var client: ClientOptions
 
   func run() throws {
-    let report = Doctor.examine(workspace: client.workspaceFolder)
+    // From another machine only what the gateway says of itself can be seen.
+    var report = Doctor.Report()
+    if let url = client.remoteURL {
+      report.isRunning = true
+      report.facts = ["asking the gateway at \(url)"]
+    } else {
+      report = Doctor.examine(workspace: client.workspaceFolder)
+    }
     var findings = report.findings
     for line in report.facts { StandardOutput.write("ok       \(line)\n") }
     if report.isRunning {

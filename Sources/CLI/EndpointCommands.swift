@@ -60,7 +60,7 @@ struct EndpointCommand: ParsableCommand {
     var noWait = false
 
     func run() throws {
-      let control = client.client()
+      let control = try client.client()
       var specification: EndpointSpecification
       if let file {
         specification = try YAMLFile(file, name: name, assignments: assignments).endpoint()
@@ -125,7 +125,7 @@ struct EndpointCommand: ParsableCommand {
 
     func run() throws {
       try confirm("Delete endpoint '\(name)' and its deployments?", yes: yes)
-      let control = client.client()
+      let control = try client.client()
       let answer = try control.send("DELETE", "onlineEndpoints/\(name.percentEncoded)")
       if !noWait { try control.wait(for: answer) }
     }
@@ -142,7 +142,7 @@ struct EndpointCommand: ParsableCommand {
     var deploymentName: String?
 
     func run() throws {
-      let control = client.client()
+      let control = try client.client()
       let path = "onlineEndpoints/\(name.percentEncoded)"
       let endpoint = try control.send("GET", path).body
       guard case .string(let uri) = ResourceViews.property(endpoint, "scoringUri") else {
@@ -154,7 +154,7 @@ struct EndpointCommand: ParsableCommand {
         headers.append(("Authorization", "Bearer \(key)"))
       }
       if let deploymentName { headers.append(("azureml-model-deployment", deploymentName)) }
-      let target = try ScoringTarget(uri)
+      let target = try URLAddress(uri, caFile: control.remote?.caFile ?? client.caCert)
       let body = try LocalFile.read(requestFile)
       let response: HTTPClient.Response
       do {
@@ -197,7 +197,7 @@ struct EndpointCommand: ParsableCommand {
     @Flag(help: "Do not wait.") var noWait = false
 
     func run() throws {
-      let control = client.client()
+      let control = try client.client()
       let path = "onlineEndpoints/\(name.percentEncoded)"
       let kind = keyType == .primary ? "Primary" : "Secondary"
       let answer = try control.send(
@@ -205,33 +205,6 @@ struct EndpointCommand: ParsableCommand {
       if !noWait { try control.wait(for: answer) }
       try output.print(try control.send("POST", path + "/listKeys").body)
     }
-  }
-}
-
-/// Where a scoring URI leads.
-struct ScoringTarget {
-  let target: HTTPClient.Target
-  let path: String
-
-  init(_ uri: String) throws(CommandFailure) {
-    guard let scheme = uri.firstRange(of: "://") else {
-      throw CommandFailure("'\(uri)' is no URL")
-    }
-    let isTLS = uri.hasPrefix("https")
-    let rest = uri[scheme.upperBound...]
-    let authority = rest.prefix { $0 != "/" }
-    path = String(rest.dropFirst(authority.count))
-    var host = authority
-    var port: UInt16 = isTLS ? 443 : 80
-    // An IPv6 address has colons of its own, inside brackets.
-    if let colon = authority.lastIndex(of: ":"), authority[colon...].firstIndex(of: "]") == nil,
-      let number = UInt16(authority[authority.index(after: colon)...])
-    {
-      host = authority[..<colon]
-      port = number
-    }
-    let name = String(host.drop { $0 == "[" }.prefix { $0 != "]" })
-    target = isTLS ? .tls(host: name, port: port, caFile: nil) : .tcp(host: name, port: port)
   }
 }
 

@@ -10,7 +10,7 @@ struct ModelCommand: ParsableCommand {
     abstract: "Model packages and their immutable versions.",
     subcommands: [
       Create.self, Update.self, List.self, Show.self, Download.self, Archive.self, Restore.self,
-      Delete.self,
+      Delete.self, Check.self,
     ])
 
   struct Create: ParsableCommand {
@@ -30,7 +30,7 @@ struct ModelCommand: ParsableCommand {
     var assignments: [String] = []
 
     func run() throws {
-      let control = client.client()
+      let control = try client.client()
       var extra: [(String, DocumentValue)] = []
       if let version { extra.append(("version", .string(version))) }
       if let path { extra.append(("path", .string(LocalFile.absolute(path)))) }
@@ -40,22 +40,27 @@ struct ModelCommand: ParsableCommand {
       if file == nil && (name == nil || path == nil) {
         throw ValidationError("give --file, or --name and --path")
       }
-      let registration = try YAMLFile(file, name: name, assignments: assignments, extra: extra)
+      var registration = try YAMLFile(file, name: name, assignments: assignments, extra: extra)
         .model()
-      let chosen = try registration.version ?? nextVersion(of: registration.name, with: control)
+      var upload: PackageUpload?
+      defer { upload?.remove() }
+      if control.remote != nil {
+        if let known = try RegisteredPackage(registration, at: control) {
+          registration.path = known.path
+          registration.extraFiles = [:]
+        } else {
+          let sent = try PackageUpload([registration], to: control)
+          registration = sent.placed(registration)
+          upload = sent
+        }
+      }
+      // Without a version, the gateway takes the next free one: the path's is a place in the path.
       let answer = try control.send(
-        "PUT", versionPath(registration.name, chosen), body: ARM.body(of: registration))
-      try output.print(ResourceViews.model(answer.body, name: registration.name))
-    }
-
-    private func nextVersion(
-      of name: String, with control: ControlClient
-    ) throws(CommandFailure) -> String {
-      let answer = try control.send("GET", "models/\(name.percentEncoded)", accepting: [404])
-      guard answer.status == 200,
-        case .string(let next) = ResourceViews.property(answer.body, "nextVersion")
-      else { return "1" }
-      return next
+        "PUT", versionPath(registration.name, registration.version ?? "1"),
+        body: ARM.body(of: registration))
+      let view = ResourceViews.model(answer.body, name: registration.name)
+      try upload?.check(view)
+      try output.print(view)
     }
   }
 
@@ -70,7 +75,7 @@ struct ModelCommand: ParsableCommand {
     var assignments: [String] = []
 
     func run() throws {
-      let control = client.client()
+      let control = try client.client()
       let path = versionPath(name, version)
       var body = try control.send("GET", path).body
       var properties = ResourceViews.member(body, "properties")
@@ -94,7 +99,7 @@ struct ModelCommand: ParsableCommand {
     @Flag(help: "Show only archived ones.") var archivedOnly = false
 
     func run() throws {
-      let control = client.client()
+      let control = try client.client()
       let view = archivedOnly ? "ArchivedOnly" : includeArchived ? "All" : "ActiveOnly"
       if let name {
         let answer = try control.send(
@@ -131,7 +136,7 @@ struct ModelCommand: ParsableCommand {
       if let label, label != "latest" {
         throw CommandFailure("label '\(label)' is unknown; the only label is 'latest'")
       }
-      let control = client.client()
+      let control = try client.client()
       let chosen = try version ?? latestVersion(of: name, with: control)
       let answer = try control.send("GET", versionPath(name, chosen))
       try output.print(ResourceViews.model(answer.body, name: name))
@@ -150,7 +155,7 @@ struct ModelCommand: ParsableCommand {
     var downloadPath = "."
 
     func run() throws {
-      let control = client.client()
+      let control = try client.client()
       let body = try control.send("GET", versionPath(name, version)).body
       let view = ResourceViews.model(body, name: name)
       guard case .array(let files) = ResourceViews.member(view, "files") else {
@@ -167,13 +172,18 @@ struct ModelCommand: ParsableCommand {
           throw CommandFailure("'\(path)' is no path inside a package")
         }
         let route = parts.map(\.percentEncoded).joined(separator: "/")
-        let response = try control.sendRaw(
-          "GET", versionPath(name, version) + "/package/" + route)
-        guard response.status == 200 else {
-          throw CommandFailure("file '\(path)': the gateway answered \(response.status)")
+        let target = try DownloadedFile(parts, below: folder)
+        var failure: CommandFailure?
+        do throws(CommandFailure) {
+          let response = try control.sendRaw(
+            "GET", versionPath(name, version) + "/package/" + route, receive: target.append)
+          if response.status != 200 {
+            failure = CommandFailure("file '\(path)': \(ControlClient.sentence(of: response))")
+          }
+        } catch {
+          failure = error
         }
-        try PackageFolder.write(
-          response.body, expectedHash: expected, path: parts, below: folder)
+        try target.finish(expectedHash: expected, failure)
       }
       try output.print(["downloaded": .string(folder), "files": .integer(Int64(files.count))])
     }

@@ -24,6 +24,9 @@ struct ServeCommand: ParsableCommand {
   @Option(
     name: .customLong("apply"), help: "A file or folder of YAML: applied at start and on SIGHUP.")
   var applyPath: String?
+  @Option(
+    help: "HOST:PORT of the admin API over TCP, for --url with an admin key. Default: socket only.")
+  var adminListen: String?
   @Option(help: "The server's certificate chain, PEM.") var tlsCert: String?
   @Option(help: "Its private key, PEM.") var tlsKey: String?
   @Flag(help: "Something in front ends TLS: allow plain HTTP off loopback.")
@@ -31,6 +34,8 @@ struct ServeCommand: ParsableCommand {
   @Option(help: "A folder with ENDPOINT/primary and ENDPOINT/secondary: keys from files.")
   var keysDir: String?
   @Option(help: "Largest request body in bytes. Default: 67108864.") var maxBodyBytes: Int?
+  @Option(help: "Bytes of all packages being uploaded together. Default: 4294967296.")
+  var maxUploadBytes: Int?
   @Option(help: "Connections beyond this get 503. Default: 10000.") var maxConnections: Int?
   @Option(help: "Seconds in which new connections are still accepted after SIGTERM. Default: 0.")
   var drainDelay: Int?
@@ -54,6 +59,7 @@ struct ServeCommand: ParsableCommand {
       throw CommandFailure("\(error)")
     }
     var ready = DocumentObject(["message": "ready", "address": .string(server.address)])
+    ready["admin_address"] = server.adminAddress.map { .string($0) }
     if !configuration.quickModels.isEmpty {
       ready["scoring_uris"] = .array(
         configuration.quickModels.map { .string("\(server.address)/endpoints/\($0.name)/score") })
@@ -76,11 +82,13 @@ struct ServeCommand: ParsableCommand {
       configuration.quickModels.append(try QuickModelArgument.parse(assignment))
     }
     if let applyPath { configuration.applyPath = LocalFile.absolute(applyPath) }
+    if let adminListen { configuration.adminAddress = adminListen }
     if let tlsCert { configuration.tlsCertificatePath = LocalFile.absolute(tlsCert) }
     if let tlsKey { configuration.tlsKeyPath = LocalFile.absolute(tlsKey) }
     if tlsUpstream { configuration.isTLSUpstream = true }
     if let keysDir { configuration.keysFolder = LocalFile.absolute(keysDir) }
     if let maxBodyBytes { configuration.maxBodyBytes = maxBodyBytes }
+    if let maxUploadBytes { configuration.maxUploadBytes = maxUploadBytes }
     if let maxConnections { configuration.maxConnections = maxConnections }
     if let drainDelay { configuration.drainDelay = .seconds(drainDelay) }
     if let drainTimeout { configuration.drainTimeout = .seconds(drainTimeout) }

@@ -5,8 +5,9 @@ import Gateway
 /// from the file's folder.
 enum SettingsFile {
   static let names = [
-    "workspace", "host", "port", "model", "apply", "tls-cert", "tls-key", "tls-upstream",
-    "keys-dir", "max-body-bytes", "max-connections", "drain-delay", "drain-timeout", "log-level",
+    "workspace", "host", "port", "model", "apply", "admin-listen", "tls-cert", "tls-key",
+    "tls-upstream", "keys-dir", "max-body-bytes", "max-upload-bytes", "max-connections",
+    "drain-delay", "drain-timeout", "log-level",
     "threads", "default-endpoint",
   ]
 
@@ -54,11 +55,13 @@ enum SettingsFile {
         configuration.quickModels.append((name, path(text)))
       }
     case ("apply", .string(let text)): configuration.applyPath = path(text)
+    case ("admin-listen", .string(let text)): configuration.adminAddress = text
     case ("tls-cert", .string(let text)): configuration.tlsCertificatePath = path(text)
     case ("tls-key", .string(let text)): configuration.tlsKeyPath = path(text)
     case ("tls-upstream", .bool(let flag)): configuration.isTLSUpstream = flag
     case ("keys-dir", .string(let text)): configuration.keysFolder = path(text)
     case ("max-body-bytes", .integer(let number)): configuration.maxBodyBytes = Int(number)
+    case ("max-upload-bytes", .integer(let number)): configuration.maxUploadBytes = Int(number)
     case ("max-connections", .integer(let number)): configuration.maxConnections = Int(number)
     case ("drain-delay", .integer(let number)): configuration.drainDelay = .seconds(number)
     case ("drain-timeout", .integer(let number)): configuration.drainTimeout = .seconds(number)

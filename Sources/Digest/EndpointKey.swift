@@ -5,19 +5,26 @@ internal import CGnuTLS
 /// The prefix and the checksum let a scanner find a leaked key without false alarms. The checksum
 /// is the first 36 bits of the SHA-256 of what stands before it.
 package enum EndpointKey {
-  package static func make() -> String {
-    let key = "swk_" + base64URL(SecureRandom.bytes(32))
+  package static func make() -> String { make(prefix: prefix) }
+
+  /// Whether the checksum fits. Keys given from files need not have this form.
+  package static func isWellFormed(_ key: String) -> Bool { isWellFormed(key, prefix: prefix) }
+
+  private static let prefix = "swk_"
+
+  /// - Parameter prefix: Four characters that tell what the key opens.
+  static func make(prefix: String) -> String {
+    let key = prefix + base64URL(SecureRandom.bytes(32))
     return key + checksum(key)
   }
 
-  /// Whether the checksum fits. Keys given from files need not have this form.
-  package static func isWellFormed(_ key: String) -> Bool {
+  static func isWellFormed(_ key: String, prefix: String) -> Bool {
     let bytes = Array(key.utf8)
-    guard bytes.count == 53, bytes.starts(with: "swk_".utf8),
+    guard bytes.count == 53, bytes.starts(with: prefix.utf8),
       bytes[4...].allSatisfy(alphabet.contains)
     else { return false }
     let body = String(decoding: bytes[..<47], as: UTF8.self)
-    return equalInConstantTime(checksum(body).utf8, bytes[47...])
+    return equalInConstantTime(Array(checksum(body).utf8).span, bytes.span.extracting(47...))
   }
 
   private static let alphabet = Array(
@@ -46,13 +53,8 @@ package enum EndpointKey {
 }
 
 /// Compares without telling by its time where the first difference is. The lengths are no secret.
-package func equalInConstantTime(_ left: some Collection<UInt8>, _ right: some Collection<UInt8>)
-  -> Bool
-{
-  let left = Array(left)
-  let right = Array(right)
+package func equalInConstantTime(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Bool {
   guard left.count == right.count else { return false }
-  if left.isEmpty { return true }
   return unsafe left.withUnsafeBytes { left in
     unsafe right.withUnsafeBytes { right in
       guard let one = left.baseAddress, let other = right.baseAddress else { return true }

@@ -34,9 +34,9 @@ package struct JSONWriter: Sendable {
 
   package mutating func integer(_ value: some FixedWidthInteger) {
     if let small = Int64(exactly: value) {
-      NumberText.append(small, to: &bytes)
+      unsafe append(room: NumberText.maxBytes) { unsafe NumberText.write(small, at: $0) }
     } else if let large = UInt64(exactly: value) {
-      NumberText.append(large, to: &bytes)
+      unsafe append(room: NumberText.maxBytes) { unsafe NumberText.write(large, at: $0) }
     } else {
       bytes.append(contentsOf: String(value).utf8)
     }
@@ -44,9 +44,29 @@ package struct JSONWriter: Sendable {
 
   /// The fewest digits that a reader of doubles needs to get exactly this float32;
   /// `NaN`, `Infinity`, `-Infinity` bare.
-  package mutating func number(_ value: Float) { NumberText.append(Double(value), to: &bytes) }
+  package mutating func number(_ value: Float) { number(Double(value)) }
   /// The fewest digits that a reader of doubles needs; NaN and infinities bare.
-  package mutating func number(_ value: Double) { NumberText.append(value, to: &bytes) }
+  package mutating func number(_ value: Double) {
+    unsafe append(room: NumberText.maxBytes) { unsafe NumberText.write(value, at: $0) }
+  }
+
+  /// Lets `write` put bytes at the end, which is where it returns; it may touch `room` bytes.
+  @inline(__always) @unsafe
+  mutating func append(
+    room: Int, _ write: (UnsafeMutableRawPointer) -> UnsafeMutableRawPointer
+  ) {
+    bytes.append(addingCapacity: room) { output in
+      unsafe output.withUnsafeMutableBufferPointer { buffer, count in
+        guard let start = buffer.baseAddress else { return }
+        count = unsafe write(UnsafeMutableRawPointer(start)) - UnsafeMutableRawPointer(start)
+      }
+    }
+  }
+
+  /// A comma that nothing came behind becomes the end of its list.
+  mutating func closeList() {
+    bytes[bytes.count - 1] = UInt8(ascii: "]")
+  }
 
   package mutating func document(_ value: DocumentValue, pretty: Bool = false) {
     append(value, indentation: pretty ? 0 : nil)
@@ -57,7 +77,7 @@ package struct JSONWriter: Sendable {
     switch value {
     case .null: raw("null")
     case .bool(let bool): raw(bool ? "true" : "false")
-    case .integer(let integer): NumberText.append(integer, to: &bytes)
+    case .integer(let integer): self.integer(integer)
     case .double(let double): number(double)
     case .string(let text): string(text)
     case .array(let elements):

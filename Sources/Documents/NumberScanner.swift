@@ -22,14 +22,71 @@ package struct ScannedNumber: Sendable {
 
 /// Reads one JSON number out of a text. Allocates nothing.
 ///
-/// Up to 19 digits are gathered into an integer `w`. Where `w` and the power of ten are both
+/// A number of up to seven digits is read out of one word of eight bytes: most are so short.
+/// Of others, up to 19 digits are gathered into an integer `w`. Where `w` and the power of ten are both
 /// doubles, one multiplication is exact enough (Clinger). Else `w` times 128 bits of the power of
 /// five gives the 53 bits and says how to round (Eisel and Lemire). Only numbers of more digits
 /// whose end decides the rounding go to the C library, from a bounded copy.
 package enum NumberScanner {
   /// The number that begins at `position`, which is moved behind it; nil, and `position` as it
   /// was, when none begins there. The byte behind the number is not looked at.
+  @inline(__always)
   package static func scan(_ text: Span<UInt8>, at position: inout Int) -> ScannedNumber? {
+    if let number = scanShort(text, at: &position) { return number }
+    return scanAny(text, at: &position)
+  }
+
+  /// A number of at most seven digits without exponent, if that is what begins at `position` and
+  /// eight bytes are there; nil is no answer.
+  ///
+  /// The digits are joined by shifts and made a number as in `eightDigits`: the only branches are
+  /// those that leave.
+  @inline(__always)
+  package static func scanShort(
+    _ text: Span<UInt8>, at position: inout Int
+  ) -> ScannedNumber? {
+    guard position >= 0, position < text.count else { return nil }
+    let isNegative = unsafe text[unchecked: position] == UInt8(ascii: "-")
+    let start = position &+ (isNegative ? 1 : 0)
+    guard start &+ 8 <= text.count else { return nil }
+    let bytes = unsafe UInt64(
+      littleEndian: text.bytes.unsafeLoadUnaligned(
+        fromUncheckedByteOffset: start, as: UInt64.self))
+    // Digits become 0...9; each other byte shows in its high bit.
+    let values = bytes ^ 0x3030_3030_3030_3030
+    var others =
+      (values | ((values & 0x7F7F_7F7F_7F7F_7F7F) &+ 0x7676_7676_7676_7676))
+      & 0x8080_8080_8080_8080
+    guard others != 0 else { return nil }
+    let wholeBits = others.trailingZeroBitCount & ~7
+    var digits = values
+    var bits = wholeBits
+    var fractionCount = 0
+    let isDecimal = (bytes &>> wholeBits) & 0xFF == UInt64(UInt8(ascii: "."))
+    if isDecimal {
+      others &= others &- 1
+      guard others != 0 else { return nil }
+      let endBits = others.trailingZeroBitCount & ~7
+      // Without the point; what is behind the number is shifted out below.
+      let whole = values & (1 &<< wholeBits &- 1)
+      digits = whole | (values >> 8) & ~(1 &<< wholeBits &- 1)
+      bits = endBits &- 8
+      fractionCount = (bits &- wholeBits) >> 3
+      guard fractionCount > 0 else { return nil }
+    }
+    // JSON knows no leading zeros.
+    guard wholeBits == 8 || (wholeBits > 8 && values & 0xFF != 0) else { return nil }
+    let end = bits &+ (isDecimal ? 8 : 0)
+    guard (bytes &>> end) & 0xDF != UInt64(UInt8(ascii: "E")) else { return nil }
+    let magnitude = joined(digits &<< (64 &- bits))
+    let value = Double(Int64(truncatingIfNeeded: magnitude)) / exactPowersOfTen[fractionCount]
+    position = start &+ end >> 3
+    return ScannedNumber(
+      double: isNegative ? -value : value, magnitude: magnitude, isNegative: isNegative,
+      isInteger: !isDecimal)
+  }
+
+  private static func scanAny(_ text: Span<UInt8>, at position: inout Int) -> ScannedNumber? {
     let count = text.count
     var index = position
     guard index >= 0, index < count else { return nil }
@@ -109,7 +166,12 @@ package enum NumberScanner {
       ((bytes &+ 0x4646_4646_4646_4646) | (bytes &- 0x3030_3030_3030_3030))
         & 0x8080_8080_8080_8080 == 0
     else { return nil }
-    let values = bytes &- 0x3030_3030_3030_3030
+    return joined(bytes &- 0x3030_3030_3030_3030)
+  }
+
+  /// Eight digits, the first in the lowest byte, as one number.
+  @inline(__always)
+  private static func joined(_ values: UInt64) -> UInt64 {
     let pairs = values &* 10 &+ (values >> 8)
     let evenFours = (pairs & 0x0000_00FF_0000_00FF) &* 0x000F_4240_0000_0064
     let oddFours = ((pairs >> 16) & 0x0000_00FF_0000_00FF) &* 0x0000_2710_0000_0001
@@ -147,9 +209,7 @@ package enum NumberScanner {
     return eiselLemire(digits, exponent: exponent)
   }
 
-  private static func exactPower(_ exponent: Int) -> Double {
-    unsafe exactPowersOfTen.span[unchecked: exponent]
-  }
+  private static func exactPower(_ exponent: Int) -> Double { exactPowersOfTen[exponent] }
 
   private static let exactPowersOfTen: [Double] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,

@@ -9,6 +9,8 @@ package enum ExecutorError: Error, Equatable, CustomStringConvertible {
   case value(input: String, reason: String)
   /// The model itself went wrong at `node`.
   case failed(node: String, reason: String)
+  /// `Scratch.deadline` has passed, and the work was stopped.
+  case deadlinePassed
 
   package var description: String {
     switch self {
@@ -22,6 +24,8 @@ package enum ExecutorError: Error, Equatable, CustomStringConvertible {
       "input '\(input)': \(reason)"
     case .failed(let node, let reason):
       "the model failed at \(node): \(reason)"
+    case .deadlinePassed:
+      "the time limit has passed; the work was stopped"
     }
   }
 }

@@ -1,5 +1,9 @@
 package import Tensors
 
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
 /// Scores batches for one model. THE contract of every model format.
 ///
 /// The model is immutable and shared between threads; what a thread needs while it scores is
@@ -32,6 +36,20 @@ package protocol ModelExecutor: Sendable {
 /// Working memory of one thread while it scores. Subclassed by each executor; never shared.
 open class Scratch {
   public init() {}
+
+  /// When the work must stop, nanoseconds on the monotonic clock. Set before each `predict` by
+  /// who asks for it.
+  package final var deadline = UInt64.max
+
+  /// Ends work that nobody waits for any more. An executor asks now and then: a look at the
+  /// clock costs some 30 ns, and a few milliseconds between two of them are short enough.
+  package final func checkDeadline() throws(ExecutorError) {
+    guard deadline != .max else { return }
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    let now = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    if now >= deadline { throw .deadlinePassed }
+  }
 
   /// Bytes that it keeps between requests, beyond the model itself: a large one is not kept.
   open var byteCount: Int { 0 }

@@ -1,11 +1,12 @@
-package import Documents
+internal import Documents
 package import HTTP
-package import Registry
-package import Serving
-package import Telemetry
+internal import Registry
+internal import Serving
+internal import Telemetry
 
-/// The admin API on the workspace's socket: Azure Resource Manager's paths and bodies for the
-/// resources that exist here, and three of ours. One request at a time; a handler may block.
+/// The admin API on the workspace's socket, and over TCP for those who have an admin key: Azure
+/// Resource Manager's paths and bodies for the resources that exist here, and a few of ours. A
+/// handler may block.
 ///
 /// `{WS}` is `/subscriptions/{s}/resourceGroups/{g}/providers/
 /// Microsoft.MachineLearningServices/workspaces/{w}`, with any names; `api-version` is ignored.
@@ -18,45 +19,67 @@ package import Telemetry
 /// | `{WS}/onlineEndpoints/{ep}/deployments/{dep}/getLogs` | POST |
 /// | `{WS}/models[/{n}[/versions[/{v}]]]` | GET, PUT, PATCH, DELETE |
 /// | `{WS}/models/{n}/versions/{v}/package/{file}` | GET: a file of the package |
-/// | `{WS}/apply` | POST `{"documents": [{"path", "text"}], "prune", "dryRun"}` |
+/// | `{WS}/apply` | POST `{"documents": [{"path", "text", "upload"}], "prune", "dryRun"}` |
 /// | `{WS}/swerve/status` | GET |
+/// | `{WS}/swerve/adminKeys[/{name}]` | GET, PUT, DELETE; over the socket only |
+/// | `{WS}/swerve/uploads[/{id}]` | POST `{"files": [{"path", "bytes"}]}`, DELETE |
+/// | `{WS}/swerve/uploads/{id}/files/{i}/blocks/{n}?of={m}` | PUT: bytes, `x-swerve-sha256` |
+/// | `{WS}/swerve/uploads/{id}/commit` | POST `{"files": [{"path", "bytes", "sha256"}]}` |
 /// | `/operations/{id}`, `/operations/{id}/result` | GET |
 package final class AdminHandler: HTTPHandler {
   static let maxBodyBytes = 16 << 20
 
   let control: ControlPlane
+  let adminKeys: AdminKeys
+  let uploads: UploadStore
   let registry: ModelRegistry
   let processStatus: @Sendable () -> DocumentValue
   let scoringAddress: @Sendable () -> String
   let log: Log
 
   /// - Parameters:
+  ///   - adminKeys: What opens it over TCP.
+  ///   - uploads: Packages that come over TCP.
   ///   - status: What `swerve/status` tells of the process: version, pid, address, uptime.
   ///   - scoringAddress: `http://127.0.0.1:8080`, for the scoring URIs.
-  package init(
-    control: ControlPlane, registry: ModelRegistry,
+  init(
+    control: ControlPlane, registry: ModelRegistry, adminKeys: AdminKeys, uploads: UploadStore,
     status: @escaping @Sendable () -> DocumentValue,
     scoringAddress: @escaping @Sendable () -> String, log: Log
   ) {
     self.control = control
     self.registry = registry
+    self.adminKeys = adminKeys
+    self.uploads = uploads
     processStatus = status
     self.scoringAddress = scoringAddress
     self.log = log
   }
 
+  /// Who, then what: nobody without a key learns which paths there are, and no byte of a body is
+  /// read before.
   package func admit(_ exchange: HTTPExchange) -> HTTPAdmission {
-    // Whoever opens the socket (mode 0600) is the owner. Over TCP nobody has proven anything.
-    guard exchange.peerUserID != nil else {
+    guard let caller = AdminCaller(exchange, keys: adminKeys) else {
       return .refuse(
-        ARMError(403, "Forbidden", "the admin API answers on the workspace's socket only")
-          .response)
+        ARMError(
+          401, "Unauthorized",
+          "the admin key is missing or wrong; send it as 'Authorization: Bearer KEY'"
+        ).response(headers: [("WWW-Authenticate", "Bearer")]))
     }
-    guard ARMRoute.parse(exchange.pathSegments) != nil else {
+    exchange.context = caller
+    guard let (route, _) = ARMRoute.parse(exchange.pathSegments) else {
       return .refuse(
         ARMError(404, "NotFound", "there is nothing at \(exchange.path)").response)
     }
-    return .collect(maxBodyBytes: Self.maxBodyBytes)
+    if route.isForOwner, !caller.isLocal {
+      return .refuse(
+        ARMError(
+          403, "Forbidden",
+          "admin keys are managed on the gateway's own machine, over its workspace's socket"
+        ).response)
+    }
+    return .collect(
+      maxBodyBytes: route.isBlock ? UploadStore.blockByteCount : Self.maxBodyBytes)
   }
 
   package func handle(_ exchange: HTTPExchange) {
@@ -69,12 +92,14 @@ package final class AdminHandler: HTTPHandler {
 
   package func ended(_ exchange: HTTPExchange, _ outcome: HTTPOutcome) {
     guard exchange.method != .get || exchange.status >= 400 else { return }
+    let caller = exchange.context as? AdminCaller
+    let isBlock = ARMRoute.parse(exchange.pathSegments)?.route.isBlock ?? false
     log.write(
-      .info, "admin request",
+      isBlock && exchange.status < 400 ? .debug : .info, "admin request",
       [
         "method": .string(exchange.method.rawValue), "path": .string(exchange.path),
         "status": .integer(Int64(exchange.status)),
-        "actor": .string("uid \(exchange.peerUserID.map { String($0) } ?? "?")"),
+        "actor": .string(caller?.name ?? "nobody"), "peer": .string(exchange.peer),
       ])
   }
 
@@ -82,8 +107,15 @@ package final class AdminHandler: HTTPHandler {
     guard let (route, workspace) = ARMRoute.parse(exchange.pathSegments) else {
       return ARMError(404, "NotFound", "there is nothing at \(exchange.path)").response
     }
+    guard let caller = exchange.context as? AdminCaller else {
+      return ARMError(500, "InternalServerError", "the request has no caller").response
+    }
+    // Over the socket a `Host` header says nothing.
+    let scoringAddress = UsableAddress.text(
+      scoringAddress(), askedAs: caller.isLocal ? nil : exchange.header("host"))
     let request = AdminRequest(
-      exchange, responses: ARMResponses(workspace: workspace, scoringAddress: scoringAddress()))
+      exchange, by: caller,
+      responses: ARMResponses(workspace: workspace, scoringAddress: scoringAddress))
     do throws(ARMError) {
       return try answer(route, request)
     } catch {
@@ -112,6 +144,13 @@ package final class AdminHandler: HTTPHandler {
       try packageFile(file, version: version, of: name, request)
     case .apply: try apply(request)
     case .status: try status(request)
+    case .adminKeys: try adminKeys(request)
+    case .adminKey(let name): try adminKey(name, request)
+    case .uploads: try beginUpload(request)
+    case .upload(let id): try upload(id, request)
+    case .uploadCommit(let id): try commitUpload(id, request)
+    case .uploadBlock(let block, let file, let id):
+      try uploadBlock(block, file: file, of: id, request)
     case .operation(let id): try operation(id, request)
     case .operationResult(let id): try operationResult(id, request)
     }
@@ -122,18 +161,21 @@ package final class AdminHandler: HTTPHandler {
 struct AdminRequest {
   let method: HTTPMethod
   let query: [String: String]
-  let actor: Actor
+  let caller: AdminCaller
   let responses: ARMResponses
   /// What stands before `/operations`: nothing over the socket, where a URL has no host.
   let origin: String
-  private let exchange: HTTPExchange
+  let exchange: HTTPExchange
 
-  init(_ exchange: HTTPExchange, responses: ARMResponses) {
+  var actor: Actor { caller.actor }
+
+  init(_ exchange: HTTPExchange, by caller: AdminCaller, responses: ARMResponses) {
     self.exchange = exchange
+    self.caller = caller
     self.responses = responses
     method = exchange.method
-    actor = Actor(name: "uid \(exchange.peerUserID.map { String($0) } ?? "?")")
-    origin = ""
+    let host = caller.isLocal ? nil : exchange.header("host")
+    origin = host.map { "\(exchange.isTLS ? "https" : "http")://\($0)" } ?? ""
     var query: [String: String] = [:]
     for pair in exchange.query.split(separator: "&") {
       let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

@@ -8,7 +8,7 @@ extension GatewayConfiguration {
     var faults: [String] = []
     if workspace.isEmpty { faults.append("--workspace is empty; expected a folder") }
     if host.isEmpty { faults.append("--host is empty; expected an address such as 127.0.0.1") }
-    faults += tlsFaults + quickModelFaults
+    faults += tlsFaults + adminFaults + quickModelFaults
     if let applyPath, access(applyPath, R_OK) != 0 {
       faults.append("--apply \(applyPath): \(lastErrorText())")
     }
@@ -19,6 +19,7 @@ extension GatewayConfiguration {
       faults.append("--default-endpoint is '\(defaultEndpoint)'; expected an endpoint's name")
     }
     faults += range("--max-body-bytes", maxBodyBytes, 1024...(1 << 31))
+    faults += range("--max-upload-bytes", maxUploadBytes, 1024...(1 << 50))
     faults += range("--max-connections", maxConnections, 1...1_000_000)
     faults += range("--threads", threads, 0...64)
     faults += range("--drain-delay", drainDelay, .zero ... .seconds(3600))
@@ -52,6 +53,20 @@ extension GatewayConfiguration {
     return faults
   }
 
+  private var adminFaults: [String] {
+    guard let adminAddress else { return [] }
+    guard let address = ListenAddress(adminAddress) else {
+      return [
+        "--admin-listen is '\(adminAddress)'; expected HOST:PORT such as 127.0.0.1:8081 or [::1]:0"
+      ]
+    }
+    if isLoopback(address.host) || tlsCertificatePath != nil || isTLSUpstream { return [] }
+    return [
+      "--admin-listen \(adminAddress) can be reached from other machines: it needs --tls-cert and "
+        + "--tls-key, or --tls-upstream when something in front ends TLS"
+    ]
+  }
+
   private var quickModelFaults: [String] {
     var faults: [String] = []
     var names: Set<String> = []
@@ -79,8 +94,29 @@ extension GatewayConfiguration {
   }
 }
 
+/// `127.0.0.1:8081`, `gateway.example:8081`, `[::1]:0`.
+struct ListenAddress: Equatable {
+  /// Without brackets.
+  var host: String
+  var port: UInt16
+
+  init?(_ text: String) {
+    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...])
+    else { return nil }
+    var host = text[..<colon]
+    if host.hasPrefix("["), host.hasSuffix("]") {
+      host = host.dropFirst().dropLast()
+    } else if host.contains(":") {
+      return nil
+    }
+    guard !host.isEmpty else { return nil }
+    self.host = String(host)
+    self.port = port
+  }
+}
+
 /// `localhost`, 127.0.0.0/8 and ::1.
-func isLoopback(_ host: String) -> Bool {
+package func isLoopback(_ host: String) -> Bool {
   if host.lowercased() == "localhost" { return true }
   var four = in_addr()
   if inet_pton(AF_INET, host, &four) == 1 { return UInt32(bigEndian: four.s_addr) >> 24 == 127 }

@@ -12,6 +12,8 @@ package enum Doctor {
     package var facts: [String] = []
     /// What is wrong: the thing, what was found, what was expected.
     package var findings: [String] = []
+
+    package init() {}
   }
 
   package static func examine(workspace: String) -> Report {
@@ -64,8 +66,14 @@ package enum Doctor {
   private static func checkRegistry(_ workspace: String, in report: inout Report) {
     // Opening would make one: `checkMode` has told of its absence.
     guard access(workspace + "/swerve.db", F_OK) == 0 else { return }
+    // Opening the registry would make one.
+    guard access(workspace + "/models", F_OK) == 0 else {
+      report.findings.append("\(workspace)/models is missing")
+      return
+    }
     do {
-      let database = try Database(path: workspace + "/swerve.db")
+      let database = try Database(
+        readingOnly: workspace + "/swerve.db", isInUse: report.isRunning)
       defer { database.close() }
       report.findings += database.integrityProblems().map { "swerve.db: \($0)" }
       let registry = try ModelRegistry(

@@ -75,7 +75,7 @@ struct ErrorResponse: Equatable {
         known.isEmpty ? "it has none" : "it has \(known.joined(separator: ", "))"
       self.init(
         404, "DeploymentNotFound", "endpoint '\(endpoint)' has no deployment '\(name)'; \(list)")
-    case .deploymentUnavailable(let endpoint, let name, let reason) where reason == "loading":
+    case .deploymentUnavailable(let endpoint, let name, EndpointRoute.loading):
       self.init(
         503, "ModelNotReady", "deployment '\(name)' of endpoint '\(endpoint)' is loading",
         ["Retry-After": "1", "ms-azureml-model-error-reason": "model_not_ready"])
@@ -133,7 +133,7 @@ struct ErrorResponse: Equatable {
   }
 
   /// Azure's `{"error": {"code", "message", "request_id"}}`, or MLflow's own form.
-  func response(requestID: String, form: AnswerForm) -> HTTPResponse {
+  func response(requestID: RequestIdentifier, form: AnswerForm) -> HTTPResponse {
     var text = JSONWriter()
     switch form {
     case .score:
@@ -142,7 +142,7 @@ struct ErrorResponse: Equatable {
       text.raw(", \"message\": ")
       text.string(message)
       text.raw(", \"request_id\": ")
-      text.string(requestID)
+      text.string(requestID.text)
       text.raw("}}")
     case .invocations:
       text.raw("{\"error_code\": ")
@@ -151,9 +151,12 @@ struct ErrorResponse: Equatable {
       text.string(message)
       text.raw("}")
     }
-    var fields: [(name: String, value: String)] = [("Content-Type", "application/json")]
-    for (name, value) in headers.sorted(by: { $0.key < $1.key }) { fields.append((name, value)) }
-    return HTTPResponse(status: status, headers: fields, body: .bytes(text.bytes))
+    var response = HTTPResponse(
+      status: status, headers: [("Content-Type", "application/json")], body: .bytes(text.bytes))
+    for (name, value) in headers.sorted(by: { $0.key < $1.key }) {
+      response.headers.append(name, value)
+    }
+    return response
   }
 }
 

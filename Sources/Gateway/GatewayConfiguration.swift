@@ -10,6 +10,9 @@ package struct GatewayConfiguration: Sendable {
   package var quickModels: [(name: String, path: String)] = []
   /// A file or folder of YAML applied at start and on SIGHUP.
   package var applyPath: String?
+  /// Where the admin API listens over TCP, `127.0.0.1:8081`; nil: on the workspace's socket only.
+  /// Port 0 picks a free port. Off loopback it needs TLS, as scoring does.
+  package var adminAddress: String?
   /// PEM files; both or neither.
   package var tlsCertificatePath: String?
   package var tlsKeyPath: String?
@@ -19,6 +22,8 @@ package struct GatewayConfiguration: Sendable {
   package var keysFolder: String?
   /// Largest body of a scoring request, bytes. Default 64 MiB.
   package var maxBodyBytes = 64 << 20
+  /// Bytes that packages on their way from other machines may have together. Default 4 GiB.
+  package var maxUploadBytes = 4 << 30
   /// Default 10,000.
   package var maxConnections = 10_000
   /// How long new connections are still accepted after SIGTERM. Default 0 s.

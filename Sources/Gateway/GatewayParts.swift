@@ -14,8 +14,10 @@ final class GatewayParts: Sendable {
   let database: Database
   let registry: ModelRegistry
   let control: ControlPlane
-  private let reloads: Counter
-  private let reloadFailures: Counter
+  let adminKeys: AdminKeys
+  let uploads: UploadStore
+  let reloads: Counter
+  let reloadFailures: Counter
 
   /// Opens the workspace. No deployment is loaded yet.
   init(_ configuration: GatewayConfiguration, log: Log) throws(GatewayError) {
@@ -44,6 +46,19 @@ final class GatewayParts: Sendable {
     } catch {
       database.close()
       throw GatewayError(registrySentence(for: error))
+    }
+    do {
+      adminKeys = try AdminKeys(database: database)
+    } catch {
+      database.close()
+      throw GatewayError(sentence(for: error))
+    }
+    do {
+      uploads = try UploadStore(
+        folder: workspace.path + "/uploads", maxBytes: configuration.maxUploadBytes)
+    } catch {
+      database.close()
+      throw GatewayError(error.description)
     }
     service = ScoringService(metrics: metrics, log: log, threads: CPUQuota.processorCount)
     control = ControlPlane(
@@ -95,6 +110,7 @@ final class GatewayParts: Sendable {
 
   /// Ends what runs behind the listeners. The lock goes with the process, or with `self`.
   func stop() {
+    uploads.stop()
     service.stop()
     control.stop()
     database.close()

@@ -9,9 +9,9 @@ internal import Telemetry
 /// Builds all parts, starts them in order, drains them in order.
 package final class GatewayServer: Sendable {
   private let configuration: GatewayConfiguration
-  private let parts: GatewayParts
+  let parts: GatewayParts
   private let listeners: Listeners
-  private let signals: SignalState
+  let signals: SignalState
 
   /// Opens the workspace and starts everything; prints nothing.
   ///
@@ -43,11 +43,24 @@ package final class GatewayServer: Sendable {
     }
     signals.beginServing()
     parts.readiness.becomeReady()
-    log.write(.info, "ready", ["address": .string(listeners.address)])
+    if let adminAddress = listeners.adminAddress {
+      log.write(
+        .info, "ready",
+        ["address": .string(listeners.address), "admin_address": .string(adminAddress)])
+      if parts.adminKeys.records.isEmpty {
+        log.write(
+          .warning, "nobody can use the admin address yet: 'swerve admin-key create' makes a key")
+      }
+    } else {
+      log.write(.info, "ready", ["address": .string(listeners.address)])
+    }
   }
 
   /// The address that scoring answers on: `http://127.0.0.1:8080`.
   package var address: String { listeners.address }
+
+  /// The address of the admin API over TCP, as it was picked; nil when it is on its socket only.
+  package var adminAddress: String? { listeners.adminAddress }
 
   /// The admin socket.
   package var socketPath: String { parts.workspace.socketPath }
@@ -61,7 +74,7 @@ package final class GatewayServer: Sendable {
       while signals.waitForReload() { reload() }
     }
     signals.waitForStop()
-    drain()
+    drain { reloads.join() }
     return 0
   }
 
@@ -75,7 +88,9 @@ package final class GatewayServer: Sendable {
 
   /// Stops in the order that loses nothing: `/readyz` says so first, then callers have time to
   /// go elsewhere, then no more connections, then what is in flight ends, then the rest.
-  package func drain() {
+  ///
+  /// - Parameter wait: For what still works on the parts: a reload that has begun.
+  package func drain(waitingFor wait: () -> Void = {}) {
     let log = parts.log
     log.write(.info, "draining")
     parts.readiness.beginDraining()
@@ -85,6 +100,7 @@ package final class GatewayServer: Sendable {
     let deadline = MonotonicClock.system.now() &+ nanoseconds(configuration.drainTimeout)
     let isClean = listeners.stop(deadline: deadline)
     if !isClean { log.write(.warning, "requests were cut off at the end of the drain") }
+    wait()
     parts.stop()
     log.write(.info, "stopped")
     log.flush()

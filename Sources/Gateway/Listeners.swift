@@ -6,13 +6,17 @@ internal import Telemetry
   internal import Glibc
 #endif
 
-/// The two addresses: scoring, and the admin socket in the workspace.
+/// The addresses: scoring, the admin socket in the workspace, and the admin API over TCP if asked
+/// for.
 struct Listeners: Sendable {
   let scoring: HTTPServer
   let admin: HTTPServer
+  let remoteAdmin: HTTPServer?
   let address: String
+  /// `https://127.0.0.1:8081`; nil when the admin API is on its socket only.
+  let adminAddress: String?
 
-  /// Both answer from here on; `/readyz` says 503 until everything is loaded.
+  /// All answer from here on; `/readyz` says 503 until everything is loaded.
   init(_ configuration: GatewayConfiguration, _ parts: GatewayParts) throws(GatewayError) {
     let settings = try Listeners.scoringConfiguration(configuration)
     let handler = DataPlaneHandler(
@@ -26,35 +30,64 @@ struct Listeners: Sendable {
     } catch {
       throw GatewayError(error.description)
     }
-    let host =
-      configuration.host.contains(":") && !configuration.host.hasPrefix("[")
-      ? "[\(configuration.host)]" : configuration.host
-    address =
-      "\(settings.tls == nil ? "http" : "https")://\(host):\(scoring.port ?? configuration.port)"
+    let listening = Listeners.url(
+      host: configuration.host, port: scoring.port ?? configuration.port,
+      isTLS: settings.tls != nil)
+    let address = UsableAddress.text(listening, askedAs: nil)
+    self.address = address
+    let startTime = MonotonicClock.system.now()
+    let adminHandler = AdminHandler(
+      control: parts.control, registry: parts.registry, adminKeys: parts.adminKeys,
+      uploads: parts.uploads,
+      status: {
+        [
+          "ready": .bool(parts.readiness.state == .ready),
+          "version": .string(Version.text), "pid": .integer(Int64(getpid())),
+          "address": .string(address),
+          "uptime_seconds": .integer(
+            Int64((MonotonicClock.system.now() &- startTime) / 1_000_000_000)),
+        ]
+      },
+      scoringAddress: { listening }, log: parts.log)
     do {
-      var settings = HTTPServerConfiguration(address: .unix(path: parts.workspace.socketPath))
+      var unix = HTTPServerConfiguration(address: .unix(path: parts.workspace.socketPath))
       // A handler may block: the second thread answers meanwhile.
-      settings.threads = 2
-      let startTime = MonotonicClock.system.now()
-      let address = address
-      admin = try HTTPServer(
-        settings,
-        handler: AdminHandler(
-          control: parts.control, registry: parts.registry,
-          status: {
-            [
-              "ready": .bool(parts.readiness.state == .ready),
-              "version": .string(Version.text), "pid": .integer(Int64(getpid())),
-              "address": .string(address),
-              "uptime_seconds": .integer(
-                Int64((MonotonicClock.system.now() &- startTime) / 1_000_000_000)),
-            ]
-          },
-          scoringAddress: { address }, log: parts.log))
+      unix.threads = 2
+      admin = try HTTPServer(unix, handler: adminHandler)
     } catch {
       scoring.stop(deadline: MonotonicClock.system.now())
       throw GatewayError(error.description)
     }
+    guard let wanted = configuration.adminAddress.flatMap({ ListenAddress($0) }) else {
+      remoteAdmin = nil
+      adminAddress = nil
+      return
+    }
+    do {
+      var tcp = HTTPServerConfiguration(address: .tcp(host: wanted.host, port: wanted.port))
+      tcp.threads = 2
+      tcp.maxConnections = Listeners.maxAdminConnections
+      tcp.tls = settings.tls
+      let server = try HTTPServer(tcp, handler: adminHandler)
+      remoteAdmin = server
+      adminAddress = UsableAddress.text(
+        Listeners.url(
+          host: wanted.host, port: server.port ?? wanted.port, isTLS: tcp.tls != nil),
+        askedAs: nil)
+    } catch {
+      let now = MonotonicClock.system.now()
+      scoring.stop(deadline: now)
+      admin.stop(deadline: now)
+      throw GatewayError(error.description)
+    }
+  }
+
+  /// Administrators are few; whoever has no key holds a connection for seconds only.
+  private static let maxAdminConnections = 256
+
+  private static func url(host: String, port: UInt16, isTLS: Bool) -> String {
+    let host = host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
+    return "\(isTLS ? "https" : "http")://\(host):\(port)"
   }
 
   func beginDrain() { scoring.beginDrain() }
@@ -63,7 +96,9 @@ struct Listeners: Sendable {
   @discardableResult
   func stop(deadline: UInt64) -> Bool {
     let isClean = scoring.stop(deadline: deadline)
-    admin.stop(deadline: MonotonicClock.system.now() &+ Listeners.adminGrace)
+    let adminDeadline = MonotonicClock.system.now() &+ Listeners.adminGrace
+    remoteAdmin?.stop(deadline: adminDeadline)
+    admin.stop(deadline: adminDeadline)
     return isClean
   }
 

@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// What a connection is doing, which decides what its deadline means.
 ///
-/// `head → body → handling → sending → idle → head …`; any → `closing`.
+/// `head → body → handling → sending → idle → head …`; any → `closing`; head, body → `timedOut`.
 enum ConnectionPhase: UInt64 {
   /// A head is awaited or coming in.
   case head = 1
@@ -18,6 +18,8 @@ enum ConnectionPhase: UInt64 {
   case idle = 5
   /// Told to end; nothing more to decide.
   case closing = 6
+  /// Told that its time is over. What still comes gets no second answer.
+  case timedOut = 7
 }
 
 /// A phase and its deadline in one word, so that the reaper reads both at once.
@@ -85,6 +87,14 @@ struct PhaseDeadline: Equatable {
     phaseWord.store(PhaseDeadline(phase, until: deadline).word, ordering: .relaxed)
   }
 
+  /// Moves on, unless the client has been told that its time is over.
+  func advance(to phase: ConnectionPhase, until deadline: UInt64) -> Bool {
+    let old = phaseWord.exchange(PhaseDeadline(phase, until: deadline).word, ordering: .relaxed)
+    guard PhaseDeadline(word: old).phase == .timedOut else { return true }
+    phaseWord.store(old, ordering: .relaxed)
+    return false
+  }
+
   /// Moves on only if nothing has moved since `seen` was read.
   func replace(_ seen: PhaseDeadline, by next: PhaseDeadline) -> Bool {
     phaseWord.compareExchange(
@@ -110,6 +120,7 @@ struct PhaseDeadline: Equatable {
     switch ConnectionPhase(rawValue: cutPhase.load(ordering: .relaxed)) {
     case .body: "the body did not come in time"
     case .sending: "the client did not take the answer in time"
+    case .timedOut: "the request did not come in time"
     case .head, .handling, .idle, .closing: "the server closed the connection"
     case nil: "the client closed the connection"
     }

@@ -16,7 +16,7 @@ final class DeadlineReaper: Sendable {
     self.core = core
     let timeouts = core.timeouts
     let shortest = min(timeouts.head, timeouts.body, timeouts.send, timeouts.idle)
-    tickMs = Int32(min(500, max(10, shortest / 8_000_000)))
+    tickMs = Int32(min(250, max(10, shortest / 8_000_000)))
   }
 
   func start() {
@@ -38,7 +38,8 @@ final class DeadlineReaper: Sendable {
       let now = monotonicNanoseconds()
       if now >= nextTick {
         ticks += 1
-        let looksAtIdle = ticks % 4 == 0
+        // A system call for each idle connection: at every second tick.
+        let looksAtIdle = ticks % 2 == 0
         core.connections.visitAll { reap($0, now: now, looksAtIdle: looksAtIdle) }
         nextTick = now + UInt64(tickMs) * 1_000_000
       }
@@ -59,10 +60,48 @@ final class DeadlineReaper: Sendable {
       // Gently first, for a request that is just arriving; one second later at all events.
       let closing = PhaseDeadline(.closing, until: now + 1_000_000_000)
       if connection.replace(seen, by: closing) { connection.cut(gently: true) }
-    case .head, .body, .sending, .closing:
+    case .head, .body:
+      // A client that has sent nothing may be one that opens connections in advance.
+      let isAnswered =
+        !core.isTLS && (seen.phase == .body || hasReceived(connection))
+        && connection.replace(seen, by: PhaseDeadline(.timedOut, until: now + 1_000_000_000))
+      if isAnswered { answerTimeout(connection, seen.phase) }
+      connection.cut(gently: false)
+      if !isAnswered {
+        _ = connection.replace(seen, by: PhaseDeadline(.closing, until: now + 1_000_000_000))
+      }
+    case .sending, .closing, .timedOut:
       connection.cut(gently: false)
       // Again in a second if that was not enough.
       _ = connection.replace(seen, by: PhaseDeadline(.closing, until: now + 1_000_000_000))
+    }
+  }
+
+  /// Says 408 behind the library's back, which sends nothing while a request is coming in. Over
+  /// TLS the session is the server thread's: there the connection just ends.
+  private func answerTimeout(_ connection: Connection, _ phase: ConnectionPhase) {
+    let part = phase == .body ? "body" : "head"
+    let response = core.handler.refusal(
+      status: 408, reason: "the request's \(part) did not come in time")
+    let message = ResponseSender.message(response)
+    unsafe message.withUnsafeBytes { bytes in
+      _ = unsafe send(
+        connection.descriptor, bytes.baseAddress, bytes.count,
+        Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+    }
+  }
+
+  /// Whether any byte has come on a connection; true where the system does not tell.
+  private func hasReceived(_ connection: Connection) -> Bool {
+    if core.isUnix { return true }
+    // Glibc's `tcp_info` is older than the kernel's and ends before this member.
+    let bytesReceivedOffset = 128
+    return unsafe withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { info in
+      var length = socklen_t(info.count)
+      let failed = unsafe getsockopt(
+        connection.descriptor, Int32(IPPROTO_TCP), TCP_INFO, info.baseAddress, &length)
+      guard failed == 0, Int(length) >= bytesReceivedOffset + 8 else { return true }
+      return unsafe info.load(fromByteOffset: bytesReceivedOffset, as: UInt64.self) > 0
     }
   }
 
@@ -71,13 +110,16 @@ final class DeadlineReaper: Sendable {
   private func noticeSlowHead(_ connection: Connection, _ seen: PhaseDeadline, now: UInt64) {
     let timeouts = core.timeouts
     let idleMs = (now + timeouts.idle - min(seen.deadline, now + timeouts.idle)) / 1_000_000
-    guard idleMs > 100, !core.isUnix else { return }
+    guard idleMs > 20, !core.isUnix else { return }
     var info = tcp_info()
     var length = socklen_t(MemoryLayout<tcp_info>.size)
     let failed = unsafe getsockopt(
       connection.descriptor, Int32(IPPROTO_TCP), TCP_INFO, &info, &length)
-    guard failed == 0, UInt64(info.tcpi_last_data_recv) + 50 < idleMs else { return }
-    _ = connection.replace(seen, by: PhaseDeadline(.head, until: now + timeouts.head))
+    // The kernel counts in steps of a few milliseconds.
+    let age = UInt64(info.tcpi_last_data_recv)
+    guard failed == 0, age + 10 < idleMs else { return }
+    let deadline = now - min(now, age * 1_000_000) + timeouts.head
+    _ = connection.replace(seen, by: PhaseDeadline(.head, until: deadline))
   }
 }
 

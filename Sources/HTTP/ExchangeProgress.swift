@@ -17,6 +17,7 @@ extension HTTPExchange {
     isCounted = true
     core.exchangeCount.add(1, ordering: .relaxed)
     headTime = monotonicNanoseconds()
+    guard connection.advance(to: .body, until: headTime + core.timeouts.body) else { return .NO }
     guard let method = unsafe HTTPMethod(cString: name) else {
       return unsafe refuse(HeadFault(501, "the method is not one this server knows"), handle)
     }
@@ -31,7 +32,6 @@ extension HTTPExchange {
       return unsafe refuse(
         HeadFault(503, "the server has reached its limit of connections"), handle)
     }
-    connection.enter(.body, until: headTime + core.timeouts.body)
     wasAdmitted = true
     switch core.handler.admit(self) {
     case .refuse(let response):
@@ -69,7 +69,8 @@ extension HTTPExchange {
             start: value, count: value == nil ? 0 : valueSize)
           unsafe validation?.pointee.note(
             name: name.assumingMemoryBound(to: UInt8.self).span,
-            value: value.assumingMemoryBound(to: UInt8.self).span)
+            value: value.assumingMemoryBound(to: UInt8.self).span,
+            gap: spacesBetween(name, value))
           return .YES
         }, pointer)
     }
@@ -95,14 +96,14 @@ extension HTTPExchange {
         HeadFault(400, "the body comes in more than \(Self.maxTinyPieces) tiny pieces"), handle)
     }
     unsafe buffer.append(bytes)
-    connection.enter(.body, until: headTime + connection.core.timeouts.body(received: received))
-    return .YES
+    let deadline = headTime + connection.core.timeouts.body(received: received)
+    return connection.advance(to: .body, until: deadline) ? .YES : .NO
   }
 
   func bodyIsWhole(_ handle: OpaquePointer) -> MHD_Result {
     bodyTime = monotonicNanoseconds()
+    guard connection.advance(to: .handling, until: PhaseDeadline.never) else { return .NO }
     stage = .handling
-    connection.enter(.handling, until: PhaseDeadline.never)
     connection.core.handler.handle(self)
     // Once suspended, the exchange belongs to whoever will respond.
     return didSuspend ? .YES : unsafe queueAnswer(handle)
@@ -123,6 +124,11 @@ extension HTTPExchange {
   func completed(wasSent: Bool) {
     let connection = connection
     let core = connection.core
+    endTime = monotonicNanoseconds()
+    if connection.phase.phase == .timedOut, status == 0 {
+      status = 408
+      wasSentDirectly = true
+    }
     if wasAdmitted {
       core.handler.ended(
         self, wasSent || wasSentDirectly ? .sent : .aborted(reason: connection.abortReason))
@@ -137,7 +143,7 @@ extension HTTPExchange {
       connection.spareBody = buffer
       buffer = BodyBuffer()
     }
-    connection.enter(.idle, until: monotonicNanoseconds() + core.timeouts.idle)
+    _ = connection.advance(to: .idle, until: endTime + core.timeouts.idle)
     if isCounted { core.exchangeCount.subtract(1, ordering: .sequentiallyConsistent) }
   }
 
@@ -161,12 +167,29 @@ extension HTTPExchange {
 
   /// Answers in the middle of a body, where the library takes no answer, and closes.
   private func cutOff(_ fault: HeadFault, _ handle: OpaquePointer) -> MHD_Result {
+    let closing = monotonicNanoseconds() + connection.core.timeouts.send
+    guard connection.advance(to: .closing, until: closing) else { return .NO }
     connection.needsLingeringClose = true
     unsafe ResponseSender.sendDirectly(
       connection.core.handler.refusal(status: fault.status, reason: fault.reason),
       on: self, handle: handle)
     return .NO
   }
+}
+
+/// Spaces and tabs between a header's colon and its value.
+///
+/// The library cuts a head in place: the value lies behind the name, the colon (now a NUL) and
+/// the spaces it has passed over. Where that is not so, as after a fold, it is the usual one.
+private func spacesBetween(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Int {
+  guard let start = name.baseAddress, let end = value.baseAddress else { return 1 }
+  let gap = unsafe end - start - name.count - 1
+  guard gap >= 0, gap <= 1024 else { return 1 }
+  for index in 0..<gap {
+    let byte = unsafe start.load(fromByteOffset: name.count + 1 + index, as: UInt8.self)
+    guard byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") else { return 1 }
+  }
+  return gap
 }
 
 extension HTTPMethod {

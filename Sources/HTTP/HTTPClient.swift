@@ -43,15 +43,19 @@ package final class HTTPClient {
 
   /// Sends one request and reads its whole answer; connects first when needed, and again once
   /// when a kept connection turns out closed before the first byte of the answer.
+  ///
+  /// - Parameter receive: Gets the body of a 200 piece by piece as it comes, so that it need not fit
+  ///   in memory; the response's own `body` is then empty. False ends the transfer.
   package func send(
     method: String, path: String, headers: [(name: String, value: String)] = [],
-    body: [UInt8] = []
+    body: [UInt8] = [], receive: ((ArraySlice<UInt8>) -> Bool)? = nil
   ) throws(Failure) -> Response {
     let deadline = monotonicNanoseconds() + timeout
     let request = message(method: method, path: path, headers: headers, body: body)
     if let kept = stream.take() {
       do throws(Failure) {
-        return try exchange(request, method: method, over: kept, deadline: deadline)
+        return try exchange(
+          request, method: method, over: kept, deadline: deadline, receive: receive)
       } catch {
         // A server may close an idle connection at any moment. The request was not begun when
         // not one byte has come back.
@@ -59,11 +63,13 @@ package final class HTTPClient {
       }
     }
     let fresh = try ClientStream(target, deadline: deadline)
-    return try exchange(request, method: method, over: fresh, deadline: deadline)
+    return try exchange(
+      request, method: method, over: fresh, deadline: deadline, receive: receive)
   }
 
   private func exchange(
-    _ request: [UInt8], method: String, over stream: ClientStream, deadline: UInt64
+    _ request: [UInt8], method: String, over stream: ClientStream, deadline: UInt64,
+    receive: ((ArraySlice<UInt8>) -> Bool)?
   ) throws(Failure) -> Response {
     stream.hasReceived = false
     var sendFailure: Failure?
@@ -73,7 +79,7 @@ package final class HTTPClient {
       // A server that refuses early answers first and closes then: the answer may be there.
       sendFailure = .connectionLost(reason: reason)
     }
-    var reader = ResponseReader(stream: stream, deadline: deadline)
+    var reader = ResponseReader(stream: stream, deadline: deadline, receive: receive)
     do throws(Failure) {
       let (response, isKept) = try reader.read(method: method)
       if isKept && sendFailure == nil { self.stream = stream }
@@ -90,13 +96,18 @@ package final class HTTPClient {
     let names = Set(headers.map { $0.name.lowercased() })
     if !names.contains("host") { head += "Host: \(hostHeader)\r\n" }
     for header in headers {
-      head += "\(header.name): \(ResponseSender.cleaned(header.value))\r\n"
+      head += "\(header.name): \(cleaned(header.value))\r\n"
     }
     let takesBody = !["GET", "HEAD", "DELETE", "OPTIONS"].contains(method)
     if !names.contains("content-length") && (takesBody || !body.isEmpty) {
       head += "Content-Length: \(body.count)\r\n"
     }
     return Array((head + "\r\n").utf8) + body
+  }
+
+  /// The value with each control character replaced by a space.
+  private func cleaned(_ value: String) -> String {
+    String(decoding: value.utf8.map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 }, as: UTF8.self)
   }
 
   private var hostHeader: String {

@@ -10,13 +10,11 @@ internal import Synchronization
   // whoever will respond; `state` hands it back.
 
   package internal(set) var method = HTTPMethod.get
-  /// The path as sent, still percent-encoded, without the query: `/endpoints/iris/score`.
-  package let path: String
-  /// The query as sent, without the question mark; empty when there is none.
-  package let query: String
   /// When the head came and when the body was whole, nanoseconds on the monotonic clock.
   package internal(set) var headTime: UInt64 = 0
   package internal(set) var bodyTime: UInt64 = 0
+  /// When the exchange was over: set for `HTTPHandler.ended`.
+  package internal(set) var endTime: UInt64 = 0
   /// The status of the answer once given; 0 before.
   package internal(set) var status = 0
   /// Bytes of the answer's body once given.
@@ -36,7 +34,12 @@ internal import Synchronization
   var handle: OpaquePointer?
   var stage = Stage.head
   var targetFault: HeadFault?
+  /// The request target as it came: in the library's memory, or copied from there before the
+  /// library decodes it in place.
+  private let target: UnsafePointer<UInt8>?
+  private let targetCopy: UnsafeMutablePointer<UInt8>?
   let targetByteCount: Int
+  private let pathRange: Range<Int>
   var framing = BodyFraming.none
   var maxBodyBytes = 0
   var buffer = BodyBuffer()
@@ -53,23 +56,63 @@ internal import Synchronization
     self.connection = connection
     unsafe self.handle = handle
     targetByteCount = target.count
-    targetFault = TargetValidation.fault(in: target)
-    var pathEnd = target.count
-    for index in target.indices where target[index] == UInt8(ascii: "?") {
-      pathEnd = index
-      break
+    if TargetValidation.isPlain(target) {
+      // Plain bytes stay as they came as long as the request lasts.
+      pathRange = 0..<target.count
+      unsafe targetCopy = nil
+      unsafe self.target = target.withUnsafeBufferPointer { $0.baseAddress }
+    } else {
+      targetFault = TargetValidation.fault(in: target)
+      let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: max(target.count, 1))
+      var pathEnd = target.count
+      for index in target.indices {
+        unsafe copy[index] = target[index]
+        if target[index] == UInt8(ascii: "?") { pathEnd = min(pathEnd, index) }
+      }
+      var pathStart = min(TargetValidation.originStart(of: target) ?? 0, pathEnd)
+      if pathStart == pathEnd, pathStart > 0 {
+        // `http://host` and `http://host?query` mean the root.
+        pathStart -= 1
+        unsafe copy[pathStart] = UInt8(ascii: "/")
+      }
+      pathRange = pathStart..<pathEnd
+      unsafe targetCopy = copy
+      unsafe self.target = UnsafePointer(copy)
     }
-    path = unsafe target.extracting(0..<pathEnd).withUnsafeBufferPointer {
-      unsafe String(decoding: $0, as: UTF8.self)
-    }
-    query =
-      pathEnd + 1 < target.count
-      ? unsafe target.extracting((pathEnd + 1)..<target.count).withUnsafeBufferPointer {
-        unsafe String(decoding: $0, as: UTF8.self)
-      } : ""
   }
 
-  deinit { buffer.free() }
+  deinit {
+    unsafe targetCopy?.deallocate()
+    buffer.free()
+  }
+
+  /// The path as sent, still percent-encoded, without the query: `/endpoints/iris/score`. Valid
+  /// until `HTTPHandler.ended` returns.
+  package var pathBytes: Span<UInt8> {
+    @_lifetime(borrow self)
+    get {
+      let span = unsafe Span(_unsafeElements: targetBytes(pathRange))
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  package var path: String {
+    unsafe String(decoding: targetBytes(pathRange), as: UTF8.self)
+  }
+
+  /// The query as sent, without the question mark; empty when there is none.
+  package var query: String {
+    let start = min(pathRange.upperBound + 1, targetByteCount)
+    return unsafe String(decoding: targetBytes(start..<targetByteCount), as: UTF8.self)
+  }
+
+  /// Nothing once the exchange is over: the library's memory is then somebody else's.
+  private func targetBytes(_ range: Range<Int>) -> UnsafeBufferPointer<UInt8> {
+    guard let target = unsafe target, unsafe targetCopy != nil || handle != nil else {
+      return unsafe UnsafeBufferPointer(start: nil, count: 0)
+    }
+    return unsafe UnsafeBufferPointer(start: target + range.lowerBound, count: range.count)
+  }
 
   /// The path's segments, percent-decoded: `["endpoints", "iris", "score"]`. A slash at the end
   /// adds none.
@@ -91,11 +134,23 @@ internal import Synchronization
   /// The first header of this name, any letter case; nil when absent. Valid until the answer,
   /// and in `HTTPHandler.ended`.
   package func header(_ name: StaticString) -> String? {
-    guard let handle = unsafe handle,
-      let value = unsafe MHD_lookup_connection_value(
-        handle, .HEADER_KIND, UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
-    else { return nil }
-    return unsafe String(cString: value)
+    guard let bytes = headerBytes(name) else { return nil }
+    return unsafe bytes.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The same without making a string of it.
+  @_lifetime(borrow self)
+  package func headerBytes(_ name: StaticString) -> Span<UInt8>? {
+    guard let handle = unsafe handle else { return nil }
+    var value: UnsafePointer<CChar>?
+    var byteCount = 0
+    let isFound = unsafe MHD_lookup_connection_value_n(
+      handle, .HEADER_KIND, UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self),
+      name.utf8CodeUnitCount, &value, &byteCount)
+    guard isFound == .YES, let value = unsafe value else { return nil }
+    let bytes = unsafe UnsafeRawBufferPointer(start: value, count: byteCount)
+    let span = unsafe Span<UInt8>(_unsafeElements: bytes.assumingMemoryBound(to: UInt8.self))
+    return unsafe _overrideLifetime(span, borrowing: self)
   }
 
   /// The body, whole when `handle` is called.

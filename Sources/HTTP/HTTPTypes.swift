@@ -19,14 +19,13 @@ package struct HTTPResponse: Sendable {
   }
 
   package var status: Int
-  /// Names and values as sent. Values are checked: a control character becomes a space.
-  package var headers: [(name: String, value: String)]
+  package var headers: HTTPHeaders
   package var body: Body
   /// Ends the connection after this answer.
   package var closes: Bool
 
   package init(
-    status: Int, headers: [(name: String, value: String)] = [], body: Body = .none,
+    status: Int, headers: HTTPHeaders = [], body: Body = .none,
     closes: Bool = false
   ) {
     self.status = status

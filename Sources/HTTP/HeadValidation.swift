@@ -78,9 +78,11 @@ struct HeadValidation {
   private var fault: HeadFault?
 
   /// Takes the next header. Names and values are as libmicrohttpd cut them.
-  mutating func note(name: Span<UInt8>, value: Span<UInt8>) {
+  ///
+  /// - Parameter gap: Spaces and tabs between the colon and the value.
+  mutating func note(name: Span<UInt8>, value: Span<UInt8>, gap: Int = 1) {
     headerCount += 1
-    rebuiltByteCount += name.count + value.count + 4
+    rebuiltByteCount += name.count + value.count + gap + 3
     guard fault == nil else { return }
     if !Self.isToken(name) {
       fault = HeadFault(400, "header \(headerCount) has a name that is not a token")
@@ -114,7 +116,7 @@ struct HeadValidation {
   ///
   /// - Parameter headByteCount: The size of the head on the wire. A head larger than the sum of
   ///   what we see holds something the library has dropped: a fold, a NUL, a line without a name,
-  ///   a doubled space. Smaller is lawful: `Name:value` needs no space.
+  ///   a doubled space in the first line. A smaller one has lines that end in a bare LF.
   func framing(
     version: Version, requestLineByteCount: Int, headByteCount: Int?
   ) throws(HeadFault) -> BodyFraming {
@@ -144,8 +146,14 @@ struct HeadValidation {
       throw HeadFault(400, "Authorization is given \(authorizations) times")
     }
     if contentTypes > 1 { throw HeadFault(400, "Content-Type is given \(contentTypes) times") }
-    if let headByteCount, headByteCount > requestLineByteCount + rebuiltByteCount + 2 {
-      throw HeadFault(400, "the head holds bytes that belong to no header")
+    if let headByteCount {
+      let rebuilt = requestLineByteCount + rebuiltByteCount + 2
+      if headByteCount > rebuilt {
+        throw HeadFault(400, "the head holds bytes that belong to no header")
+      }
+      if headByteCount < rebuilt {
+        throw HeadFault(400, "the head has lines that do not end in CR LF")
+      }
     }
     if isChunked { return .chunked }
     guard let declaredLength, declaredLength > 0 else { return .none }
@@ -192,7 +200,7 @@ struct HeadValidation {
   }
 
   /// A host with an optional port; empty is lawful.
-  private static func isHost(_ value: Span<UInt8>) -> Bool {
+  static func isHost(_ value: Span<UInt8>) -> Bool {
     for index in value.indices {
       switch value[index] {
       case 0...0x20, 0x7F...0xFF, UInt8(ascii: "/"), UInt8(ascii: "@"), UInt8(ascii: "?"),

@@ -2,16 +2,25 @@
 /// end of the connection.
 struct ResponseReader {
   private let stream: ClientStream
-  private let deadline: UInt64
+  private var deadline: UInt64
+  private let receive: ((ArraySlice<UInt8>) -> Bool)?
   private var buffer: [UInt8] = []
   private var position = 0
 
   private static let maxHeadBytes = 256 * 1024
   private static let maxLineBytes = 64 * 1024
 
-  init(stream: ClientStream, deadline: UInt64) {
+  /// As long as a streamed body keeps coming it may take longer than the deadline: a piece of it
+  /// must come at least this often.
+  private static let pieceTimeout: UInt64 = 60_000_000_000
+
+  /// - Parameter receive: Gets the body of a 200 in pieces; nil: it is collected.
+  init(
+    stream: ClientStream, deadline: UInt64, receive: ((ArraySlice<UInt8>) -> Bool)? = nil
+  ) {
     self.stream = stream
     self.deadline = deadline
+    self.receive = receive
   }
 
   /// The answer, and whether the connection can take another request.
@@ -36,10 +45,19 @@ struct ResponseReader {
         guard let byteCount = Int(text), byteCount >= 0 else {
           throw .malformedResponse(reason: "Content-Length '\(text)'")
         }
-        response.body = try take(byteCount)
+        if let receive, response.status == 200 {
+          try handOver(byteCount, to: receive)
+        } else {
+          response.body = try take(byteCount)
+        }
+        return (response, isKept)
       } else {
         response.body = try readToEnd()
         isKept = false
+      }
+      if let receive, response.status == 200 {
+        guard receive(response.body[...]) else { throw Self.unwanted }
+        response.body = []
       }
       return (response, isKept)
     }
@@ -104,6 +122,31 @@ struct ResponseReader {
       position = 0
     }
     return Array(buffer[position..<(position + byteCount)])
+  }
+
+  private static let unwanted = HTTPClient.Failure.connectionLost(
+    reason: "the body was not wanted any more")
+
+  /// Exactly `byteCount` bytes, given on as they come.
+  private mutating func handOver(
+    _ byteCount: Int, to receive: (ArraySlice<UInt8>) -> Bool
+  ) throws(HTTPClient.Failure) {
+    var rest = byteCount
+    while rest > 0 {
+      if position == buffer.count {
+        buffer.removeAll(keepingCapacity: true)
+        position = 0
+        deadline = max(deadline, monotonicNanoseconds() + Self.pieceTimeout)
+        guard try fill() else {
+          throw .connectionLost(
+            reason: "closed after \(byteCount - rest) of \(byteCount) bytes of the body")
+        }
+      }
+      let end = position + min(rest, buffer.count - position)
+      guard receive(buffer[position..<end]) else { throw Self.unwanted }
+      rest -= end - position
+      position = end
+    }
   }
 
   private mutating func line() throws(HTTPClient.Failure) -> String {

@@ -19,7 +19,7 @@ enum ResponseSender {
       return .NO
     }
     defer { unsafe MHD_destroy_response(made) }
-    for header in response.headers { unsafe add(header.name, header.value, to: made) }
+    unsafe add(response.headers, to: made)
     if response.closes || connection.isCut || core.isDraining.load(ordering: .relaxed) {
       unsafe MHD_add_response_header(made, "Connection", "close")
     }
@@ -68,22 +68,19 @@ enum ResponseSender {
     return unsafe made
   }
 
-  /// The library sets the length and the date itself.
-  private static func add(_ name: String, _ value: String, to response: OpaquePointer) {
-    if name.utf8.count == 14, name.lowercased() == "content-length" { return }
-    // `withCString` lends a string's own bytes; passing the string would copy it to an array.
-    unsafe name.withCString { name in
-      unsafe cleaned(value).withCString { value in
+  /// The library sets the length and the date itself; it copies names and values.
+  private static func add(_ headers: HTTPHeaders, to response: OpaquePointer) {
+    unsafe headers.bytes.withUnsafeBytes { bytes in
+      var position = 0
+      while position < bytes.count, let start = bytes.baseAddress {
+        let name = unsafe (start + position).assumingMemoryBound(to: CChar.self)
+        position += unsafe strlen(name) + 1
+        let value = unsafe (start + position).assumingMemoryBound(to: CChar.self)
+        position += unsafe strlen(value) + 1
+        if unsafe strcasecmp(name, "content-length") == 0 { continue }
         _ = unsafe MHD_add_response_header(response, name, value)
       }
     }
-  }
-
-  /// The value with each control character replaced by a space.
-  static func cleaned(_ value: String) -> String {
-    guard value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { return value }
-    return String(
-      decoding: value.utf8.map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 }, as: UTF8.self)
   }
 
   /// Writes a whole answer to the socket at once, when the library will take none: in the middle
@@ -91,17 +88,9 @@ enum ResponseSender {
   static func sendDirectly(
     _ response: HTTPResponse, on exchange: HTTPExchange, handle: OpaquePointer
   ) {
-    var message = [UInt8]("HTTP/1.1 \(response.status) \(reasonPhrase(response.status))\r\n".utf8)
-    for header in response.headers {
-      message += Array("\(header.name): \(cleaned(header.value))\r\n".utf8)
-    }
-    var body: [UInt8] = []
-    if case .bytes(let bytes) = response.body { body = bytes }
-    response.discard()
-    message += Array("Content-Length: \(body.count)\r\nConnection: close\r\n\r\n".utf8)
-    message += body
+    let message = message(response)
     exchange.status = response.status
-    exchange.responseByteCount = body.count
+    exchange.responseByteCount = response.bodyByteCount
     exchange.stage = .answered
     exchange.wasSentDirectly = true
     unsafe message.withUnsafeBytes { bytes in
@@ -114,6 +103,20 @@ enum ResponseSender {
           exchange.connection.descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
       }
     }
+  }
+
+  /// A whole answer as it goes over the wire, for a connection that ends with it. Its body is
+  /// bytes or none.
+  static func message(_ response: HTTPResponse) -> [UInt8] {
+    var message = [UInt8]("HTTP/1.1 \(response.status) \(reasonPhrase(response.status))\r\n".utf8)
+    for field in response.headers.fields {
+      message += Array("\(field.name): \(field.value)\r\n".utf8)
+    }
+    var body: [UInt8] = []
+    if case .bytes(let bytes) = response.body { body = bytes }
+    response.discard()
+    message += Array("Content-Length: \(body.count)\r\nConnection: close\r\n\r\n".utf8)
+    return message + body
   }
 
   private static func reasonPhrase(_ status: Int) -> String {

@@ -1,7 +1,7 @@
 /// Checks a request target as it came on the request line, before anything is decoded.
 ///
-/// Only the origin form (`/path?query`) and `*` are served. What two parsers could read
-/// differently is refused: an encoded slash, an encoded NUL or control character, a segment
+/// The origin form (`/path?query`), the absolute form (`http://host/path?query`, as through a
+/// proxy) and `*` are served. What two parsers could read differently is refused: an encoded slash, an encoded NUL or control character, a segment
 /// that decodes to `.` or `..`, a bad percent sequence, bytes that are not UTF-8.
 enum TargetValidation {
   static let maxQueryBytes = 1024
@@ -14,16 +14,44 @@ enum TargetValidation {
     guard target.count > 0 else { return HeadFault(400, "the request target is empty") }
     if target.count == 1, target[0] == UInt8(ascii: "*") { return nil }
     guard target[0] == UInt8(ascii: "/") else {
-      return HeadFault(400, "the request target must begin with '/'")
+      guard let start = originStart(of: target) else {
+        return HeadFault(
+          400, "the request target must begin with '/', or with 'http://' and a host")
+      }
+      let origin = target.extracting(start..<target.count)
+      return isPlain(origin) ? nil : faultInEncoded(origin)
     }
-    guard isPlain(target) else { return faultInEncoded(target) }
-    return nil
+    return isPlain(target) ? nil : faultInEncoded(target)
   }
 
-  /// True when the target holds nothing that needs a second look: letters, digits, `-_~/` and a
-  /// dot that does not begin a segment. Nearly all targets are.
-  private static func isPlain(_ target: Span<UInt8>) -> Bool {
-    guard target.count <= maxQueryBytes else { return false }
+  /// Where path and query begin: behind the authority of the absolute form, which may end the
+  /// target. Nil for what is no such form.
+  static func originStart(of target: Span<UInt8>) -> Int? {
+    if target.count > 0, target[0] == UInt8(ascii: "/") || target[0] == UInt8(ascii: "*") {
+      return 0
+    }
+    let start: Int
+    if target.count > 7, HeadValidation.equal(target.extracting(0..<7), "http://") {
+      start = 7
+    } else if target.count > 8, HeadValidation.equal(target.extracting(0..<8), "https://") {
+      start = 8
+    } else {
+      return nil
+    }
+    var end = start
+    while end < target.count, target[end] != UInt8(ascii: "/"), target[end] != UInt8(ascii: "?") {
+      end += 1
+    }
+    guard end > start, HeadValidation.isHost(target.extracting(start..<end)) else { return nil }
+    return end
+  }
+
+  /// True when the target holds nothing that needs a second look: a path of letters, digits,
+  /// `-_~:/` and dots that do not begin a segment. Nearly all targets are.
+  static func isPlain(_ target: Span<UInt8>) -> Bool {
+    guard target.count > 0, target.count <= maxQueryBytes, target[0] == UInt8(ascii: "/") else {
+      return false
+    }
     var previous: UInt8 = 0
     for index in target.indices {
       let byte = target[index]

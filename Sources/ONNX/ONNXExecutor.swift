@@ -8,7 +8,7 @@ package enum ONNXModel {
   package static func load(path: String) throws(ModelFormatError) -> any ModelExecutor {
     let file = try ModelFile(path: path)
     let graph = try GraphReader.read(file)
-    return ONNXExecutor(plan: try PlanBuilder.plan(graph, tensors: TensorReader(file: file)))
+    return ONNXExecutor(plan: try PlanBuilder.plan(graph, file: file))
   }
 }
 
@@ -24,38 +24,35 @@ struct ONNXExecutor: ModelExecutor {
   func predict(
     _ inputs: [Tensor?], outputs: [Int], scratch: Scratch
   ) throws(ExecutorError) -> [ModelValue] {
-    guard let scratch = scratch as? ONNXScratch else {
+    guard let scratch = scratch as? ONNXScratch, scratch.plan === plan else {
       preconditionFailure("scratch of another executor")
     }
-    for (index, input) in plan.signature.inputs.enumerated() {
+    scratch.begin()
+    // The caller's tensors are its own again whatever happens.
+    defer { scratch.end() }
+    for index in plan.inputs.indices {
+      let check = plan.inputs[index]
       guard index < inputs.count, let tensor = inputs[index] else {
-        guard !input.isRequired else { throw .missingInput(input.name) }
-        scratch.slots[plan.inputSlots[index]] = plan.constants[plan.inputSlots[index]]
+        guard !check.isRequired else { throw .missingInput(plan.signature.inputs[index].name) }
+        scratch.setSlot(Int(check.slot), plan.constants[Int(check.slot)])
         continue
       }
-      guard tensor.elementType == input.elementType else {
-        throw .elementType(
-          input: input.name, expected: input.elementType, received: tensor.elementType)
+      guard tensor.elementType == check.elementType, check.accepts(tensor.shape) else {
+        throw ONNXExecutor.misfit(tensor, plan.signature.inputs[index])
       }
-      guard input.accepts(tensor.shape) else {
-        throw .shape(input: input.name, expected: input.shape, received: tensor.shape.array)
-      }
-      scratch.slots[plan.inputSlots[index]] = tensor
+      scratch.setSlot(Int(check.slot), tensor)
     }
-    // The caller's tensors are its own again whatever happens.
-    defer { for slot in plan.inputSlots { scratch.slots[slot] = nil } }
-    for step in plan.steps {
-      scratch.step = step
-      do {
-        try step.operation.run(scratch)
-      } catch {
-        throw .failed(node: step.label, reason: error.reason)
-      }
+    do {
+      try scratch.run(block: 0)
+    } catch {
+      if error.isDeadline { throw .deadlinePassed }
+      throw .failed(
+        node: scratch.failedStep.map { plan.labels[$0] } ?? "start", reason: error.reason)
     }
     var values: [ModelValue] = []
     values.reserveCapacity(outputs.count)
     for index in outputs {
-      guard let tensor = scratch.slots[plan.outputSlots[index]] else {
+      guard let tensor = scratch.slot(plan.outputSlots[index]) else {
         throw .failed(node: plan.signature.outputs[index].name, reason: "nothing was computed")
       }
       if let keys = plan.outputKeys[index] {
@@ -65,5 +62,13 @@ struct ONNXExecutor: ModelExecutor {
       }
     }
     return values
+  }
+
+  private static func misfit(_ tensor: Tensor, _ input: ModelInput) -> ExecutorError {
+    if tensor.elementType != input.elementType {
+      return .elementType(
+        input: input.name, expected: input.elementType, received: tensor.elementType)
+    }
+    return .shape(input: input.name, expected: input.shape, received: tensor.shape.array)
   }
 }

@@ -3,7 +3,8 @@ internal import Store
 
 /// `model.yml`: Azure ML's model.schema, with our key `swerve:`.
 package enum ModelYAML {
-  static let fileName = "model.yml"
+  /// What the document is called in a package.
+  package static let fileName = "model.yml"
 
   private static let used = [
     "$schema", "name", "version", "type", "description", "tags", "properties", "stage", "path",

@@ -1,18 +1,19 @@
 internal import Glibc
 internal import Store
 
-/// The files that a registration names, and what each is called in the package.
-struct PackageSource {
+/// The files that a registration names, and what each is called in the package. Also what a
+/// client sends to a gateway on another machine.
+package struct PackageSource {
   /// A file to be copied.
-  struct File {
+  package struct File {
     /// In the package, `/` between parts.
-    var packagePath: String
+    package var packagePath: String
     /// The folder it must stay in; nil for a file that was named itself.
     var folder: ContainedFolder?
     var path: String
 
     /// Opens it. The caller closes it.
-    func open() throws(RegistryError) -> Int32 {
+    package func open() throws(RegistryError) -> Int32 {
       do throws(StoreError) {
         if let folder { return try folder.open(path) }
       } catch {
@@ -34,10 +35,11 @@ struct PackageSource {
   static let maxFiles = 10_000
   static let maxDepth = 32
 
-  let artifact: String
-  private(set) var files: [File] = []
+  /// A file's or folder's name in the package.
+  package let artifact: String
+  package private(set) var files: [File] = []
 
-  init(_ registration: ModelRegistration) throws(RegistryError) {
+  package init(_ registration: ModelRegistration) throws(RegistryError) {
     guard let resolved = realpath(registration.path, nil) else {
       throw .unreadable(path: registration.path, reason: String(cString: strerror(errno)))
     }

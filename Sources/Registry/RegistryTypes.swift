@@ -48,6 +48,11 @@ package struct ModelVersion: Sendable, Equatable {
   package var files: [PackageFile]
   /// What the inspector said: format, summary, inputs, outputs.
   package var inspection: DocumentValue
+
+  /// Exactly this version.
+  package var reference: ModelReference {
+    ModelReference(name: name, revision: .version(version))
+  }
 }
 
 /// What is to be registered.

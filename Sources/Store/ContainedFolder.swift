@@ -69,6 +69,46 @@ package final class ContainedFolder: Sendable {
       path: path + "/" + relativePath, operation: "read", reason: "it grows while it is read")
   }
 
+  /// Makes a new empty file below the folder, and the folders above it that are missing. No link is
+  /// followed. The caller closes it.
+  package func create(_ relativePath: String) throws(StoreError) -> Int32 {
+    try openToWrite(relativePath, isNew: true)
+  }
+
+  /// Opens a file below the folder, write only. No link is followed. The caller closes it.
+  package func openToWrite(_ relativePath: String) throws(StoreError) -> Int32 {
+    try openToWrite(relativePath, isNew: false)
+  }
+
+  private func openToWrite(_ relativePath: String, isNew: Bool) throws(StoreError) -> Int32 {
+    let names = relativePath.split(separator: "/", omittingEmptySubsequences: false)
+    guard !names.contains(where: { $0 == ".." || $0.isEmpty }) else {
+      throw .escapes(path: relativePath, root: path)
+    }
+    guard let last = names.last, last != ".", !relativePath.utf8.contains(0) else {
+      throw .io(path: path + "/" + relativePath, operation: "write", reason: "no name of a file")
+    }
+    var folder = descriptor
+    defer { if folder != descriptor { close(folder) } }
+    for name in names.dropLast() {
+      if isNew, mkdirat(folder, String(name), 0o755) != 0, errno != EEXIST {
+        throw .system(errno, path: path + "/" + relativePath, operation: "make a folder for")
+      }
+      let next = openat(folder, String(name), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+      guard next >= 0 else {
+        throw .system(errno, path: path + "/" + relativePath, operation: "open the folder of")
+      }
+      if folder != descriptor { close(folder) }
+      folder = next
+    }
+    let flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+    let file = openat(folder, String(last), isNew ? flags | O_CREAT | O_EXCL : flags, 0o600)
+    guard file >= 0 else {
+      throw .system(errno, path: path + "/" + relativePath, operation: isNew ? "create" : "write")
+    }
+    return file
+  }
+
   private func status(_ file: Int32, _ relativePath: String) throws(StoreError) -> stat {
     var status = stat()
     guard fstat(file, &status) == 0 else {

@@ -8,6 +8,8 @@ package final class Database: Sendable {
   /// Why nothing is written any more: an fsync failed. What of the log is on the disk is unknown
   /// from then on, and only a start reads it again.
   private let writeStop = Mutex<StoreError?>(nil)
+  /// What is open in place of the file itself; nil when that is open.
+  private let copy: DatabaseCopy?
 
   /// Opens or makes the database, checks its integrity, and migrates it to this version
   /// (after an online backup beside it).
@@ -17,7 +19,19 @@ package final class Database: Sendable {
 
   package init(path: String, migrations: [String]) throws(StoreError) {
     self.path = path
+    copy = nil
     self.pool = try DatabaseOpening(path: path, migrations: migrations).open()
+  }
+
+  /// Opens the database to look into it: nothing is made, migrated or written, in the file or
+  /// beside it. What writes to it fails.
+  ///
+  /// - Parameter isInUse: Another process has it open, as a running gateway has.
+  package init(readingOnly path: String, isInUse: Bool) throws(StoreError) {
+    self.path = path
+    copy = isInUse ? nil : try DatabaseCopy(of: path)
+    self.pool = try DatabaseOpening(path: copy?.path ?? path, migrations: Migrations.versions)
+      .openReadOnly(as: path)
   }
 
   /// Runs `body` in one immediate transaction: all of it is committed and on the disk when this

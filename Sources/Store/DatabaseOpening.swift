@@ -39,6 +39,27 @@ struct DatabaseOpening {
     }
   }
 
+  /// - Parameter name: The path to be told in errors.
+  func openReadOnly(as name: String) throws(StoreError) -> DatabasePool {
+    var configuration = Self.configuration
+    configuration.readonly = true
+    do {
+      let pool = try DatabasePool(path: path, configuration: configuration)
+      let version = try pool.read { connection in
+        try Int.fetchOne(connection, sql: "PRAGMA user_version") ?? 0
+      }
+      guard (1...migrations.count).contains(version) else {
+        throw StoreError.database(
+          reason: "\(name) has version \(version); this program knows 1 to \(migrations.count)")
+      }
+      return pool
+    } catch let error as StoreError {
+      throw error
+    } catch {
+      throw StoreError.database(error, path: name)
+    }
+  }
+
   private static var configuration: Configuration {
     var configuration = Configuration()
     configuration.foreignKeysEnabled = true

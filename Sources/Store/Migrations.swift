@@ -33,6 +33,16 @@ package enum Migrations {
       sequence INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL,
       action TEXT NOT NULL, resource TEXT NOT NULL, body TEXT NOT NULL);
     CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+    """,
+    // What lay in the files that an applied document names.
     """
+    ALTER TABLE applied_documents ADD COLUMN source_hash TEXT;
+    ALTER TABLE applied_documents ADD COLUMN source_stamp TEXT;
+    """,
+    """
+    CREATE TABLE admin_keys (
+      name TEXT PRIMARY KEY COLLATE NOCASE, hash BLOB NOT NULL, created_at INTEGER NOT NULL,
+      created_by TEXT NOT NULL);
+    """,
   ]
 }

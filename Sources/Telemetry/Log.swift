@@ -65,26 +65,28 @@ package final class Log: Sendable {
     }
   }
 
-  /// Appends a line made by the caller straight into the buffer: the request log's fast way.
-  /// `body` appends complete JSON members, each beginning with a comma, to the line's bytes:
-  /// `appendLogMember` does so for any value.
+  /// Writes a line whose members the caller appends itself: the request log's fast way.
   package func write(
-    _ level: Level, _ message: StaticString, members body: (inout [UInt8]) -> Void
+    _ level: Level, _ message: StaticString, members body: (inout LogLine) -> Void
   ) {
     guard level >= self.level else { return }
-    var line = Self.makeLine(level)
+    var line = LogLine()
+    line.append(verbatim: Self.start(level))
     line.appendLogText(message)
-    line.append(UInt8(ascii: "\""))
-    finish(line, body)
+    line.append(verbatim: "\"")
+    body(&line)
+    finish(&line)
   }
 
   /// For messages that a library made.
-  func write(_ level: Level, _ message: String, members body: (inout [UInt8]) -> Void) {
+  func write(_ level: Level, _ message: String, members body: (inout LogLine) -> Void) {
     guard level >= self.level else { return }
-    var line = Self.makeLine(level)
+    var line = LogLine()
+    line.append(verbatim: Self.start(level))
     line.appendLogText(message)
-    line.append(UInt8(ascii: "\""))
-    finish(line, body)
+    line.append(verbatim: "\"")
+    body(&line)
+    finish(&line)
   }
 
   /// Waits until everything written so far is with the operating system, but no longer than
@@ -106,28 +108,19 @@ package final class Log: Sendable {
 
   /// All of a line but its time, which is put in front when the line takes its place in the
   /// buffer: so times never run backwards from line to line.
-  private static func makeLine(_ level: Level) -> [UInt8] {
-    var line: [UInt8] = []
-    line.reserveCapacity(512)
-    let start: StaticString =
-      switch level {
-      case .debug: #","level":"debug","message":""#
-      case .info: #","level":"info","message":""#
-      case .warning: #","level":"warning","message":""#
-      case .error: #","level":"error","message":""#
-      }
-    line.appendLogText(start, isVerbatim: true)
-    return line
+  private static func start(_ level: Level) -> StaticString {
+    switch level {
+    case .debug: #","level":"debug","message":""#
+    case .info: #","level":"info","message":""#
+    case .warning: #","level":"warning","message":""#
+    case .error: #","level":"error","message":""#
+    }
   }
 
-  private func finish(_ start: consuming [UInt8], _ body: (inout [UInt8]) -> Void) {
-    var line = start
-    let bodyStart = line.count
-    body(&line)
-    line.repairLogText(from: bodyStart)
-    line.append(UInt8(ascii: "}"))
-    line.append(UInt8(ascii: "\n"))
-    let writerSleeps = buffer.withLock { $0.append(line) }
+  private func finish(_ line: inout LogLine) {
+    line.append(verbatim: "}\n")
+    let bytes = line.bytes
+    let writerSleeps = buffer.withLock { $0.append(bytes) }
     if writerSleeps { buffer.broadcast() }
   }
 }

@@ -39,7 +39,7 @@ struct LogBuffer {
 
   /// - Parameter line: Everything that follows the time, with the newline.
   /// - Returns: Whether the writer must be woken.
-  mutating func append(_ line: [UInt8]) -> Bool {
+  mutating func append(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
     let lineBytes = line.count + LogClock.memberBytes
     guard waiting.count + takenBytes + lineBytes <= maxBufferedBytes else {
       droppedLines &+= 1
@@ -91,15 +91,16 @@ struct LogBuffer {
   }
 }
 
-/// Prints the time of day, RFC 3339 in UTC with milliseconds; the seconds are kept while they
-/// last.
+/// Prints the time of day, RFC 3339 in UTC with milliseconds; a text is kept as long as it
+/// holds.
 struct LogClock {
   /// `{"time":"2026-01-02T03:04:05.678Z"`
   static let memberBytes = 34
 
   private var second = Int.min
-  /// `{"time":"2026-01-02T03:04:05.`
-  private var prefix: [UInt8] = []
+  private var millisecond = -1
+  /// `{"time":"2026-01-02T03:04:05.678Z"`
+  private var member: [UInt8] = []
 
   mutating func appendTimeMember(to bytes: inout [UInt8]) {
     var now = timespec()
@@ -108,17 +109,20 @@ struct LogClock {
   }
 
   mutating func appendTimeMember(second: Int, nanosecond: Int, to bytes: inout [UInt8]) {
+    let millisecond = nanosecond / 1_000_000
     if second != self.second {
       self.second = second
-      prefix = Self.prefix(second: second)
+      self.millisecond = -1
+      member = Self.prefix(second: second) + Array("000Z\"".utf8)
     }
-    bytes.append(contentsOf: prefix)
-    let milliseconds = nanosecond / 1_000_000
-    bytes.append(UInt8(ascii: "0") + UInt8(milliseconds / 100))
-    bytes.append(UInt8(ascii: "0") + UInt8(milliseconds / 10 % 10))
-    bytes.append(UInt8(ascii: "0") + UInt8(milliseconds % 10))
-    bytes.append(UInt8(ascii: "Z"))
-    bytes.append(UInt8(ascii: "\""))
+    if millisecond != self.millisecond {
+      self.millisecond = millisecond
+      let place = member.count - 5
+      member[place] = UInt8(ascii: "0") + UInt8(millisecond / 100)
+      member[place + 1] = UInt8(ascii: "0") + UInt8(millisecond / 10 % 10)
+      member[place + 2] = UInt8(ascii: "0") + UInt8(millisecond % 10)
+    }
+    bytes.append(contentsOf: member)
   }
 
   private static func prefix(second: Int) -> [UInt8] {

@@ -33,15 +33,15 @@ struct LogHandlerToLog: LogHandler {
       line.appendLogMember("label", label)
       if all.isEmpty { return }
       // One object of its own: a library's key cannot stand for one of ours.
-      line.append(contentsOf: #","metadata":{"#.utf8)
+      line.append(verbatim: #","metadata":{"#)
       for (index, (key, value)) in all.sorted(by: { $0.key < $1.key }).enumerated() {
-        line.append(contentsOf: index == 0 ? #"""#.utf8 : #",""#.utf8)
+        line.append(verbatim: index == 0 ? #"""# : #",""#)
         line.appendLogText(key)
-        line.append(contentsOf: #"":""#.utf8)
+        line.append(verbatim: #"":""#)
         line.appendLogText(value.description)
-        line.append(UInt8(ascii: "\""))
+        line.append(verbatim: "\"")
       }
-      line.append(UInt8(ascii: "}"))
+      line.append(verbatim: "}")
     }
   }
 

@@ -4,12 +4,14 @@
 
 /// A mutex with a condition on the monotonic clock around the state it guards.
 package final class Monitor<State>: @unchecked Sendable {
-  private var state: State
+  // Not a property of the object: the lock is what makes accesses exclusive, and a check of each
+  // would cost as much as the lock.
+  private let state = UnsafeMutablePointer<State>.allocate(capacity: 1)
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
   package init(_ state: sending State) {
-    self.state = state
+    self.state.initialize(to: state)
     pthread_mutex_init(mutex, nil)
     var attributes = pthread_condattr_t()
     pthread_condattr_init(&attributes)
@@ -23,6 +25,8 @@ package final class Monitor<State>: @unchecked Sendable {
     pthread_mutex_destroy(mutex)
     condition.deallocate()
     mutex.deallocate()
+    state.deinitialize(count: 1)
+    state.deallocate()
   }
 
   /// Runs `body` alone with the state. Nobody calls out while in it.
@@ -31,7 +35,7 @@ package final class Monitor<State>: @unchecked Sendable {
   ) throws(Failure) -> Result {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
-    return try body(&state)
+    return try body(&state.pointee)
   }
 
   /// Waits until `body` gives a result; it is asked again after each `signal` or `broadcast`.
@@ -44,14 +48,16 @@ package final class Monitor<State>: @unchecked Sendable {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     while true {
-      if let result = body(&state) { return result }
+      if let result = body(&state.pointee) { return result }
       guard let deadline else {
         pthread_cond_wait(condition, mutex)
         continue
       }
       var time = timespec(
         tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
-      if pthread_cond_timedwait(condition, mutex, &time) == ETIMEDOUT { return body(&state) }
+      if pthread_cond_timedwait(condition, mutex, &time) == ETIMEDOUT {
+        return body(&state.pointee)
+      }
     }
   }
 

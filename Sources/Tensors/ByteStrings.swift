@@ -12,6 +12,9 @@ package struct ByteStrings: Sendable, Equatable {
     for string in strings { append(string.utf8) }
   }
 
+  /// `count` empty strings.
+  package init(empty count: Int) { ends = [Int](repeating: 0, count: count) }
+
   package var count: Int { ends.count }
   /// Bytes of all elements together.
   package var byteCount: Int { bytes.count }

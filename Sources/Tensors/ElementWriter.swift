@@ -45,6 +45,32 @@ package struct ElementWriter {
     position += count
   }
 
+  /// The same for `rows` runs, each `rowStride` after the one before.
+  package mutating func append(
+    from source: borrowing Tensor, start: Int, rows: Int, rowStride: Int, stride: Int, count: Int
+  ) {
+    if rows <= 0 || count <= 0 { return }
+    if elementType == .string || rows == 1 {
+      for row in 0..<rows {
+        append(from: source, start: start + row * rowStride, stride: stride, count: count)
+      }
+      return
+    }
+    precondition(source.elementType == elementType, "elements of two types in one tensor")
+    // A place is linear in both counters: the corners bound all of them.
+    let limit = source.shape.elementCount
+    let width = (count - 1) * stride
+    let height = (rows - 1) * rowStride
+    for corner in [start, start + width, start + height, start + width + height] {
+      precondition(corner >= 0 && corner < limit, "element \(corner) of \(limit)")
+    }
+    precondition(position + rows * count <= shape.elementCount, "more elements than \(shape) has")
+    tensor.copyElements(
+      from: source, start: start, rows: rows, rowStride: rowStride, stride: stride, count: count,
+      to: position)
+    position += rows * count
+  }
+
   /// The tensor. Precondition: every element has been written.
   package consuming func finish() -> Tensor {
     precondition(position == shape.elementCount, "\(position) elements written of \(shape)")

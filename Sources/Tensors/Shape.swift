@@ -41,6 +41,44 @@ package struct Shape: Sendable {
     if hasZero { elementCount = 0 }
   }
 
+  /// Makes a table's shape from foreign numbers; allocates nothing.
+  ///
+  /// - Throws: `TensorError.shape`, as `init(checking:)`.
+  package init(rows: Int, columns: Int) throws(TensorError) {
+    let (count, overflows) = max(rows, 1).multipliedReportingOverflow(by: max(columns, 1))
+    // Told in the order in which `init(checking:)` finds them.
+    guard rows >= 0 else {
+      throw .shape([rows, columns], reason: "dimension 0 is negative")
+    }
+    guard rows <= Int.max / 16, columns < 0 || (!overflows && count <= Int.max / 16) else {
+      throw .shape([rows, columns], reason: "the number of elements overflows")
+    }
+    guard columns >= 0 else {
+      throw .shape([rows, columns], reason: "dimension 1 is negative")
+    }
+    dimensions = [8 of Int](repeating: 1)
+    dimensions[0] = rows
+    dimensions[1] = columns
+    rank = 2
+    elementCount = rows == 0 || columns == 0 ? 0 : count
+  }
+
+  /// A scalar's shape.
+  package init() {
+    dimensions = [8 of Int](repeating: 1)
+    rank = 0
+    elementCount = 1
+  }
+
+  /// Without a list in memory, unlike the one for any number of dimensions.
+  package init(_ size: Int) {
+    precondition(size >= 0 && size <= Int.max / 16, "a shape of \(size) elements")
+    dimensions = [8 of Int](repeating: 1)
+    dimensions[0] = size
+    rank = 1
+    elementCount = size
+  }
+
   /// Makes a shape from numbers of our own; a bad one is a mistake of ours.
   package init(_ dimensions: Int...) {
     do {

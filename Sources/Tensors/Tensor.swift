@@ -3,22 +3,21 @@
 /// A value: copies share memory until one of them is written to. Numbers lie in a
 /// `TensorBuffer`; strings in `ByteStrings`.
 package struct Tensor: Sendable {
-  package let elementType: ElementType
+  package private(set) var elementType: ElementType
   package private(set) var shape: Shape
 
   private var buffer: TensorBuffer
   private var byteOffset: Int
-  private var text: ByteStrings
 
   /// A tensor of zeros (or of empty strings).
   package init(_ elementType: ElementType, shape: Shape) {
     self.elementType = elementType
     self.shape = shape
-    buffer = TensorBuffer(byteCount: shape.elementCount * elementType.byteSize)
     byteOffset = 0
-    text = ByteStrings()
     if elementType == .string {
-      for _ in 0..<shape.elementCount { text.append("") }
+      buffer = TensorBuffer(text: ByteStrings(empty: shape.elementCount))
+    } else {
+      buffer = TensorBuffer(byteCount: shape.elementCount * elementType.byteSize)
     }
   }
 
@@ -36,7 +35,6 @@ package struct Tensor: Sendable {
     self.shape = shape
     self.buffer = buffer
     self.byteOffset = byteOffset
-    text = ByteStrings()
   }
 
   /// A tensor of these values. Precondition: `values.count == shape.elementCount`.
@@ -53,9 +51,8 @@ package struct Tensor: Sendable {
     precondition(strings.count == shape.elementCount, "\(strings.count) strings for \(shape)")
     elementType = .string
     self.shape = shape
-    buffer = TensorBuffer(byteCount: 0)
+    buffer = TensorBuffer(text: strings)
     byteOffset = 0
-    text = strings
   }
 
   /// Rows of a batch: the first dimension, 1 for a scalar.
@@ -102,7 +99,7 @@ package struct Tensor: Sendable {
   /// The elements of a string tensor.
   package var strings: ByteStrings {
     precondition(elementType == .string, "a tensor of \(elementType.name) has no strings")
-    return text
+    return buffer.text ?? ByteStrings()
   }
 
   /// The same elements in another shape. Precondition: as many elements.
@@ -119,8 +116,7 @@ package struct Tensor: Sendable {
   package mutating func reuse(shape: Shape) {
     self.shape = shape
     if elementType == .string {
-      text.removeAll()
-      for _ in 0..<shape.elementCount { text.append("") }
+      buffer = TensorBuffer(text: ByteStrings(empty: shape.elementCount))
       return
     }
     if isKnownUniquelyReferenced(&buffer), buffer.isWritable,
@@ -132,29 +128,74 @@ package struct Tensor: Sendable {
     byteOffset = 0
   }
 
+  /// As `reuse(shape:)`, for elements of another type. Precondition: neither type is string.
+  package mutating func reuse(_ type: ElementType, shape: Shape) {
+    precondition(type != .string && elementType != .string, "strings have no memory to reuse")
+    elementType = type
+    reuse(shape: shape)
+  }
+
+  /// The memory, if nobody else holds it and it may be written to; this tensor is then empty.
+  /// Nil for strings.
+  package mutating func takeBuffer() -> TensorBuffer? {
+    guard elementType != .string, isKnownUniquelyReferenced(&buffer), buffer.isWritable else {
+      return nil
+    }
+    let taken = buffer
+    self = Tensor(elementType, shape: Shape(0), buffer: TensorBuffer.nothing)
+    return taken
+  }
+
+  /// Tells memory apart that several tensors share.
+  package var memoryIdentity: ObjectIdentifier { ObjectIdentifier(buffer) }
+
+  /// Bytes of memory that are this tensor's own or shared with other tensors; 0 where it lies
+  /// in a mapped file.
+  package var ownedByteCount: Int {
+    if let text = buffer.text { return text.byteCount + text.count * 8 }
+    return buffer.isWritable ? buffer.byteCount : 0
+  }
+
   /// Replaces the elements of a string tensor. Precondition: as many as the shape says.
   package mutating func setStrings(_ strings: ByteStrings, shape: Shape) {
     precondition(elementType == .string, "a tensor of \(elementType.name) takes no strings")
     precondition(strings.count == shape.elementCount, "\(strings.count) strings for \(shape)")
-    text = strings
+    buffer = TensorBuffer(text: strings)
     self.shape = shape
   }
 
-  /// Copies `count` elements of `source`, which is of the same type and no string tensor, to
-  /// `target` and the places after it. `ElementWriter` has checked every index.
+  /// Copies `rows` runs of `count` elements of `source`, which is of the same type and no string
+  /// tensor, to `target` and the places after it. `ElementWriter` has checked every index.
   mutating func copyElements(
-    from source: borrowing Tensor, start: Int, stride: Int, count: Int, to target: Int
+    from source: borrowing Tensor, start: Int, rows: Int = 1, rowStride: Int = 0, stride: Int,
+    count: Int, to target: Int
   ) {
     makeUnique()
     guard let from = unsafe source.address, let to = unsafe address else { return }
-    switch elementType.byteSize {
-    case let size where stride == 1:
-      unsafe (to + target * size).copyMemory(from: from + start * size, byteCount: count * size)
-    case 1: unsafe Self.copy(UInt8.self, from, start, stride, count, to, target)
-    case 2: unsafe Self.copy(UInt16.self, from, start, stride, count, to, target)
-    case 4: unsafe Self.copy(UInt32.self, from, start, stride, count, to, target)
-    default: unsafe Self.copy(UInt64.self, from, start, stride, count, to, target)
+    let size = elementType.byteSize
+    for row in 0..<rows {
+      let first = start + row * rowStride
+      let place = target + row * count
+      if stride == 1 {
+        unsafe (to + place * size).copyMemory(from: from + first * size, byteCount: count * size)
+        continue
+      }
+      switch size {
+      case 1: unsafe Self.copy(UInt8.self, from, first, stride, count, to, place)
+      case 2: unsafe Self.copy(UInt16.self, from, first, stride, count, to, place)
+      case 4: unsafe Self.copy(UInt32.self, from, first, stride, count, to, place)
+      default: unsafe Self.copy(UInt64.self, from, first, stride, count, to, place)
+      }
     }
+  }
+
+  /// Writes element `place` of `source`, which is of the same type and no string tensor, to
+  /// `target`.
+  package mutating func setElement(_ target: Int, from source: borrowing Tensor, at place: Int) {
+    precondition(source.elementType == elementType && elementType != .string)
+    precondition(target >= 0 && target < shape.elementCount)
+    precondition(place >= 0 && place < source.shape.elementCount)
+    copyElements(from: source, start: place, stride: 1, count: 1, to: target)
   }
 
   private static func copy<Word: BitwiseCopyable>(

@@ -12,6 +12,13 @@ struct SecretsTests {
     }
   }
 
+  @Test func `an admin key is told from an endpoint's, and its hash tells nothing of it`() {
+    let key = AdminKey.make()
+    #expect(key.hasPrefix("swa_") && AdminKey.isWellFormed(key))
+    #expect(!EndpointKey.isWellFormed(key) && !AdminKey.isWellFormed(EndpointKey.make()))
+    #expect(AdminKey.hash(key.utf8) == SHA256.bytes(of: Array(key.utf8)))
+  }
+
   @Test func `a key with one changed character is not well formed`() {
     let key = Array(EndpointKey.make().utf8)
     for index in key.indices {
@@ -55,10 +62,13 @@ struct SecretsTests {
   }
 
   @Test func `comparing tells equal from unequal`() {
-    #expect(equalInConstantTime("abc".utf8, [97, 98, 99]))
-    #expect(!equalInConstantTime("abc".utf8, "abd".utf8))
-    #expect(!equalInConstantTime("abc".utf8, "ab".utf8))
-    #expect(equalInConstantTime("".utf8, "".utf8))
+    func areEqual(_ left: String, _ right: String) -> Bool {
+      equalInConstantTime(Array(left.utf8).span, Array(right.utf8).span)
+    }
+    #expect(areEqual("abc", "abc"))
+    #expect(!areEqual("abc", "abd"))
+    #expect(!areEqual("abc", "ab"))
+    #expect(areEqual("", ""))
   }
 
   @Test func `a UUID is of version 4`() {

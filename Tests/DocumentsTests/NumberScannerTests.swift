@@ -12,6 +12,31 @@ import Testing
     return number
   }
 
+  @Test func `a short number is the same whether or not eight bytes are there`() {
+    func scan(_ text: String) -> [UInt64]? {
+      let bytes = Array(text.utf8)
+      var position = 0
+      guard let number = NumberScanner.scan(bytes.span, at: &position) else { return nil }
+      return [
+        UInt64(position), number.double.bitPattern, number.magnitude, number.isNegative ? 1 : 0,
+        number.isInteger ? 1 : 0,
+      ]
+    }
+    var texts = [
+      "", "-", "-0", "00", "01", "-01", "0.", "1.", ".5", "1.5.2", "1..2", "12e3", "1E2",
+    ]
+    texts += [
+      "7.25", "999999", "0.0001", "-0.001", "12.456", "-1.25", "1-2", "1\u{B0}", "5/", "5:",
+    ]
+    texts += (0..<20_000).map { _ in
+      String((0..<Int.random(in: 1...6)).map { _ in "001234567899...e-".randomElement()! })
+    }
+    for text in texts {
+      #expect(scan(text + ", 1.5, 2]") == scan(text + ","), "\(text)")
+      #expect(scan(text + "e5,      ") == scan(text + "e5"), "\(text)")
+    }
+  }
+
   private func expectSame(_ text: String, _ location: SourceLocation = #_sourceLocation) {
     #expect(
       scan(text)?.double.bitPattern == strtod(text, nil).bitPattern, "\(text)",
@@ -84,7 +109,7 @@ import Testing
   }
 
   @Test func `the table holds the leading bits of the powers of five`() {
-    #expect(powersOfFive.count == 2 * 651)
+    #expect(powersOfFive.count == 2 * 667)
     // 5^0, 5^1 and 5^27, which fit one word; 5^-1 is 4/5 rounded up.
     #expect(powersOfFive[684] == 1 << 63 && powersOfFive[685] == 0)
     #expect(powersOfFive[686] == 5 << 61)

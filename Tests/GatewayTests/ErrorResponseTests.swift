@@ -53,12 +53,14 @@ struct ErrorResponseTests {
 
   @Test func `the body is Azure's, or MLflow's where MLflow's route was asked`() {
     let error = ErrorResponse(.scoring(.badInput("a \"quoted\" word")))
+    let identifier = RequestIdentifier(high: 0x1234, low: 0xABCD)
     #expect(
-      text(error.response(requestID: "id", form: .score))
-        == #"{"error": {"code": "BadRequest", "message": "a \"quoted\" word", "request_id": "id"}}"#
+      text(error.response(requestID: identifier, form: .score))
+        == #"{"error": {"code": "BadRequest", "message": "a \"quoted\" word", "request_id": "#
+        + #""00000000-0000-1234-0000-00000000abcd"}}"#
     )
     #expect(
-      text(error.response(requestID: "id", form: .invocations))
+      text(error.response(requestID: identifier, form: .invocations))
         == #"{"error_code": "BAD_REQUEST", "message": "a \"quoted\" word"}"#)
   }
 

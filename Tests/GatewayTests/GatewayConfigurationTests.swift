@@ -39,6 +39,28 @@ struct GatewayConfigurationTests {
     #expect(configuration.allowsOpenEndpoints)
   }
 
+  @Test(arguments: ["0.0.0.0:8081", "[::]:0", "gateway.example:443"])
+  func `the admin address off loopback needs TLS too`(address: String) {
+    var configuration = GatewayConfiguration()
+    configuration.adminAddress = address
+    #expect(configuration.faults().count == 1)
+    configuration.isTLSUpstream = true
+    #expect(configuration.faults() == [])
+    configuration.isTLSUpstream = false
+    configuration.tlsCertificatePath = "/dev/null"
+    configuration.tlsKeyPath = "/dev/null"
+    #expect(configuration.faults() == [])
+  }
+
+  @Test(arguments: ["", "8081", ":8081", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:80"])
+  func `an admin address is a host and a port`(address: String) {
+    var configuration = GatewayConfiguration()
+    configuration.adminAddress = address
+    #expect(configuration.faults().count == 1)
+    configuration.adminAddress = "[::1]:0"
+    #expect(configuration.faults() == [])
+  }
+
   @Test func `a certificate needs its key`() {
     var configuration = GatewayConfiguration()
     configuration.tlsCertificatePath = "/dev/null"

@@ -66,6 +66,28 @@ struct HTTPServerTests {
     #expect(server.stop(deadline: inSeconds(5)))
   }
 
+  @Test func `a target with scheme and host is served by its path`() throws {
+    let handler = TestHandler(handle: { exchange in
+      let text = "\(exchange.path)|\(exchange.query)|\(exchange.pathSegments)"
+      exchange.respond(HTTPResponse(status: 200, body: .bytes(Array(text.utf8))))
+    })
+    let server = try HTTPServer(loopback(), handler: handler)
+    let client = try client(server)
+    for (target, seen) in [
+      (
+        "http://gateway:80/endpoints/x/score?a=1",
+        #"/endpoints/x/score|a=1|["endpoints", "x", "score"]"#
+      ),
+      ("HTTP://gateway", "/||[]"), ("https://[::1]?a", "/|a|[]"),
+    ] {
+      let answer = try client.send(method: "POST", path: target, body: [1])
+      #expect(answer.status == 200)
+      #expect(String(decoding: answer.body, as: UTF8.self) == seen)
+    }
+    #expect(try client.send(method: "GET", path: "gopher://gateway/").status == 400)
+    #expect(server.stop(deadline: inSeconds(5)))
+  }
+
   @Test func `an address in use is named`() throws {
     let server = try HTTPServer(loopback(), handler: TestHandler())
     let taken = try port(server)
@@ -189,11 +211,71 @@ struct HTTPServerTests {
       connections[1].send("T")
       connections[2].send("b")
     }
-    for connection in connections { #expect(connection.readAll().isClosed) }
+    let answers = connections.map { $0.readAll() }
     let elapsed = monotonicNanoseconds() - begin
     #expect(elapsed > 250_000_000 && elapsed < 1_500_000_000)
+    // The one that has sent nothing is closed without a word.
+    #expect(answers.allSatisfy { $0.isClosed })
+    #expect(answers[0].text.isEmpty)
+    for (answer, part) in zip(answers[1...], ["head", "body"]) {
+      #expect(answer.text.hasPrefix("HTTP/1.1 408 Request Timeout\r\n"), "\(answer.text)")
+      #expect(answer.text.contains("Connection: close\r\n"))
+      #expect(answer.text.hasSuffix("the request's \(part) did not come in time"))
+    }
     #expect(server.stop(deadline: inSeconds(5)))
-    #expect(handler.outcomes.withLock { $0 } == ["aborted: the body did not come in time"])
+    #expect(handler.outcomes.withLock { $0 } == ["sent 408"])
+  }
+
+  @Test func `a client that does not take its answer is cut at the deadline`() throws {
+    var configuration = loopback()
+    configuration.sendTimeout = .milliseconds(300)
+    configuration.minBodyBytesPerSecond = 1 << 30
+    let handler = TestHandler(handle: { exchange in
+      let bytes = [UInt8](repeating: 7, count: 64 << 20)
+      exchange.respond(HTTPResponse(status: 200, body: .bytes(bytes)))
+    })
+    let server = try HTTPServer(configuration, handler: handler)
+    let connection = try RawConnection(server)
+    let begin = monotonicNanoseconds()
+    connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    while handler.finished.load(ordering: .relaxed) == 0,
+      monotonicNanoseconds() < begin + 5_000_000_000
+    {
+      usleep(5_000)
+    }
+    let elapsed = monotonicNanoseconds() - begin
+    #expect(elapsed > 250_000_000 && elapsed < 1_500_000_000)
+    #expect(
+      handler.outcomes.withLock { $0 } == ["aborted: the client did not take the answer in time"])
+    #expect(try client(server).send(method: "HEAD", path: "/next").status == 200)
+    #expect(server.stop(deadline: inSeconds(5)))
+  }
+
+  @Test func `out of descriptors, clients wait and are served when there are some again`() async {
+    await #expect(processExitsWith: .success) {
+      let server = try HTTPServer(loopback(), handler: TestHandler())
+      // One for the client; the server finds none to accept with.
+      let probe = dup(0)
+      close(probe)
+      var limit = rlimit()
+      getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      let before = limit.rlim_cur
+      limit.rlim_cur = rlim_t(probe + 1)
+      setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      let connection = try RawConnection(server)
+      connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+      let (nothing, isClosed) = connection.readAll(seconds: 0.3)
+      guard nothing.isEmpty, !isClosed else { exit(2) }
+      limit.rlim_cur = before
+      setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      // The library looks again when something happens on its sockets, at the latest.
+      let other = try RawConnection(server)
+      other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+      for waiting in [connection, other] {
+        guard waiting.readAll(seconds: 1).text.hasPrefix("HTTP/1.1 200") else { exit(3) }
+      }
+      exit(server.stop(deadline: inSeconds(5)) ? 0 : 4)
+    }
   }
 
   @Test func `an idle connection is closed in the end`() throws {
@@ -214,10 +296,15 @@ struct HTTPServerTests {
     let connection = try RawConnection(server)
     connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     usleep(200_000)
-    for _ in 0..<20 {
-      connection.send("G")
-      usleep(100_000)
-    }
-    #expect(connection.readAll(seconds: 1).isClosed)
+    let begin = monotonicNanoseconds()
+    connection.send("GE")
+    usleep(100_000)
+    connection.send("T")
+    let (answer, isClosed) = connection.readAll(seconds: 3)
+    let elapsed = monotonicNanoseconds() - begin
+    #expect(isClosed)
+    #expect(answer.contains("\r\n\r\nHTTP/1.1 408 "), "\(answer)")
+    // The deadline, the time between two looks, and some for a busy machine.
+    #expect(elapsed > 350_000_000 && elapsed < 1_000_000_000)
   }
 }

@@ -25,6 +25,10 @@ struct MalformedRequestTests {
     ("GET /a%00 HTTP/1.1\r\n\(host)\r\n", 400),
     ("GET /?\(String(repeating: "a&", count: 600)) HTTP/1.1\r\n\(host)\r\n", 414),
     ("GET /?\(String(repeating: "a&", count: 3000)) HTTP/1.1\r\n\(host)\r\n", 414),
+    ("GET / HTTP/1.1\n\(host)\r\n", 400),
+    ("GET / HTTP/1.1\r\nHost: a\n\r\n", 400),
+    ("GET / HTTP/1.1\r\n\(host)X:b\r\nY: c\n\r\n", 400),
+    ("GET / HTTP/1.1\r\n\(host)X:  b\r\n c\r\n\r\n", 400),
     ("BREW / HTTP/1.1\r\n\(host)\r\n", 501),
   ]
 
@@ -49,6 +53,23 @@ struct MalformedRequestTests {
     #expect(server.stop(deadline: inSeconds(5)))
     #expect(
       handler.admitted.load(ordering: .relaxed) == handler.finished.load(ordering: .relaxed))
+  }
+
+  @Test(arguments: [
+    "X-A:  b", "X-A:b", "X-A:\t b", "X-A:", "X-A:   ", "X-A: b ",
+    "x:\(String(repeating: " ", count: 40))b",
+    "X-A: a:b", "Content-Length:  0", "X-A: b\r\nX-B:c\r\nX-C:   d",
+  ])
+  func `a lawful header is taken however it is spaced`(header: String) throws {
+    let server = try HTTPServer(loopback(), handler: TestHandler())
+    let connection = try RawConnection(server)
+    for _ in 0..<2 {
+      connection.send("GET / HTTP/1.1\r\n\(Self.host)\(header)\r\n\r\n")
+      let (answer, isClosed) = connection.readAll(seconds: 0.2)
+      #expect(answer.hasPrefix("HTTP/1.1 200 "), "\(answer.prefix(200))")
+      #expect(!isClosed)
+    }
+    #expect(server.stop(deadline: inSeconds(5)))
   }
 
   @Test(arguments: [

@@ -79,7 +79,22 @@ func doubles(_ tensor: Tensor) -> [Double] {
   case .uint8, .bool:
     let values = tensor.values(as: UInt8.self)
     return values.indices.map { Double(values[$0]) }
-  default: return []
+  case .float16:
+    let values = tensor.values(as: Float16.self)
+    return values.indices.map { Double(values[$0]) }
+  case .int16:
+    let values = tensor.values(as: Int16.self)
+    return values.indices.map { Double(values[$0]) }
+  case .uint16:
+    let values = tensor.values(as: UInt16.self)
+    return values.indices.map { Double(values[$0]) }
+  case .uint32:
+    let values = tensor.values(as: UInt32.self)
+    return values.indices.map { Double(values[$0]) }
+  case .uint64:
+    let values = tensor.values(as: UInt64.self)
+    return values.indices.map { Double(values[$0]) }
+  case .bfloat16, .string: return []
   }
 }
 

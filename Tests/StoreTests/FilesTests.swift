@@ -28,6 +28,27 @@ struct FilesTests {
     #expect(try FolderTree.entries(folder.path).map(\.name) == ["taken"])
   }
 
+  @Test func `a contained folder makes files below itself and nowhere else`() throws {
+    let root = folder.path + "/root"
+    try DurableFile.makeDirectory(root)
+    let contained = try ContainedFolder(root)
+    let file = try contained.create("a/b/new")
+    try DurableFile.write(Array("one".utf8).span, to: file, path: "new")
+    close(file)
+    #expect(try text(root + "/a/b/new") == "one")
+    #expect(throws: StoreError.self) { try contained.create("a/b/new") }
+    close(try contained.openToWrite("a/b/new"))
+    symlink(folder.path, root + "/out")
+    symlink(folder.path + "/target", root + "/link")
+    for path in [
+      "../x", "a/../../x", "/x", "", "a/", "a//b", "out/x", "link", "a/b/new/x", "a\u{0}", ".",
+    ] {
+      #expect(throws: StoreError.self, "\(path)") { try contained.create(path) }
+      #expect(throws: StoreError.self, "\(path)") { try contained.openToWrite(path) }
+    }
+    #expect(try FolderTree.entries(folder.path).map(\.name) == ["root"])
+  }
+
   @Test func `a full disk is its own error`() {
     let full = open("/dev/full", O_WRONLY)
     defer { close(full) }

@@ -59,18 +59,22 @@ struct FloatTreeKernel: Sendable {
   ///
   /// - Parameters:
   ///   - features: Shape `(rowCount, featureCount)`, row-major. NaN means missing.
+  ///   - rows: Those that are scored; the others stay as they are.
   ///   - margins: Shape `(rowCount, groupCount)`. Added to, not overwritten.
   /// - Complexity: O(rows × trees × depth).
-  func addMargins(features: Span<Float>, rowCount: Int, margins: inout MutableSpan<Float>) {
+  func addMargins(
+    features: Span<Float>, rowCount: Int, rows: Range<Int>, margins: inout MutableSpan<Float>
+  ) {
+    precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount)
     precondition(features.count == rowCount * featureCount)
     precondition(margins.count == rowCount * groupCount)
     guard leafVectors.isEmpty else {
       return addVectors(features: features, rowCount: rowCount, margins: &margins)
     }
     let nodes = self.nodes.span
-    var blockStart = 0
-    while blockStart < rowCount {
-      let blockEnd = min(blockStart + FloatTreeKernel.blockRows, rowCount)
+    var blockStart = rows.lowerBound
+    while blockStart < rows.upperBound {
+      let blockEnd = min(blockStart + FloatTreeKernel.blockRows, rows.upperBound)
       for tree in 0..<roots.count {
         let root = roots[tree]
         let group = Int(groups[tree])
@@ -103,11 +107,14 @@ struct FloatTreeKernel: Sendable {
   /// Writes the number of the leaf each tree reaches.
   ///
   /// - Parameter leaves: Shape `(rowCount, treeCount)`.
-  func writeLeaves(features: Span<Float>, rowCount: Int, leaves: inout MutableSpan<Int32>) {
+  func writeLeaves(
+    features: Span<Float>, rowCount: Int, rows: Range<Int>, leaves: inout MutableSpan<Int32>
+  ) {
     precondition(features.count == rowCount * featureCount)
+    precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount)
     precondition(leaves.count == rowCount * treeCount)
     let nodes = self.nodes.span
-    for row in 0..<rowCount {
+    for row in rows {
       for tree in 0..<roots.count {
         let leaf = leaf(
           of: roots[tree], nodes: nodes, features: features, rowStart: row * featureCount)

@@ -69,11 +69,11 @@ package final class TreeExecutor: ModelExecutor {
     let wantsPrediction = outputs.contains(Output.predict.rawValue)
     if wantsPrediction || outputs.contains(Output.margin.rawValue) {
       let shape = groupCount == 1 ? Shape(rowCount) : Shape(rowCount, groupCount)
-      run(rows, shape, needsPrediction: wantsPrediction, &scratch.results)
+      try run(rows, shape, needsPrediction: wantsPrediction, &scratch.results, scratch)
     }
     if outputs.contains(Output.leaf.rawValue) {
       scratch.results.leaves.reuse(shape: Shape(rowCount, treeCount))
-      writeLeaves(rows, &scratch.results.leaves)
+      try writeLeaves(rows, &scratch.results.leaves, scratch)
     }
     return outputs.map { index in
       switch Output(rawValue: index) {
@@ -86,17 +86,22 @@ package final class TreeExecutor: ModelExecutor {
   }
 
   private func run(
-    _ rows: Tensor, _ marginShape: Shape, needsPrediction: Bool, _ results: inout TreeResults
-  ) {
+    _ rows: Tensor, _ marginShape: Shape, needsPrediction: Bool, _ results: inout TreeResults,
+    _ scratch: Scratch
+  ) throws(ExecutorError) {
     let rowCount = rows.shape[0]
+    var blocks = RowBlocks(rowCount: rowCount, treeCount: treeCount)
     results.margins.reuse(shape: marginShape)
     switch engine {
     case .float32(let kernel, let baseMargins, let link):
       var margins = results.margins.mutableValues(as: Float.self)
-      for row in 0..<rowCount {
-        for group in 0..<groupCount { margins[row * groupCount + group] = baseMargins[group] }
+      while let block = try blocks.next(scratch) {
+        for row in block {
+          for group in 0..<groupCount { margins[row * groupCount + group] = baseMargins[group] }
+        }
+        kernel.addMargins(
+          features: rows.values(), rowCount: rowCount, rows: block, margins: &margins)
       }
-      kernel.addMargins(features: rows.values(), rowCount: rowCount, margins: &margins)
       guard needsPrediction else { return }
       let width = link.width(groupCount: groupCount)
       results.predictions.reuse(shape: width == groupCount ? marginShape : Shape(rowCount))
@@ -107,7 +112,10 @@ package final class TreeExecutor: ModelExecutor {
     case .float64(let kernel, let link, let averagedRounds):
       var margins = results.margins.mutableValues(as: Double.self)
       for index in 0..<margins.count { margins[index] = 0 }
-      kernel.addMargins(features: rows.values(), rowCount: rowCount, margins: &margins)
+      while let block = try blocks.next(scratch) {
+        kernel.addMargins(
+          features: rows.values(), rowCount: rowCount, rows: block, margins: &margins)
+      }
       guard needsPrediction else { return }
       results.predictions.reuse(shape: marginShape)
       let finished = results.margins
@@ -120,14 +128,21 @@ package final class TreeExecutor: ModelExecutor {
     }
   }
 
-  private func writeLeaves(_ rows: Tensor, _ leaves: inout Tensor) {
+  private func writeLeaves(
+    _ rows: Tensor, _ leaves: inout Tensor, _ scratch: Scratch
+  ) throws(ExecutorError) {
     let rowCount = rows.shape[0]
     var numbers = leaves.mutableValues(as: Int32.self)
-    switch engine {
-    case .float32(let kernel, _, _):
-      kernel.writeLeaves(features: rows.values(), rowCount: rowCount, leaves: &numbers)
-    case .float64(let kernel, _, _):
-      kernel.writeLeaves(features: rows.values(), rowCount: rowCount, leaves: &numbers)
+    var blocks = RowBlocks(rowCount: rowCount, treeCount: treeCount)
+    while let block = try blocks.next(scratch) {
+      switch engine {
+      case .float32(let kernel, _, _):
+        kernel.writeLeaves(
+          features: rows.values(), rowCount: rowCount, rows: block, leaves: &numbers)
+      case .float64(let kernel, _, _):
+        kernel.writeLeaves(
+          features: rows.values(), rowCount: rowCount, rows: block, leaves: &numbers)
+      }
     }
   }
 }

@@ -67,14 +67,16 @@ struct ARMError: Error {
     }
   }
 
-  var response: HTTPResponse {
+  var response: HTTPResponse { response(headers: []) }
+
+  func response(headers: [(name: String, value: String)]) -> HTTPResponse {
     var error = DocumentObject()
     error["code"] = .string(code)
     error["message"] = .string(message)
     error["target"] = target.map { .string($0) }
     error["details"] = .array(
       details.map { ["code": .string(code), "message": .string($0)] })
-    return .document(status: status, ["error": .object(error)])
+    return .document(status: status, ["error": .object(error)], headers: headers)
   }
 }
 
@@ -85,7 +87,7 @@ extension HTTPResponse {
     var writer = JSONWriter()
     writer.document(value)
     return HTTPResponse(
-      status: status, headers: [("Content-Type", "application/json")] + headers,
+      status: status, headers: HTTPHeaders([("Content-Type", "application/json")] + headers),
       body: .bytes(writer.bytes))
   }
 }

@@ -19,6 +19,14 @@ enum ARMRoute: Equatable {
   case apply
   /// Ours: `GET …/swerve/status`.
   case status
+  /// Ours: `…/swerve/adminKeys`.
+  case adminKeys
+  case adminKey(String)
+  /// Ours: `…/swerve/uploads`: packages from other machines.
+  case uploads
+  case upload(String)
+  case uploadCommit(String)
+  case uploadBlock(Int, file: Int, upload: String)
   case operation(String)
   /// Where a `Location` header leads: 202 until the end, then 204.
   case operationResult(String)
@@ -46,9 +54,49 @@ enum ARMRoute: Equatable {
     case "onlineendpoints": parseEndpoint(rest, lower)
     case "models": parseModel(rest, lower)
     case "apply": rest.count == 1 ? .apply : nil
-    case "swerve": lower == ["swerve", "status"] ? .status : nil
+    case "swerve": parseOwn(rest, lower)
     default: nil
     }
+  }
+
+  private static func parseOwn(_ rest: [String], _ lower: [String]) -> ARMRoute? {
+    switch lower.dropFirst().first {
+    case "status" where rest.count == 2: .status
+    case "adminkeys" where rest.count == 2: .adminKeys
+    case "adminkeys" where rest.count == 3: .adminKey(rest[2])
+    case "uploads": parseUpload(rest, lower)
+    default: nil
+    }
+  }
+
+  private static func parseUpload(_ rest: [String], _ lower: [String]) -> ARMRoute? {
+    switch rest.count {
+    case 2: return .uploads
+    case 3: return .upload(rest[2])
+    case 4 where lower[3] == "commit": return .uploadCommit(rest[2])
+    case 7 where lower[3] == "files" && lower[5] == "blocks":
+      guard let file = Int(rest[4]), let block = Int(rest[6]) else { return nil }
+      return .uploadBlock(block, file: file, upload: rest[2])
+    default: return nil
+    }
+  }
+
+  /// Whether only the workspace's socket answers it: a key that leaked must not be able to make
+  /// others that outlive it.
+  var isForOwner: Bool {
+    switch self {
+    case .adminKeys, .adminKey: true
+    case .workspace, .endpoints, .endpoint, .endpointAction, .deployments, .deployment,
+      .deploymentAction, .models, .model, .versions, .version, .packageFile, .apply, .status,
+      .uploads, .upload, .uploadCommit, .uploadBlock, .operation, .operationResult:
+      false
+    }
+  }
+
+  /// Whether its body is a part of a file, which has a cap of its own and no line in the log.
+  var isBlock: Bool {
+    if case .uploadBlock = self { return true }
+    return false
   }
 
   private static func parseEndpoint(_ rest: [String], _ lower: [String]) -> ARMRoute? {

@@ -208,12 +208,14 @@ package enum ARM {
 
   // MARK: Models
 
-  /// The body of `PUT …/models/{name}/versions/{version}`; `modelUri` is an absolute path.
+  /// The body of `PUT …/models/{name}/versions/{version}`; `modelUri` is an absolute path. With
+  /// no version the gateway takes the next free one, whatever the path says.
   package static func body(of registration: ModelRegistration) -> DocumentValue {
     var own = registration.properties
     if !registration.extraFiles.isEmpty {
       own["swerve.extraFiles"] = json(.texts(registration.extraFiles))
     }
+    if registration.version == nil { own[autoVersionKey] = "true" }
     var properties = DocumentObject()
     properties["modelType"] = .string(registration.type)
     properties["modelUri"] = .string(registration.path)
@@ -226,6 +228,10 @@ package enum ARM {
     properties["isArchived"] = false
     return ["properties": .object(properties)]
   }
+
+  /// Two clients that ask for the next version at once get one each. Azure's own clients read
+  /// `nextVersion` first, so that one of them would be refused.
+  static let autoVersionKey = "swerve.autoVersion"
 
   package static func model(
     name: String, version: String, body document: Document
@@ -255,6 +261,9 @@ package enum ARM {
     registration.stage = try properties.text("stage")
     registration.tags = try properties.texts("tags")
     registration.properties = try properties.texts("properties")
+    if registration.properties.removeValue(forKey: autoVersionKey) == "true" {
+      registration.version = nil
+    }
     if let text = registration.properties.removeValue(forKey: "swerve.extraFiles") {
       let files = try JSONReader.read(text, source: "\(document.source): swerve.extraFiles")
       var holder = try ARMBody(

@@ -1,4 +1,5 @@
 internal import Digest
+internal import Documents
 internal import HTTP
 internal import Serving
 internal import Telemetry
@@ -28,17 +29,19 @@ final class DataPlaneHandler: HTTPHandler {
     self.service = service
     self.readiness = readiness
     self.metrics = metrics
-    requestLog = RequestLog(log: log, metrics: metrics)
+    requestLog = RequestLog(log: log, metrics: metrics, deploymentLogs: service.deploymentLogs)
   }
 
   /// Route, key, size: what can be refused is refused before a byte of the body is read.
   func admit(_ exchange: HTTPExchange) -> HTTPAdmission {
-    let route = DataPlaneRoute(path: exchange.path)
+    let route = DataPlaneRoute(path: exchange.pathBytes)
     switch route {
     case .score(let name):
-      return admit(exchange, route, endpointName: name, form: .score)
+      return admit(exchange, route, name: name, form: .score)
     case .invocations(let name):
-      return admit(exchange, route, endpointName: name, form: .invocations)
+      return admit(exchange, route, name: name, form: .invocations)
+    case .swagger(let name):
+      return admitSwagger(exchange, route, name: name)
     case .livez, .readyz, .metrics, .root:
       guard exchange.method == .get || exchange.method == .head else {
         return refuse(exchange, .methodNotAllowed(allowed: "\(route.allowedMethods)"))
@@ -74,7 +77,7 @@ final class DataPlaneHandler: HTTPHandler {
       ? .bodyTooLarge(limit: settings.maxBodyBytes) : .refused(status: status, reason: reason)
     let requestID = identifiers.next()
     var response = ErrorResponse(error).response(requestID: requestID, form: .score)
-    response.headers.append(("x-request-id", requestID))
+    response.headers.append("x-request-id", requestID.text)
     return response
   }
 
@@ -86,19 +89,21 @@ final class DataPlaneHandler: HTTPHandler {
   // MARK: - Scoring
 
   private func admit(
-    _ exchange: HTTPExchange, _ route: DataPlaneRoute, endpointName: String?, form: AnswerForm
+    _ exchange: HTTPExchange, _ route: DataPlaneRoute, name: Range<Int>?, form: AnswerForm
   ) -> HTTPAdmission {
     guard exchange.method == .post else {
       return refuse(
         exchange, .methodNotAllowed(allowed: "\(route.allowedMethods)"), form: form)
     }
     let table = service.table
-    guard let endpoint = endpoint(named: endpointName, in: table) else {
+    guard let endpoint = endpoint(of: exchange, named: name, in: table) else {
       if readiness.state == .starting {
         return refuse(exchange, .notReady("the gateway is loading its models"), form: form)
       }
       return refuse(
-        exchange, endpointName.map { .endpointNotFound($0) } ?? .noDefaultEndpoint, form: form)
+        exchange,
+        name.map { .endpointNotFound(endpointName(of: exchange, $0)) } ?? .noDefaultEndpoint,
+        form: form)
     }
     guard isAuthorized(exchange, for: endpoint) else {
       return refuse(exchange, .unauthorized, form: form, endpoint: endpoint)
@@ -109,35 +114,34 @@ final class DataPlaneHandler: HTTPHandler {
     exchange.context = ScoringExchange(
       exchange, handler: self, requestID: identifiers.next(),
       clientRequestID: exchange.header("x-ms-client-request-id").flatMap(clientRequestIdentifier),
-      userAgent: exchange.header("user-agent") ?? "", endpoint: endpoint,
-      pinned: exchange.header("azureml-model-deployment"), form: form)
+      endpoint: endpoint, pinned: exchange.header("azureml-model-deployment"), form: form)
     return .collect(maxBodyBytes: settings.maxBodyBytes)
   }
 
-  private func endpoint(named name: String?, in table: RoutingTable) -> EndpointRoute? {
-    if let name { return table.endpoints[name] }
+  private func endpoint(
+    of exchange: HTTPExchange, named name: Range<Int>?, in table: RoutingTable
+  ) -> EndpointRoute? {
+    if let name { return table.endpoint(named: exchange.pathBytes.extracting(name)) }
     if let name = settings.defaultEndpoint { return table.endpoints[name.lowercased()] }
     return table.endpoints.count == 1 ? table.endpoints.first?.value : nil
+  }
+
+  private func endpointName(of exchange: HTTPExchange, _ name: Range<Int>) -> String {
+    String(
+      decoding: exchange.path.utf8.dropFirst(name.lowerBound).prefix(name.count), as: UTF8.self)
   }
 
   /// Compares with every key, so that the time tells neither which nor how far it fits.
   private func isAuthorized(_ exchange: HTTPExchange, for endpoint: EndpointRoute) -> Bool {
     if endpoint.isOpen, settings.allowsOpenEndpoints { return true }
-    guard let header = exchange.header("authorization") else { return false }
-    let scheme = header.utf8.prefix(DataPlaneHandler.bearer.count)
-    guard scheme.count == DataPlaneHandler.bearer.count,
-      zip(scheme, DataPlaneHandler.bearer).allSatisfy({ $0 | 0x20 == $1 | 0x20 })
-    else { return false }
-    let offered = header.utf8.dropFirst(DataPlaneHandler.bearer.count)
+    guard let offered = bearerToken(exchange) else { return false }
     var isKnown = false
     for key in endpoint.keys where !key.isEmpty {
-      let isEqual = equalInConstantTime(offered, key)
+      let isEqual = equalInConstantTime(offered, key.span)
       isKnown = isKnown || isEqual
     }
     return isKnown
   }
-
-  private static let bearer = Array("bearer ".utf8)
 
   /// The content type or encoding that we do not read; nil when it is one of ours. `curl -d`
   /// says that its JSON is a form: that is let through.
@@ -145,9 +149,9 @@ final class DataPlaneHandler: HTTPHandler {
     if let encoding = exchange.header("content-encoding"), encoding.lowercased() != "identity" {
       return "Content-Encoding: \(encoding)"
     }
-    guard let type = exchange.header("content-type"), type != "application/json" else {
-      return nil
-    }
+    guard let bytes = exchange.headerBytes("content-type"), !isEqual(bytes, "application/json"),
+      let type = exchange.header("content-type")
+    else { return nil }
     let name = type.split(separator: ";").first.map { $0.lowercased() } ?? ""
     let isTaken =
       name.contains("json")
@@ -162,18 +166,19 @@ final class DataPlaneHandler: HTTPHandler {
     switch outcome.result {
     case .success(let body):
       response = HTTPResponse(
-        status: 200, headers: [("Content-Type", "application/json")], body: .bytes(body))
-      response.headers.reserveCapacity(6)
+        status: 200, headers: HTTPHeaders(reservingBytes: 288), body: .bytes(body))
+      response.headers.append("Content-Type", "application/json")
     case .failure(let error):
       response = ErrorResponse(.scoring(error))
         .response(requestID: scoring.requestID, form: scoring.form)
     }
     if let deployment = outcome.deployment {
-      response.headers.append(("azureml-model-deployment", deployment.name))
+      response.headers.append("azureml-model-deployment", deployment.name)
     }
     if outcome.times.execute > 0 {
-      response.headers.append(
-        ("ms-azureml-model-time", millisecondText(outcome.times.execute)))
+      response.headers.append("ms-azureml-model-time") {
+        appendMilliseconds(outcome.times.execute, to: &$0)
+      }
     }
     addIdentifiers(scoring.requestID, scoring.clientRequestID, to: &response)
     return response
@@ -199,7 +204,7 @@ final class DataPlaneHandler: HTTPHandler {
       return HTTPResponse(
         status: 200, headers: [("Content-Type", "text/plain; charset=utf-8")],
         body: .bytes(Array("Healthy".utf8)))
-    case .score, .invocations, .unknown:
+    case .score, .invocations, .swagger, .unknown:
       preconditionFailure("\(route) is not operational")
     }
   }
@@ -208,14 +213,58 @@ final class DataPlaneHandler: HTTPHandler {
     var response = HTTPResponse(
       status: status, headers: [("Content-Type", "application/json")],
       body: .bytes(Array(text.utf8)))
-    if status == 503 { response.headers.append(("Retry-After", "1")) }
+    if status == 503 { response.headers.append("Retry-After", "1") }
     return response
+  }
+
+  /// The endpoint's description, for those who may call it.
+  private func admitSwagger(
+    _ exchange: HTTPExchange, _ route: DataPlaneRoute, name: Range<Int>
+  ) -> HTTPAdmission {
+    guard exchange.method == .get || exchange.method == .head else {
+      return refuse(exchange, .methodNotAllowed(allowed: "\(route.allowedMethods)"))
+    }
+    guard let endpoint = endpoint(of: exchange, named: name, in: service.table) else {
+      return refuse(
+        exchange,
+        readiness.state == .starting
+          ? .notReady("the gateway is loading its models")
+          : .endpointNotFound(endpointName(of: exchange, name)))
+    }
+    guard isAuthorized(exchange, for: endpoint) else {
+      return refuse(exchange, .unauthorized, endpoint: endpoint)
+    }
+    // Azure's `?version=2` asks for Swagger 2, which is not made here.
+    guard ["", "version=3", "version=3.0"].contains(exchange.query) else {
+      return refuse(
+        exchange, .routeNotFound("\(exchange.path)?\(exchange.query); the version is 3.0"),
+        endpoint: endpoint)
+    }
+    let deployment: LiveDeployment
+    do {
+      deployment = try endpoint.describedDeployment(
+        pinned: exchange.header("azureml-model-deployment"))
+    } catch {
+      return refuse(exchange, .scoring(error), endpoint: endpoint)
+    }
+    var text = JSONWriter()
+    text.document(OpenAPIDocument(endpoint: endpoint, deployment: deployment).value)
+    var response = HTTPResponse(
+      status: 200,
+      headers: [
+        ("Content-Type", "application/json"), ("azureml-model-deployment", deployment.name),
+      ], body: .bytes(text.bytes))
+    let requestID = identifiers.next()
+    addIdentifiers(requestID, nil, to: &response)
+    exchange.context = PlainExchange(
+      requestID: requestID, clientRequestID: nil, endpointName: endpoint.name, isOperational: true,
+      error: nil, response: response)
+    return .collect(maxBodyBytes: DataPlaneHandler.maxProbeBytes)
   }
 
   private func plain(_ exchange: HTTPExchange, _ response: HTTPResponse) -> PlainExchange {
     PlainExchange(
-      requestID: identifiers.next(), clientRequestID: nil,
-      userAgent: exchange.header("user-agent") ?? "", endpointName: "", isOperational: true,
+      requestID: identifiers.next(), clientRequestID: nil, endpointName: "", isOperational: true,
       error: nil, response: response)
   }
 
@@ -231,26 +280,30 @@ final class DataPlaneHandler: HTTPHandler {
     addIdentifiers(requestID, clientRequestID, to: &response)
     exchange.context = PlainExchange(
       requestID: requestID, clientRequestID: clientRequestID,
-      userAgent: exchange.header("user-agent") ?? "", endpointName: endpoint?.name ?? "",
-      isOperational: false, error: error, response: response)
+      endpointName: endpoint?.name ?? "", isOperational: false, error: error, response: response)
     return .refuse(response)
   }
 
   private func addIdentifiers(
-    _ requestID: String, _ clientRequestID: String?, to response: inout HTTPResponse
+    _ requestID: RequestIdentifier, _ clientRequestID: String?, to response: inout HTTPResponse
   ) {
-    response.headers.append(("x-request-id", requestID))
-    response.headers.append(("x-ms-request-id", clientRequestID ?? requestID))
+    response.headers.append("x-request-id") { requestID.append(to: &$0) }
     if let clientRequestID {
-      response.headers.append(("x-ms-client-request-id", clientRequestID))
+      response.headers.append("x-ms-request-id", clientRequestID)
+      response.headers.append("x-ms-client-request-id", clientRequestID)
+    } else {
+      response.headers.append("x-ms-request-id") { requestID.append(to: &$0) }
     }
   }
 }
 
-/// Milliseconds with three decimals: `0.012`.
-func millisecondText(_ nanoseconds: UInt64) -> String {
+/// Appends milliseconds with three decimals: `0.012`.
+func appendMilliseconds(_ nanoseconds: UInt64, to text: inout [UInt8]) {
   let microseconds = nanoseconds / 1000
-  let rest = microseconds % 1000
-  let zeros = rest < 10 ? "00" : rest < 100 ? "0" : ""
-  return "\(microseconds / 1000).\(zeros)\(rest)"
+  text.append(contentsOf: String(microseconds / 1000).utf8)
+  let rest = UInt8(truncatingIfNeeded: microseconds % 1000 / 10)
+  text.append(UInt8(ascii: "."))
+  text.append(UInt8(ascii: "0") + rest / 10)
+  text.append(UInt8(ascii: "0") + rest % 10)
+  text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: microseconds % 10))
 }

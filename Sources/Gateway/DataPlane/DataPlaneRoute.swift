@@ -1,9 +1,11 @@
 /// What a path of the data plane asks for. The whole data plane as one table.
 enum DataPlaneRoute: Equatable, Sendable {
-  /// `/endpoints/{ep}/score`
-  case score(endpoint: String)
+  /// `/endpoints/{ep}/score`, with where the name lies in the path.
+  case score(endpoint: Range<Int>)
   /// `/endpoints/{ep}/invocations`; at the root the default endpoint, or the only one: nil.
-  case invocations(endpoint: String?)
+  case invocations(endpoint: Range<Int>?)
+  /// `/endpoints/{ep}/swagger.json`
+  case swagger(endpoint: Range<Int>)
   case livez
   case readyz
   case metrics
@@ -11,41 +13,63 @@ enum DataPlaneRoute: Equatable, Sendable {
   case root
   case unknown
 
-  init(path: String) {
-    switch path {
-    case "/": self = .root
-    case "/livez": self = .livez
-    case "/readyz": self = .readyz
-    case "/metrics": self = .metrics
-    case "/invocations": self = .invocations(endpoint: nil)
-    default: self = DataPlaneRoute.endpointRoute(path)
-    }
+  init(path: Span<UInt8>) {
+    self =
+      if starts(path, with: "/endpoints/") {
+        DataPlaneRoute.endpointRoute(path)
+      } else if isEqual(path, "/") {
+        .root
+      } else if isEqual(path, "/livez") {
+        .livez
+      } else if isEqual(path, "/readyz") {
+        .readyz
+      } else if isEqual(path, "/metrics") {
+        .metrics
+      } else if isEqual(path, "/invocations") {
+        .invocations(endpoint: nil)
+      } else {
+        .unknown
+      }
   }
 
   /// Methods that the route answers; the first is the one meant.
   var allowedMethods: StaticString {
     switch self {
     case .score, .invocations: "POST"
-    case .livez, .readyz, .metrics, .root: "GET, HEAD"
+    case .swagger, .livez, .readyz, .metrics, .root: "GET, HEAD"
     case .unknown: ""
     }
   }
 
-  private static func endpointRoute(_ path: String) -> DataPlaneRoute {
-    let prefix: StaticString = "/endpoints/"
-    let bytes = path.utf8
-    guard bytes.count > prefix.utf8CodeUnitCount, path.hasPrefix("/endpoints/") else {
-      return .unknown
+  private static func endpointRoute(_ path: Span<UInt8>) -> DataPlaneRoute {
+    let nameStart = "/endpoints/".utf8.count
+    var nameEnd = nameStart
+    while nameEnd < path.count, path[nameEnd] != UInt8(ascii: "/") { nameEnd += 1 }
+    guard nameEnd > nameStart, nameEnd < path.count else { return .unknown }
+    let rest = path.extracting((nameEnd + 1)...)
+    if isEqual(rest, "score") { return .score(endpoint: nameStart..<nameEnd) }
+    if isEqual(rest, "invocations") { return .invocations(endpoint: nameStart..<nameEnd) }
+    if isEqual(rest, "swagger.json") { return .swagger(endpoint: nameStart..<nameEnd) }
+    return .unknown
+  }
+}
+
+/// Whether bytes are these of a constant.
+func isEqual(_ bytes: Span<UInt8>, _ text: StaticString) -> Bool {
+  bytes.count == text.utf8CodeUnitCount && starts(bytes, with: text)
+}
+
+/// Whether bytes begin with these of a constant; letter case counts unless said otherwise.
+func starts(
+  _ bytes: Span<UInt8>, with text: StaticString, ignoringCase: Bool = false
+) -> Bool {
+  let count = text.utf8CodeUnitCount
+  guard bytes.count >= count else { return false }
+  return text.withUTF8Buffer { text in
+    for index in 0..<count {
+      let difference = bytes[index] ^ text[index]
+      if difference != 0 && (!ignoringCase || difference != 0x20) { return false }
     }
-    let nameStart = bytes.index(bytes.startIndex, offsetBy: prefix.utf8CodeUnitCount)
-    guard let nameEnd = bytes[nameStart...].firstIndex(of: UInt8(ascii: "/")),
-      nameEnd > nameStart
-    else { return .unknown }
-    let name = String(path[nameStart..<nameEnd]).lowercased()
-    switch path[bytes.index(after: nameEnd)...] {
-    case "score": return .score(endpoint: name)
-    case "invocations": return .invocations(endpoint: name)
-    default: return .unknown
-    }
+    return true
   }
 }

@@ -16,30 +16,49 @@ struct RequestIdentifiers: ~Copyable, Sendable {
     self.processBits = processBits
   }
 
-  func next() -> String {
+  func next() -> RequestIdentifier {
     let mixed = mixedBits(
       counter.wrappingAdd(0x9E37_79B9_7F4A_7C15, ordering: .relaxed).newValue)
     // 48 bits, the version, 12 bits; the variant, the last 4 bits, and the process's.
     let high = (mixed & ~0xFFFF) | 0x4000 | (mixed >> 4 & 0xFFF)
     let low = 0x8000_0000_0000_0000 | (mixed & 0xF) << 58 | processBits >> 6
-    return RequestIdentifiers.text(high, low)
+    return RequestIdentifier(high: high, low: low)
+  }
+}
+
+/// A request's identifier, printed as a UUID where it is needed.
+struct RequestIdentifier: Hashable, Sendable {
+  var high: UInt64
+  var low: UInt64
+
+  static let byteCount = 36
+
+  /// Lower-case text as in RFC 9562.
+  var text: String {
+    String(unsafeUninitializedCapacity: RequestIdentifier.byteCount) { write(to: $0) }
   }
 
-  private static func text(_ high: UInt64, _ low: UInt64) -> String {
-    String(unsafeUninitializedCapacity: 36) { buffer in
-      var position = 0
-      for index in 0..<32 {
-        if index == 8 || index == 12 || index == 16 || index == 20 {
-          buffer[position] = UInt8(ascii: "-")
-          position += 1
-        }
-        let word = index < 16 ? high : low
-        let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - index % 16 * 4)) & 0xF
-        buffer[position] = digit < 10 ? digit + UInt8(ascii: "0") : digit - 10 + UInt8(ascii: "a")
+  func append(to bytes: inout [UInt8]) {
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: RequestIdentifier.byteCount) { text in
+      _ = write(to: text)
+      bytes.append(contentsOf: text)
+    }
+  }
+
+  /// - Returns: How many bytes were written: all.
+  func write(to text: UnsafeMutableBufferPointer<UInt8>) -> Int {
+    var position = 0
+    for index in 0..<32 {
+      if index == 8 || index == 12 || index == 16 || index == 20 {
+        text[position] = UInt8(ascii: "-")
         position += 1
       }
-      return position
+      let word = index < 16 ? high : low
+      let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - index % 16 * 4)) & 0xF
+      text[position] = digit < 10 ? digit + UInt8(ascii: "0") : digit - 10 + UInt8(ascii: "a")
+      position += 1
     }
+    return position
   }
 }
 

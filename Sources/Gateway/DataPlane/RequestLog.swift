@@ -6,6 +6,7 @@ internal import Telemetry
 struct RequestLog: Sendable {
   let log: Log
   let metrics: MetricRegistry
+  let deploymentLogs: DeploymentLogs
 
   func write(_ exchange: HTTPExchange, _ outcome: HTTPOutcome) {
     switch exchange.context {
@@ -33,37 +34,48 @@ struct RequestLog: Sendable {
     } else {
       count(endpoint: scoring.endpoint.name, status: status)
     }
+    if case .failure(let error)? = scoring.outcome?.result { note(error, scoring, status: status) }
     log.write(.info, "request") { line in
-      line.appendLogMember("request_id", scoring.requestID)
+      append(scoring.requestID, to: &line)
       if let id = scoring.clientRequestID { line.appendLogMember("client_request_id", id) }
-      line.appendLogMember("endpoint", scoring.endpoint.name)
       if let deployment = scoring.outcome?.deployment {
-        line.appendLogMember("deployment", deployment.name)
-        line.appendLogMember("generation", deployment.generation)
+        line.append(deployment.logMembers)
+      } else {
+        line.appendLogMember("endpoint", scoring.endpoint.name)
       }
       appendEnd(exchange, outcome, status: status, to: &line)
       line.appendLogMember("decode_ms", millisecondsOf: times.decode)
       line.appendLogMember("queue_ms", millisecondsOf: times.queue)
       line.appendLogMember("execute_ms", millisecondsOf: times.execute)
       line.appendLogMember("encode_ms", millisecondsOf: times.encode)
-      appendCaller(exchange, userAgent: scoring.userAgent, to: &line)
+      appendCaller(exchange, to: &line)
       if case .failure(let error)? = scoring.outcome?.result {
         appendError(ErrorResponse(.scoring(error)), to: &line)
       }
     }
   }
 
+  /// A line for `get-logs` of the deployment that refused a request.
+  private func note(_ error: ScoringError, _ scoring: ScoringExchange, status: Int) {
+    guard let deployment = scoring.outcome?.deployment else { return }
+    let error = ErrorResponse(.scoring(error))
+    deploymentLogs.appendRequest(
+      endpoint: deployment.endpointName, deployment: deployment.name,
+      status == 400 || status == 499 ? .warning : .error,
+      "request \(scoring.requestID) \(status) \(error.code): \(error.message.prefix(500))")
+  }
+
   private func write(_ exchange: HTTPExchange, _ plain: PlainExchange, _ outcome: HTTPOutcome) {
     let status = status(exchange, outcome)
     if !plain.isOperational { count(endpoint: plain.endpointName, status: status) }
     log.write(plain.isOperational ? .debug : .info, "request") { line in
-      line.appendLogMember("request_id", plain.requestID)
+      append(plain.requestID, to: &line)
       if let id = plain.clientRequestID { line.appendLogMember("client_request_id", id) }
       if !plain.endpointName.isEmpty { line.appendLogMember("endpoint", plain.endpointName) }
       line.appendLogMember("method", exchange.method.rawValue)
       line.appendLogMember("path", String(exchange.path.prefix(200)))
       appendEnd(exchange, outcome, status: status, to: &line)
-      appendCaller(exchange, userAgent: plain.userAgent, to: &line)
+      appendCaller(exchange, to: &line)
       if let error = plain.error { appendError(error, to: &line) }
     }
   }
@@ -79,29 +91,37 @@ struct RequestLog: Sendable {
   }
 
   private func count(endpoint: String, status: Int) {
-    requestCounter(endpoint: endpoint, deployment: "", status: status, metrics).increment()
+    requestCounter(endpoint: endpoint, status: status, metrics).increment()
   }
 
   private func appendEnd(
-    _ exchange: HTTPExchange, _ outcome: HTTPOutcome, status: Int, to line: inout [UInt8]
+    _ exchange: HTTPExchange, _ outcome: HTTPOutcome, status: Int, to line: inout LogLine
   ) {
     line.appendLogMember("code", Int64(status))
     line.appendLogMember("bytes_in", Int64(exchange.bodyByteCount))
     line.appendLogMember("bytes_out", Int64(exchange.responseByteCount))
-    let now = MonotonicClock.system.now()
     line.appendLogMember(
-      "total_ms", millisecondsOf: now > exchange.headTime ? now - exchange.headTime : 0)
+      "total_ms",
+      millisecondsOf: exchange.endTime > exchange.headTime
+        ? exchange.endTime - exchange.headTime : 0)
     if case .aborted(let reason) = outcome { line.appendLogMember("aborted", reason) }
   }
 
-  private func appendCaller(
-    _ exchange: HTTPExchange, userAgent: String, to line: inout [UInt8]
-  ) {
+  private func appendCaller(_ exchange: HTTPExchange, to line: inout LogLine) {
     line.appendLogMember("peer", exchange.peer)
-    if !userAgent.isEmpty { line.appendLogMember("user_agent", String(userAgent.prefix(70))) }
+    if let agent = exchange.header("user-agent"), !agent.isEmpty {
+      line.appendLogMember("user_agent", String(agent.prefix(70)))
+    }
   }
 
-  private func appendError(_ error: ErrorResponse, to line: inout [UInt8]) {
+  private func append(_ identifier: RequestIdentifier, to line: inout LogLine) {
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: RequestIdentifier.byteCount) { text in
+      _ = identifier.write(to: text)
+      line.appendLogMember("request_id", verbatim: UnsafeBufferPointer(text))
+    }
+  }
+
+  private func appendError(_ error: ErrorResponse, to line: inout LogLine) {
     line.appendLogMember("error", error.code)
     line.appendLogMember("detail", String(error.message.prefix(500)))
   }

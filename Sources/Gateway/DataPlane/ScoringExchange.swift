@@ -6,9 +6,8 @@ internal import Serving
 final class ScoringExchange: ScoringCaller, @unchecked Sendable {
   // `@unchecked`: set up by the server's thread before `score` hands it on; `outcome` is written
   // before the answer and read after it.
-  let requestID: String
+  let requestID: RequestIdentifier
   let clientRequestID: String?
-  let userAgent: String
   let endpoint: EndpointRoute
   let pinned: String?
   let form: AnswerForm
@@ -18,15 +17,13 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
   private let handler: DataPlaneHandler
 
   init(
-    _ exchange: HTTPExchange, handler: DataPlaneHandler, requestID: String,
-    clientRequestID: String?, userAgent: String, endpoint: EndpointRoute, pinned: String?,
-    form: AnswerForm
+    _ exchange: HTTPExchange, handler: DataPlaneHandler, requestID: RequestIdentifier,
+    clientRequestID: String?, endpoint: EndpointRoute, pinned: String?, form: AnswerForm
   ) {
     self.exchange = exchange
     self.handler = handler
     self.requestID = requestID
     self.clientRequestID = clientRequestID
-    self.userAgent = userAgent
     self.endpoint = endpoint
     self.pinned = pinned
     self.form = form
@@ -53,9 +50,8 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
 
 /// What is known of a request that was answered without scoring, for its log line.
 final class PlainExchange: Sendable {
-  let requestID: String
+  let requestID: RequestIdentifier
   let clientRequestID: String?
-  let userAgent: String
   /// Empty when the path names no endpoint that exists.
   let endpointName: String
   /// Health and metrics: not counted as scoring, logged at `debug`.
@@ -64,12 +60,11 @@ final class PlainExchange: Sendable {
   let response: HTTPResponse
 
   init(
-    requestID: String, clientRequestID: String?, userAgent: String, endpointName: String,
+    requestID: RequestIdentifier, clientRequestID: String?, endpointName: String,
     isOperational: Bool, error: ErrorResponse?, response: HTTPResponse
   ) {
     self.requestID = requestID
     self.clientRequestID = clientRequestID
-    self.userAgent = userAgent
     self.endpointName = endpointName
     self.isOperational = isOperational
     self.error = error

@@ -1,5 +1,6 @@
 internal import Documents
 internal import HTTP
+internal import Registry
 internal import Serving
 internal import Telemetry
 
@@ -128,9 +129,11 @@ extension AdminHandler {
         document = MergePatch.document(document, onto: ARM.body(of: record.specification))
       }
       let body = document
-      let specification = try armDocument { () throws(DocumentError) in
+      var wanted = try armDocument { () throws(DocumentError) in
         try ARM.deployment(name: name, endpoint: endpoint, body: body)
       }
+      try registerUpload(of: &wanted, request)
+      let specification = wanted
       let accepted = try armControl { () throws(ControlError) in
         try control.putDeployment(specification, by: request.actor)
       }
@@ -150,6 +153,30 @@ extension AdminHandler {
     }
   }
 
+  /// A model that came with the deployment from another machine is registered now and named by
+  /// its version: its files go away.
+  private func registerUpload(
+    of specification: inout DeploymentSpecification, _ request: AdminRequest
+  ) throws(ARMError) {
+    guard case .inline(let registration)? = specification.model else { return }
+    if let current = try? control.deployment(specification.name, of: specification.endpointName),
+      current.specification.model == specification.model
+    {
+      // A client's GET → PUT: the gateway itself has named it.
+      return
+    }
+    let lease = try packageLease(
+      on: registration, field: "$.properties.properties['swerve.model.path']", request)
+    guard lease != nil else { return }
+    let version = try withExtendedLifetime(lease) { () throws(ARMError) in
+      try armControl { () throws(ControlError) in
+        _ = try control.endpoint(specification.endpointName)
+        return try control.registerInline(registration, by: request.actor)
+      }
+    }
+    specification.model = .registered(version.reference)
+  }
+
   func deploymentAction(
     _ name: String, of endpoint: String, action: String, _ request: AdminRequest
   ) throws(ARMError) -> HTTPResponse {
@@ -157,19 +184,17 @@ extension AdminHandler {
       throw ARMError(404, "NotFound", "a deployment has no action '\(action)'")
     }
     guard request.method == .post else { throw request.notAllowed("POST") }
+    let document = try request.document()
+    let lines = try armDocument { () throws(DocumentError) in
+      try document.optional("tail")?.integer(in: 0...Int.max, acceptingText: true) ?? 50
+    }
     let record = try armControl { () throws(ControlError) in
       try control.deployment(name, of: endpoint)
     }
-    var content =
-      "\(ISOTime.text(milliseconds: record.modifiedAt)) \(record.provisioningState)"
-    if let model = record.model { content += " model \(model)" }
-    if let failure = record.failure { content += ": \(failure.code): \(failure.message)" }
-    return .document(
-      status: 200,
-      [
-        "content": .string(content + "\n"),
-        "notice": "request logs of all deployments go to the gateway's standard error",
-      ])
+    let content = control.deploymentLogs.text(
+      endpoint: record.specification.endpointName, deployment: record.specification.name,
+      lines: min(lines, DeploymentLogs.maxLines))
+    return .document(status: 200, ["content": .string(content)])
   }
 
   // MARK: Operations
@@ -187,7 +212,7 @@ extension AdminHandler {
     let record = try armControl { () throws(ControlError) in try control.operation(id) }
     if record.status == "InProgress" {
       return HTTPResponse(
-        status: 202, headers: Self.operationHeaders(record, request))
+        status: 202, headers: HTTPHeaders(Self.operationHeaders(record, request)))
     }
     if let failure = record.failure { throw ARMError(409, failure.code, failure.message) }
     return HTTPResponse(status: 204)
@@ -198,7 +223,8 @@ extension AdminHandler {
     let operation = try armControl { () throws(ControlError) in
       try control.endedOperation(resource)
     }
-    return HTTPResponse(status: 202, headers: Self.operationHeaders(operation, request))
+    return HTTPResponse(
+      status: 202, headers: HTTPHeaders(Self.operationHeaders(operation, request)))
   }
 
   static func operationHeaders(

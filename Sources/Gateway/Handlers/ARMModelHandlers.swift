@@ -125,16 +125,22 @@ extension AdminHandler {
       try ARM.model(name: name, version: version, body: document)
     }
     registration.properties["swerve.contentHash"] = nil
-    if let existing = try? registry.find(name: name, version: version),
-      registration.path == modelURI(existing)
-    {
+    let existing = try armRegistry { () throws(RegistryError) in
+      try registration.version.flatMap { (version) throws(RegistryError) in
+        try registry.existing(name: name, version: version)
+      }
+    }
+    if let existing, registration.path == modelURI(existing) {
       // A client's GET → PUT: the content is the package itself.
       let changed = try change(existing, by: document)
       return .document(status: 200, try body(of: changed, request))
     }
     let wanted = registration
-    let (registered, created) = try armControl { () throws(ControlError) in
-      try control.registerModel(wanted, by: request.actor)
+    let lease = try packageLease(on: wanted, field: "$.properties.modelUri", request)
+    let (registered, created) = try withExtendedLifetime(lease) { () throws(ARMError) in
+      try armControl { () throws(ControlError) in
+        try control.registerModel(wanted, by: request.actor)
+      }
     }
     let current = created ? registered : try change(registered, by: document)
     return .document(status: created ? 201 : 200, try body(of: current, request))
@@ -156,6 +162,7 @@ extension AdminHandler {
         wanted.properties = try properties.texts("properties")
         wanted.properties["swerve.contentHash"] = nil
         wanted.properties["swerve.extraFiles"] = nil
+        wanted.properties[ARM.autoVersionKey] = nil
       }
       return wanted
     }

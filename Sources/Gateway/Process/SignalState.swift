@@ -17,25 +17,30 @@ final class SignalState: Sendable {
   /// Called before any other thread is made.
   func start(log: Log) {
     _ = SignalThread { [self] signal in
-      switch signal {
-      case .reload:
-        state.withLock { $0.wantsReload = true }
-        state.broadcast()
-      case .stop:
-        let ends = state.withLock { state in
-          // While loading there is nothing to drain: all that was acknowledged is on the disk.
-          let ends = state.isStopping || !state.isServing
-          state.isStopping = true
-          return ends
-        }
-        state.broadcast()
-        if ends {
-          log.write(.info, "stopped at once")
-          log.flush()
-          _exit(0)
-        }
+      if receive(signal) {
+        log.write(.info, "stopped at once")
+        log.flush()
+        _exit(0)
       }
     }
+  }
+
+  /// - Returns: True when the process is to end at once.
+  func receive(_ signal: SignalThread.Signal) -> Bool {
+    let endsAtOnce = state.withLock { state in
+      switch signal {
+      case .reload:
+        state.wantsReload = true
+        return false
+      case .stop:
+        // While loading there is nothing to drain: all that was acknowledged is on the disk.
+        let ends = state.isStopping || !state.isServing
+        state.isStopping = true
+        return ends
+      }
+    }
+    state.broadcast()
+    return endsAtOnce
   }
 
   /// From here on a signal to stop leads to a drain: callers may have been answered.

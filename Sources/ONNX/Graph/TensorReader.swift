@@ -10,6 +10,7 @@ struct TensorReader {
   let file: ModelFile
   /// The folder that external data must lie in.
   let folder: String
+  private let externalFiles = ExternalFiles()
 
   init(file: ModelFile) {
     self.file = file
@@ -55,6 +56,58 @@ struct TensorReader {
     }
     return try decoded(message, type, shape, place)
   }
+
+  /// A sparse tensor, made dense: kernels know no other.
+  func tensor(
+    _ message: SparseTensorMessage, at place: String
+  ) throws(ModelFormatError) -> Tensor {
+    let values = try tensor(message.values, at: place)
+    let indices = try tensor(message.indices, at: "\(place), its indices")
+    let shape: Shape
+    do {
+      shape = try Shape(checking: message.dimensions.map { Int($0) })
+    } catch {
+      throw malformed(place, "\(error)")
+    }
+    let count = values.shape.elementCount
+    let isFlat = indices.shape.rank == 1
+    guard values.elementType.byteSize > 0, values.shape.rank == 1, indices.elementType == .int64,
+      isFlat || (indices.shape.rank == 2 && indices.shape[1] == shape.rank),
+      indices.shape[0] == count
+    else {
+      throw malformed(
+        place, "values \(values.shape) and indices \(indices.shape) for a sparse \(shape)")
+    }
+    // Zeros take no room in the file: what they may take here is bounded.
+    guard shape.elementCount <= TensorReader.maxSparseElements else {
+      throw .unsupported(
+        format: "ONNX", what: "\(place) is sparse and has \(shape.elementCount) elements",
+        advice: "save weights of over \(TensorReader.maxSparseElements) elements densely")
+    }
+    var result = Tensor(values.elementType, shape: shape)
+    let places = indices.values(as: Int64.self)
+    for index in 0..<count {
+      var flat = 0
+      if isFlat {
+        flat = Int(places[index])
+      } else {
+        for axis in 0..<shape.rank {
+          let coordinate = Int(places[index * shape.rank + axis])
+          guard coordinate >= 0, coordinate < shape[axis] else {
+            throw malformed(place, "index \(coordinate) is outside \(shape)")
+          }
+          flat = flat * shape[axis] + coordinate
+        }
+      }
+      guard flat >= 0, flat < shape.elementCount else {
+        throw malformed(place, "index \(flat) is outside \(shape)")
+      }
+      result.setElement(flat, from: values, at: index)
+    }
+    return result
+  }
+
+  private static let maxSparseElements = 1 << 22
 
   private func raw(
     _ file: ModelFile, _ range: Range<Int>, _ type: ElementType, _ shape: Shape, _ place: String
@@ -191,7 +244,7 @@ struct TensorReader {
     else {
       throw .unreadable(path: path, reason: "external data of \(place) is not in the package")
     }
-    let data = try ModelFile(path: real)
+    let data = try externalFiles.file(real)
     let count = length ?? shape.elementCount * type.byteSize
     guard offset <= data.count, count <= data.count - offset else {
       throw malformed(
@@ -208,5 +261,17 @@ struct TensorReader {
 
   private func malformed(_ place: String, _ reason: String) -> ModelFormatError {
     .malformed(format: "ONNX", at: place, reason: reason)
+  }
+}
+
+/// The files beside a model, each mapped once however many tensors lie in it.
+private final class ExternalFiles {
+  private var files: [String: ModelFile] = [:]
+
+  func file(_ path: String) throws(ModelFormatError) -> ModelFile {
+    if let known = files[path] { return known }
+    let file = try ModelFile(path: path)
+    files[path] = file
+    return file
   }
 }

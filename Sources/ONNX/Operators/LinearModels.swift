@@ -4,26 +4,31 @@ import Tensors
 // Source: ONNX Operators-ml.md; what ONNX Runtime answers where that is silent.
 
 extension OperatorTable {
+  /// The types that most ai.onnx.ml operators take.
+  static let learned: Set<ElementType> = [.float32, .float64, .int32, .int64]
+
   static let linearModels: [OperatorDefinition] = [
-    OperatorDefinition("LinearRegressor", domain: "ai.onnx.ml", [1], numbers) {
+    OperatorDefinition("LinearRegressor", domain: "ai.onnx.ml", [1], learned) {
       context throws(ModelFormatError) in
       let targets = try context.integer("targets") ?? 1
       let weights = try context.floats("coefficients") ?? []
       let intercepts = try context.floats("intercepts") ?? []
-      let transform = try postTransform(&context)
+      let transform = try PostTransform(attributeOf: &context)
       let scores = try LinearScores(weights, intercepts, rows: targets, in: context)
-      // ONNX Runtime leaves one target as it is.
+      // ONNX Runtime leaves one target as it is, but for PROBIT.
       return BuiltOperator(
-        LinearRegressor(scores: scores, transform: targets == 1 ? .none : transform), .float32)
+        LinearRegressor(
+          scores: scores, transform: targets == 1 && transform != .probit ? .none : transform),
+        .float32)
     },
-    OperatorDefinition("LinearClassifier", domain: "ai.onnx.ml", [1], numbers) {
+    OperatorDefinition("LinearClassifier", domain: "ai.onnx.ml", [1], learned) {
       context throws(ModelFormatError) in
       let weights = try context.floats("coefficients") ?? []
       let intercepts = try context.floats("intercepts") ?? []
       let integers = try context.integers("classlabels_ints") ?? []
       let strings = try context.strings("classlabels_strings") ?? []
       _ = try context.integer("multi_class")
-      let transform = try postTransform(&context)
+      let transform = try PostTransform(attributeOf: &context)
       let labels: Tensor =
         strings.isEmpty
         ? Tensor(integers.map { Int64($0) }, shape: Shape(integers.count))
@@ -40,32 +45,6 @@ extension OperatorTable {
         labels.elementType, .float32)
     },
   ]
-
-  private static func postTransform(
-    _ context: inout NodeContext
-  ) throws(ModelFormatError) -> PostTransform {
-    let name = try context.string("post_transform") ?? "NONE"
-    guard let found = PostTransform(rawValue: name) else {
-      throw context.unsupported("post_transform \(name) is not run")
-    }
-    return found
-  }
-}
-
-/// What is done to a row of scores before it is given.
-enum PostTransform: String, Sendable {
-  case none = "NONE"
-  case logistic = "LOGISTIC"
-  case softmax = "SOFTMAX"
-
-  func apply(rowsOf columns: Int, _ scores: inout MutableSpan<Float>) {
-    switch self {
-    case .none: break
-    case .logistic:
-      for index in scores.indices { scores[index] = Activations.logistic(scores[index]) }
-    case .softmax: Activations.softmax(rowsOf: columns, &scores)
-    }
-  }
 }
 
 /// X · Wᵀ + b, with W packed `(features, outputs)` at load.
@@ -140,7 +119,7 @@ struct LinearRegressor: Operator {
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
-    let shape = try checkedShape([try scores.rowCount(input), scores.outputs])
+    let shape = try checkedShape(try scores.rowCount(input), scores.outputs)
     var output = try scratch.memory(0, shape)
     try scores.scores(of: input, into: &output)
     var values = output.mutableValues(as: Float.self)
@@ -158,35 +137,64 @@ struct LinearClassifier: Operator {
     let input = try scratch.input(0)
     let rows = try scores.rowCount(input)
     let classes = labels.shape.elementCount
-    var raw = Tensor(.float32, shape: try checkedShape([rows, scores.outputs]))
+    var output = try scratch.memory(1, try checkedShape(rows, classes))
+    if scores.outputs == 1, classes == 2 {
+      try runPair(input, rows, &output, scratch)
+      scratch.give(1, output)
+      return
+    }
+    try scores.scores(of: input, into: &output)
+    if labels.elementType == .string {
+      var writer = try scratch.writer(0, Shape(rows))
+      for row in 0..<rows {
+        writer.append(from: labels, start: best(of: output, row: row, classes), count: 1)
+      }
+      scratch.give(0, writer.finish())
+    } else {
+      var names = try scratch.memory(0, Shape(rows))
+      do {
+        let labels = labels
+        let known = labels.values(as: Int64.self)
+        var target = names.mutableValues(as: Int64.self)
+        for row in 0..<rows { target[row] = known[best(of: output, row: row, classes)] }
+      }
+      scratch.give(0, names)
+    }
+    if transform != .none {
+      var target = output.mutableValues(as: Float.self)
+      transform.apply(rowsOf: classes, &target)
+    }
+    scratch.give(1, output)
+  }
+
+  /// The first of the largest scores.
+  private func best(of scores: borrowing Tensor, row: Int, _ classes: Int) -> Int {
+    let values = scores.values(as: Float.self)
+    var best = 0
+    for column in 1..<max(classes, 1)
+    where values[row * classes + column] > values[row * classes + best] {
+      best = column
+    }
+    return best
+  }
+
+  /// One score for two classes: positive means the second.
+  private func runPair(
+    _ input: Tensor, _ rows: Int, _ output: inout Tensor, _ scratch: ONNXScratch
+  ) throws(OperatorError) {
+    var raw = Tensor(.float32, shape: try checkedShape(rows, 1))
     try scores.scores(of: input, into: &raw)
     let rawScores = raw
-    var writer = try scratch.writer(0, try checkedShape([rows]))
-    var output = try scratch.memory(1, try checkedShape([rows, classes]))
-    do {
-      let values = rawScores.values(as: Float.self)
-      var target = output.mutableValues(as: Float.self)
-      for row in 0..<rows {
-        var best = 0
-        if scores.outputs == 1, classes == 2 {
-          // One score for two classes: positive means the second.
-          let score = values[row]
-          best = score > 0 ? 1 : 0
-          let positive = transform == .logistic ? Activations.logistic(score) : score
-          target[row * 2] = 1 - positive
-          target[row * 2 + 1] = positive
-        } else {
-          for column in 0..<classes {
-            let value = values[row * classes + column]
-            target[row * classes + column] = value
-            if value > values[row * classes + best] { best = column }
-          }
-        }
-        writer.append(from: labels, start: best, count: 1)
-      }
-      if scores.outputs > 1 || classes == 1 { transform.apply(rowsOf: classes, &target) }
+    let values = rawScores.values(as: Float.self)
+    var target = output.mutableValues(as: Float.self)
+    var writer = try scratch.writer(0, Shape(rows))
+    let isLogistic = transform == .logistic
+    for row in 0..<rows {
+      let score = values[row]
+      target[row * 2] = isLogistic ? Activations.logistic(-score) : 1 - score
+      target[row * 2 + 1] = isLogistic ? Activations.logistic(score) : score
+      writer.append(from: labels, start: score > 0 ? 1 : 0, count: 1)
     }
     scratch.give(0, writer.finish())
-    scratch.give(1, output)
   }
 }

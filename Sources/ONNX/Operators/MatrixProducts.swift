@@ -3,23 +3,17 @@ import Tensors
 
 extension OperatorTable {
   static let matrixProducts: [OperatorDefinition] = [
-    OperatorDefinition("MatMul", [1, 9, 13], floats, maxInputs: 2) {
-      context throws(ModelFormatError) in
+    OperatorDefinition(
+      "MatMul", [1, 9, 13], floats.union([.int32, .int64, .uint32, .uint64]),
+      others: [.same], minInputs: 2, maxInputs: 2
+    ) { context throws(ModelFormatError) in
       let type = try context.type(0)
-      guard try context.type(1) == type else {
-        throw context.malformed("its inputs differ in type")
-      }
-      return type == .float64
-        ? BuiltOperator(MatMul<Double>(), .float64) : BuiltOperator(MatMul<Float>(), .float32)
+      return BuiltOperator(MatMul(type: type), type)
     },
-    OperatorDefinition("Gemm", [7, 9, 11, 13], floats, maxInputs: 3) {
+    OperatorDefinition("Gemm", [7, 9, 11, 13], floats, others: [.same], minInputs: 2, maxInputs: 3)
+    {
       context throws(ModelFormatError) in
       let type = try context.type(0)
-      for input in 1..<3 where input == 1 || context.has(input) {
-        guard try context.type(input) == type else {
-          throw context.malformed("its inputs differ in type")
-        }
-      }
       let alpha = try context.float("alpha") ?? 1
       let beta = try context.float("beta") ?? 1
       let transposesLeft = try context.integer("transA") ?? 0 != 0
@@ -29,21 +23,16 @@ extension OperatorTable {
         packed =
           type == .float64 ? transposed(weights, Double.self) : transposed(weights, Float.self)
       }
-      return type == .float64
-        ? BuiltOperator(
-          Gemm<Double>(
-            alpha: Double(alpha), beta: Double(beta), transposesLeft: transposesLeft,
-            transposesRight: transposesRight, packed: packed), .float64)
-        : BuiltOperator(
-          Gemm<Float>(
-            alpha: alpha, beta: beta, transposesLeft: transposesLeft,
-            transposesRight: transposesRight, packed: packed), .float32)
+      return BuiltOperator(
+        Gemm(
+          alpha: alpha, beta: beta, transposesLeft: transposesLeft,
+          transposesRight: transposesRight, packed: packed, type: type), type)
     },
   ]
 }
 
-/// The types that have a product kernel.
-protocol ProductElement: TensorElement, BinaryFloatingPoint {
+/// The types that have a product.
+protocol ProductElement: NumberElement {
   static func addProduct(
     _ left: Span<Self>, _ right: Span<Self>, rows: Int, inner: Int, columns: Int,
     to output: inout MutableSpan<Self>)
@@ -67,6 +56,33 @@ extension Double: ProductElement {
   }
 }
 
+extension ProductElement where Self: FixedWidthInteger {
+  /// Integers are exact in any order, and wrap.
+  static func addProduct(
+    _ left: Span<Self>, _ right: Span<Self>, rows: Int, inner: Int, columns: Int,
+    to output: inout MutableSpan<Self>
+  ) {
+    precondition(
+      left.count == rows * inner && right.count == inner * columns
+        && output.count == rows * columns)
+    // Unchecked: the line above.
+    for row in 0..<rows {
+      for step in 0..<inner {
+        let factor = left[unchecked: row * inner + step]
+        for column in 0..<columns {
+          let place = row * columns + column
+          output[unchecked: place] &+= factor &* right[unchecked: step * columns + column]
+        }
+      }
+    }
+  }
+}
+
+extension Int32: ProductElement {}
+extension Int64: ProductElement {}
+extension UInt32: ProductElement {}
+extension UInt64: ProductElement {}
+
 /// `(rows, columns)` → `(columns, rows)`. Precondition: rank 2.
 func transposed<Element: TensorElement>(_ tensor: Tensor, _: Element.Type) -> Tensor {
   let rows = tensor.shape[0]
@@ -82,8 +98,23 @@ func transposed<Element: TensorElement>(_ tensor: Tensor, _: Element.Type) -> Te
 }
 
 /// NumPy's matmul: the last two axes multiply, the others broadcast.
-struct MatMul<Element: ProductElement>: Operator {
+struct MatMul: Operator {
+  let type: ElementType
+
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    switch type {
+    case .float64: try multiply(scratch, Double.self)
+    case .int32: try multiply(scratch, Int32.self)
+    case .int64: try multiply(scratch, Int64.self)
+    case .uint32: try multiply(scratch, UInt32.self)
+    case .uint64: try multiply(scratch, UInt64.self)
+    default: try multiply(scratch, Float.self)
+    }
+  }
+
+  private func multiply<Element: ProductElement>(
+    _ scratch: ONNXScratch, _: Element.Type
+  ) throws(OperatorError) {
     let left = try scratch.input(0)
     let right = try scratch.input(1)
     guard left.shape.rank > 0, right.shape.rank > 0 else {
@@ -108,7 +139,7 @@ struct MatMul<Element: ProductElement>: Operator {
       let a = left.values(as: Element.self)
       let b = right.values(as: Element.self)
       var target = output.mutableValues(as: Element.self)
-      for index in target.indices { target[index] = 0 }
+      for index in 0..<target.count { target[unchecked: index] = Element.nothing }
       // One right side for all: the batches are rows of one product.
       if rightBatch.elementCount == 1, leftBatch.elementCount == batches.shape.elementCount {
         rows *= leftBatch.elementCount
@@ -133,17 +164,20 @@ struct MatMul<Element: ProductElement>: Operator {
 }
 
 /// alpha · A · B + beta · C. The bias is laid into the output before the product is added.
-struct Gemm<Element: ProductElement>: Operator {
-  let alpha: Element
-  let beta: Element
+struct Gemm: FloatOperator {
+  let alpha: Float
+  let beta: Float
   let transposesLeft: Bool
   let transposesRight: Bool
   /// Constant weights, already transposed.
   let packed: Tensor?
+  let type: ElementType
 
-  func run(_ scratch: ONNXScratch) throws(OperatorError) {
-    let left = try matrix(try scratch.input(0), transposes: transposesLeft)
-    let right = try weights(scratch)
+  func run<Element: FloatElement>(
+    _ scratch: ONNXScratch, as _: Element.Type
+  ) throws(OperatorError) {
+    let left = try matrix(try scratch.input(0), transposes: transposesLeft, Element.self)
+    let right = try weights(scratch, Element.self)
     let rows = left.shape[0]
     let inner = left.shape[1]
     let columns = right.shape[1]
@@ -161,26 +195,33 @@ struct Gemm<Element: ProductElement>: Operator {
         try addBias(bias, shape, to: &target, replacing: true)
         Element.addProduct(a, b, rows: rows, inner: inner, columns: columns, to: &target)
       } else {
-        for index in target.indices { target[index] = 0 }
+        for index in 0..<target.count { target[unchecked: index] = Element.nothing }
         Element.addProduct(a, b, rows: rows, inner: inner, columns: columns, to: &target)
-        if alpha != 1 { for index in target.indices { target[index] *= alpha } }
+        if alpha != 1 {
+          let alpha = Element(alpha)
+          for index in 0..<target.count { target[unchecked: index] *= alpha }
+        }
         if let bias { try addBias(bias, shape, to: &target, replacing: false) }
       }
     }
     scratch.give(0, output)
   }
 
-  private func weights(_ scratch: ONNXScratch) throws(OperatorError) -> Tensor {
+  private func weights<Element: FloatElement>(
+    _ scratch: ONNXScratch, _: Element.Type
+  ) throws(OperatorError) -> Tensor {
     if let packed { return packed }
-    return try matrix(try scratch.input(1), transposes: transposesRight)
+    return try matrix(try scratch.input(1), transposes: transposesRight, Element.self)
   }
 
-  private func matrix(_ tensor: Tensor, transposes: Bool) throws(OperatorError) -> Tensor {
+  private func matrix<Element: FloatElement>(
+    _ tensor: Tensor, transposes: Bool, _: Element.Type
+  ) throws(OperatorError) -> Tensor {
     guard tensor.shape.rank == 2 else { throw OperatorError("shape \(tensor.shape) is no matrix") }
     return transposes ? transposed(tensor, Element.self) : tensor
   }
 
-  private func addBias(
+  private func addBias<Element: FloatElement>(
     _ bias: Tensor, _ shape: Shape, to target: inout MutableSpan<Element>, replacing: Bool
   ) throws(OperatorError) {
     let stretch = try Broadcast(shape, bias.shape)
@@ -188,7 +229,7 @@ struct Gemm<Element: ProductElement>: Operator {
       throw OperatorError("a bias of shape \(bias.shape) does not stretch to \(shape)")
     }
     let values = bias.values(as: Element.self)
-    let beta = beta
+    let beta = Element(beta)
     var offset = 0
     let columns = shape[1]
     if shape.elementCount == 0 { return }

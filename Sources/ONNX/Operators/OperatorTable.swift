@@ -9,28 +9,86 @@ struct OperatorDefinition: Sendable {
   var versions: [Int]
   /// Types of its first input.
   var types: Set<ElementType>
+  /// Types of the inputs after the first; the last rule holds for all that follow. With none,
+  /// `build` checks what it needs.
+  var others: [TypeRule]
+  /// How many of the first inputs must be there.
+  var minInputs: Int
   var maxInputs: Int
   var build: @Sendable (inout NodeContext) throws(ModelFormatError) -> BuiltOperator
 
   init(
     _ name: String, domain: String = "ai.onnx", _ versions: [Int], _ types: Set<ElementType>,
-    maxInputs: Int = 1,
+    others: [TypeRule] = [], minInputs: Int? = nil, maxInputs: Int = 1,
     build: @escaping @Sendable (inout NodeContext) throws(ModelFormatError) -> BuiltOperator
   ) {
     self.name = name
     self.domain = domain
     self.versions = versions
     self.types = types
+    self.others = others
+    self.minInputs = minInputs ?? min(1, maxInputs)
     self.maxInputs = maxInputs
     self.build = build
   }
 }
 
+/// What an input after the first may be.
+enum TypeRule: Sendable {
+  /// The type of the first input.
+  case same
+  case one(of: Set<ElementType>)
+  /// `build` looks at it.
+  case any
+
+  /// int64, or int32 where the definition allows it: shapes, axes, indices.
+  static let index = TypeRule.one(of: [.int32, .int64])
+  static let int64 = TypeRule.one(of: [.int64])
+}
+
 /// Every operator that is run, by domain and name: the support matrix.
 enum OperatorTable {
-  static let definitions: [OperatorDefinition] =
-    elementwise + matrixProducts + normalizing + shaping + casting + reducing + linearModels
-    + preprocessing
+  static let definitions: [OperatorDefinition] = [
+    arithmetic,
+    unaryFunctions,
+    parametricActivations,
+    comparisons,
+    bitwise,
+    matrixProducts,
+    convolving,
+    pooling,
+    clipping,
+    padding,
+    normalizing,
+    batchNormalizing,
+    layerNormalizing,
+    shaping,
+    moving,
+    generating,
+    selecting,
+    casting,
+    rotating,
+    attention,
+    quantizing,
+    integerProducts,
+    integerConvolving,
+    reducing,
+    linearModels,
+    preprocessing,
+    trees,
+    supportVectors,
+    encoding,
+    controlFlow,
+    gathering,
+    scattering,
+    rearranging,
+    recurrent,
+    convTransposing,
+    resizing,
+    einsteinSums,
+    text,
+    boxSelecting,
+  ].flatMap { $0 }
 
   private static let byName: [String: OperatorDefinition] = Dictionary(
     uniqueKeysWithValues: definitions.map { ("\($0.domain):\($0.name)", $0) })
@@ -51,13 +109,42 @@ enum OperatorTable {
         "it is run from opset \(found.versions.first ?? 1) on",
         advice: "convert the model with onnx.version_converter")
     }
-    if found.maxInputs > 0, !found.types.isEmpty, context.has(0) {
+    let inputs = context.node.inputs
+    guard inputs.count <= found.maxInputs else {
+      throw context.malformed("it has \(inputs.count) inputs; the most is \(found.maxInputs)")
+    }
+    for index in 0..<found.minInputs where !context.has(index) {
+      throw context.malformed("input \(index) is missing")
+    }
+    if !found.types.isEmpty, context.has(0) {
       let type = try context.type(0)
       guard found.types.contains(type) else {
         throw context.unsupported("element type \(type.name) is not run")
       }
     }
+    guard let last = found.others.last else { return found }
+    for index in inputs.indices.dropFirst() where context.has(index) {
+      let rule = index <= found.others.count ? found.others[index - 1] : last
+      try check(try context.type(index), rule, index, context)
+    }
     return found
+  }
+
+  private static func check(
+    _ type: ElementType, _ rule: TypeRule, _ index: Int, _ context: NodeContext
+  ) throws(ModelFormatError) {
+    switch rule {
+    case .any: break
+    case .same:
+      let first = try context.type(0)
+      guard type == first else {
+        throw context.malformed("input \(index) is \(type.name); \(first.name) was expected")
+      }
+    case .one(let types):
+      guard types.contains(type) else {
+        throw context.unsupported("input \(index) of element type \(type.name) is not run")
+      }
+    }
   }
 
   static let floats: Set<ElementType> = [.float32, .float64]

@@ -39,7 +39,10 @@ extension OperatorTable {
           return try checkedShape([shape.rank == 1 ? 1 : shape[0], count])
         }, .float32, mapKeys: keys)
     },
-    OperatorDefinition("ArrayFeatureExtractor", domain: "ai.onnx.ml", [1], all, maxInputs: 2) {
+    OperatorDefinition(
+      "ArrayFeatureExtractor", domain: "ai.onnx.ml", [1], all, others: [.int64], minInputs: 2,
+      maxInputs: 2
+    ) {
       context throws(ModelFormatError) in
       BuiltOperator(ArrayFeatureExtractor(), try context.type(0))
     },
@@ -82,7 +85,80 @@ extension OperatorTable {
           strings: isText ? strings ?? [] : [], integers: integers ?? [], allowsUnknown: zeros),
         .float32)
     },
+    OperatorDefinition("Binarizer", domain: "ai.onnx.ml", [1], [.float32]) {
+      context throws(ModelFormatError) in
+      BuiltOperator(Binarizer(threshold: try context.float("threshold") ?? 0), .float32)
+    },
+    OperatorDefinition(
+      "FeatureVectorizer", domain: "ai.onnx.ml", [1], learned, maxInputs: 1 << 16
+    ) { context throws(ModelFormatError) in
+      let widths = try context.integers("inputdimensions") ?? []
+      var total = 0
+      for width in widths {
+        let (sum, overflows) = total.addingReportingOverflow(width)
+        guard width >= 0, !overflows else {
+          throw context.malformed("an input has \(width) columns")
+        }
+        total = sum
+      }
+      guard widths.count == context.node.inputs.count else {
+        throw context.malformed(
+          "\(widths.count) inputdimensions for \(context.node.inputs.count) inputs")
+      }
+      for input in widths.indices where !learned.contains(try context.type(input)) {
+        throw context.unsupported("element type \(try context.type(input).name) is not run")
+      }
+      return BuiltOperator(FeatureVectorizer(widths: widths, total: total), .float32)
+    },
   ]
+}
+
+/// 1 above the threshold, else 0; a NaN is an error.
+struct Binarizer: Operator {
+  let threshold: Float
+
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    let input = try scratch.input(0)
+    let values = input.values(as: Float.self)
+    for index in values.indices where values[index].isNaN {
+      throw OperatorError("element \(index) is NaN")
+    }
+    try map(scratch) { (value: Float) in value > threshold ? 1 as Float : 0 }
+  }
+}
+
+/// The columns of its inputs side by side, each cut or filled with zeros to its width.
+struct FeatureVectorizer: Operator {
+  let widths: [Int]
+  let total: Int
+
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    let first = try scratch.input(0)
+    let rows = first.shape.rank == 1 ? 1 : first.rowCount
+    var output = try scratch.memory(0, try checkedShape([rows, total]))
+    do {
+      var target = output.mutableValues(as: Float.self)
+      for index in target.indices { target[index] = 0 }
+      var column = 0
+      for (index, width) in widths.enumerated() {
+        let input = try scratch.input(index)
+        let rank = input.shape.rank
+        guard rank > 0, (rank == 1 ? 1 : input.shape[0]) == rows else {
+          throw OperatorError("input \(index) has shape \(input.shape); the first has \(rows) rows")
+        }
+        let features = try asFloat(input)
+        let source = features.values(as: Float.self)
+        let given = rows == 0 ? 0 : source.count / rows
+        for row in 0..<rows {
+          for place in 0..<min(given, width) {
+            target[row * total + column + place] = source[row * given + place]
+          }
+        }
+        column += width
+      }
+    }
+    scratch.give(0, output)
+  }
 }
 
 /// (x − offset) · scale, each of length 1 or one a feature.
@@ -91,25 +167,35 @@ struct Scaler: Operator {
   let scale: [Float]
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
-    let input = try asFloat(try scratch.input(0))
-    let columns = input.shape.rank == 0 ? 1 : input.shape[input.shape.rank - 1]
-    guard offset.count == 1 || offset.count == columns, scale.count == 1 || scale.count == columns
-    else {
+    let input = try scratch.input(0)
+    let rank = input.shape.rank
+    guard rank > 0, rank < 3 else {
+      throw OperatorError("the input has shape \(input.shape); rows of features were expected")
+    }
+    let columns = input.shape[rank - 1]
+    guard offset.count == scale.count, offset.count == 1 || offset.count == columns else {
       throw OperatorError(
         "\(offset.count) offsets and \(scale.count) scales for an input of shape \(input.shape)")
     }
     var output = try scratch.memory(0, input.shape)
-    do {
-      let source = input.values(as: Float.self)
-      var target = output.mutableValues(as: Float.self)
-      for index in source.indices {
-        let column = index % columns
-        target[index] =
-          (source[index] - offset[offset.count == 1 ? 0 : column])
-          * scale[scale.count == 1 ? 0 : column]
-      }
+    // Doubles are rounded once, at the end.
+    if input.elementType == .float64 {
+      scale(input.values(as: Double.self), columns, &output)
+    } else {
+      let features = try asFloat(input)
+      scale(features.values(as: Float.self), columns, &output)
     }
     scratch.give(0, output)
+  }
+
+  private func scale<Number: TensorElement & BinaryFloatingPoint>(
+    _ source: Span<Number>, _ columns: Int, _ output: inout Tensor
+  ) {
+    var target = output.mutableValues(as: Float.self)
+    for index in source.indices {
+      let column = offset.count == 1 ? 0 : index % columns
+      target[index] = Float((source[index] - Number(offset[column])) * Number(scale[column]))
+    }
   }
 }
 
@@ -124,32 +210,49 @@ struct Normalizer: Operator {
   let norm: Norm
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
-    let input = try asFloat(try scratch.input(0))
+    let input = try scratch.input(0)
     guard input.shape.rank > 0, input.shape.rank < 3 else {
       throw OperatorError("the input has shape \(input.shape); rows of features were expected")
     }
-    let columns = input.shape[input.shape.rank - 1]
     var output = try scratch.memory(0, input.shape)
-    do {
-      let source = input.values(as: Float.self)
-      var target = output.mutableValues(as: Float.self)
-      for start in stride(from: 0, to: source.count, by: max(columns, 1)) {
-        var divisor: Float = norm == .max ? -Float.infinity : 0
-        for index in start..<(start + columns) {
-          let value = source[index]
-          switch norm {
-          case .max: if value > divisor { divisor = value }
-          case .l1: divisor += value.magnitude
-          case .l2: divisor += value * value
-          }
+    if input.elementType == .float64 {
+      normalize(input.values(as: Double.self), of: input, &output)
+    } else {
+      let features = try asFloat(input)
+      normalize(features.values(as: Float.self), of: input, &output)
+    }
+    scratch.give(0, output)
+  }
+
+  /// Sums are float32; magnitudes and squares are taken in the input's type first.
+  private func normalize<Number: TensorElement & BinaryFloatingPoint>(
+    _ source: Span<Number>, of input: Tensor, _ output: inout Tensor
+  ) {
+    let columns = input.shape[input.shape.rank - 1]
+    var target = output.mutableValues(as: Float.self)
+    for start in stride(from: 0, to: source.count, by: max(columns, 1)) {
+      var divisor: Float = norm == .max ? -Float.greatestFiniteMagnitude : 0
+      for index in start..<(start + columns) {
+        let value = source[index]
+        switch norm {
+        case .max: if Float(value) > divisor { divisor = Float(value) }
+        case .l1: divisor += Float(value.magnitude)
+        case .l2: divisor += Float(value * value)
         }
-        if norm == .l2 { divisor = divisor.squareRoot() }
-        for index in start..<(start + columns) {
-          target[index] = divisor == 0 ? source[index] : source[index] / divisor
+      }
+      for index in start..<(start + columns) {
+        let value = source[index]
+        if divisor == 0 {
+          target[index] = Float(value)
+        } else if norm == .l2 {
+          // ONNX Runtime takes the root of the quotient.
+          let root = (Float(value * value) / divisor).squareRoot()
+          target[index] = value < 0 ? -root : root
+        } else {
+          target[index] = Float(value) / divisor
         }
       }
     }
-    scratch.give(0, output)
   }
 }
 
@@ -182,8 +285,9 @@ struct Imputer<Element: TensorElement>: Operator {
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
-    let columns = input.shape.rank == 0 ? 1 : input.shape[input.shape.rank - 1]
-    guard values.count == 1 || values.count == columns else {
+    let rank = input.shape.rank
+    let columns = rank == 0 ? 1 : input.shape[rank - 1]
+    guard rank > 0, rank < 3, values.count == 1 || values.count == columns else {
       throw OperatorError("\(values.count) values for an input of shape \(input.shape)")
     }
     try replace(input, scratch, columns)
@@ -209,27 +313,30 @@ struct Imputer<Element: TensorElement>: Operator {
 /// Appends an axis with a 1 at the element's category.
 struct OneHotEncoder: Operator {
   let places: [Int64: Int]
-  let textPlaces: [[UInt8]: Int]
+  let textPlaces: [ArraySlice<UInt8>: Int]
   let count: Int
   let allowsUnknown: Bool
 
   init(strings: [String], integers: [Int], allowsUnknown: Bool) {
     count = strings.isEmpty ? integers.count : strings.count
     textPlaces = Dictionary(
-      strings.enumerated().map { (Array($1.utf8), $0) }, uniquingKeysWith: { first, _ in first })
+      strings.enumerated().map { (ArraySlice($1.utf8), $0) }, uniquingKeysWith: { $1 })
     places = Dictionary(
-      integers.enumerated().map { (Int64($1), $0) }, uniquingKeysWith: { first, _ in first })
+      integers.enumerated().map { (Int64($1), $0) }, uniquingKeysWith: { $1 })
     self.allowsUnknown = allowsUnknown
   }
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
+    guard input.shape.rank < 3 else {
+      throw OperatorError("the input has shape \(input.shape); rows of features were expected")
+    }
     var found: [Int?] = []
     found.reserveCapacity(input.shape.elementCount)
     switch input.elementType {
     case .string:
       let strings = input.strings
-      for index in 0..<strings.count { found.append(textPlaces[Array(strings[index])]) }
+      for index in 0..<strings.count { found.append(textPlaces[strings[index]]) }
     case .int64:
       let values = input.values(as: Int64.self)
       for index in values.indices { found.append(places[values[index]]) }

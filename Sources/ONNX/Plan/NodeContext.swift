@@ -11,6 +11,8 @@ struct NodeContext {
   let inputTypes: [ElementType?]
   let constants: [Tensor?]
   let tensors: TensorReader
+  /// The branches or the body, compiled.
+  var blocks: [String: PlanBlock] = [:]
   private(set) var readAttributes: Set<String> = []
 
   init(
@@ -46,6 +48,28 @@ struct NodeContext {
       advice: advice)
   }
 
+  /// The block that attribute `name` holds.
+  func block(_ name: String) throws(ModelFormatError) -> PlanBlock {
+    guard let block = blocks[name] else { throw malformed("it has no graph '\(name)'") }
+    return block
+  }
+
+  /// A node with other graphs than these is refused.
+  func readBlocks(_ names: String...) throws(ModelFormatError) {
+    for name in blocks.keys where !names.contains(name) {
+      throw malformed("version \(version) has no attribute '\(name)'")
+    }
+  }
+
+  /// The types of what a body is given; where one is missing, the body's own statement holds.
+  func bodyInputTypes() -> [ElementType?] {
+    switch node.operatorName {
+    case "Loop": [.int64, .bool] + inputTypes.dropFirst(2)
+    case "Scan": inputTypes
+    default: []
+    }
+  }
+
   private mutating func attribute(
     _ name: String, _ kind: AttributeMessage.Kind
   ) throws(ModelFormatError) -> AttributeMessage? {
@@ -76,6 +100,10 @@ struct NodeContext {
   mutating func strings(_ name: String) throws(ModelFormatError) -> [String]? {
     try attribute(name, .strings).map { $0.strings.map { String(decoding: $0, as: UTF8.self) } }
   }
+  mutating func sparseTensor(_ name: String) throws(ModelFormatError) -> Tensor? {
+    guard let message = try attribute(name, .sparseTensor)?.sparseTensor else { return nil }
+    return try tensors.tensor(message, at: "node '\(node.label)', attribute '\(name)'")
+  }
   mutating func tensor(_ name: String) throws(ModelFormatError) -> Tensor? {
     guard let message = try attribute(name, .tensor)?.tensor else { return nil }
     return try tensors.tensor(message, at: "node '\(node.label)', attribute '\(name)'")
@@ -83,8 +111,25 @@ struct NodeContext {
 
   /// An attribute that nobody read would change the answer without being heard.
   func refuseUnread() throws(ModelFormatError) {
+    let knowsBlocks = ["If", "Loop", "Scan"].contains(node.operatorName)
+    for name in blocks.keys where !knowsBlocks {
+      throw malformed("version \(version) has no attribute '\(name)'")
+    }
     for attribute in node.attributes where !readAttributes.contains(attribute.name) {
       throw malformed("version \(version) has no attribute '\(attribute.name)'")
     }
   }
+}
+
+/// A branch or a loop's body, ready to run.
+struct PlanBlock: Sendable {
+  /// In the plan's `blocks`.
+  var index: Int
+  var inputs: [Int]
+  var outputs: [Int]
+  /// Whether an output is computed inside, or only passed on from outside.
+  var isOwnOutput: [Bool]
+  var outputTypes: [ElementType]
+  /// As the file states them.
+  var outputShapes: [[Int?]?]
 }

@@ -1,76 +1,66 @@
 import Executors
 import Tensors
 
-/// Turns a checked graph into a plan: finds each operator, computes what is constant, and drops
-/// what no output needs.
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Turns a checked graph into a plan: finds each operator, computes what is constant, drops what
+/// no output needs, and finds out where each value is read last.
 struct PlanBuilder {
-  /// Bytes that all folded constants may take together; what is over is computed per batch.
+  /// What folding may take, at most: bytes of all folded constants together, and time.
   static let maxFoldedBytes = 64 << 20
+  static let maxFoldingNanoseconds: UInt64 = 2_000_000_000
   /// The newest operator sets whose definitions this table was written from.
   static let newestOpsets = ["ai.onnx": 28, "ai.onnx.ml": 5]
 
-  static func plan(_ graph: Graph, tensors: TensorReader) throws(ModelFormatError) -> Plan {
-    var types = [ElementType?](repeating: nil, count: graph.valueNames.count)
-    var constants = [Tensor?](repeating: nil, count: graph.valueNames.count)
-    var mapKeys: [Int: Tensor] = [:]
+  private let graph: Graph
+  private let tensors: TensorReader
+  private var types: [ElementType?]
+  private var constants: [Tensor?]
+  private var mapKeys: [Int: Tensor] = [:]
+  /// Inputs that may be left out have an initializer, but a request may replace it.
+  private var replaceable: Set<Int> = []
+  private var blocks: [[PlanStep]] = [[]]
+  private var blockOutputs: Set<Int> = []
+  /// Folded constants may take a few times what the file does: a small file that unfolds into
+  /// a large one is computed when a request asks for it.
+  private var foldingBytes: Int
+  private let foldingDeadline: UInt64 = PlanBuilder.now() + PlanBuilder.maxFoldingNanoseconds
+
+  static func plan(_ graph: Graph, file: ModelFile) throws(ModelFormatError) -> Plan {
+    var builder = PlanBuilder(graph, file: file)
+    return try builder.finish()
+  }
+
+  private init(_ graph: Graph, file: ModelFile) {
+    self.graph = graph
+    tensors = TensorReader(file: file)
+    types = [ElementType?](repeating: nil, count: graph.valueNames.count)
+    constants = [Tensor?](repeating: nil, count: graph.valueNames.count)
+    foldingBytes = min(PlanBuilder.maxFoldedBytes, 2 * file.count + (1 << 19))
     for (value, tensor) in graph.constants {
       constants[value] = tensor
       types[value] = tensor.elementType
     }
-    // An input that may be left out has its initializer, but a request may replace it.
-    var replaceable: Set<Int> = []
     for input in graph.inputs {
       types[input.value] = input.elementType
       replaceable.insert(input.value)
     }
-    var steps: [Plan.Step] = []
-    var foldedBytes = 0
-    for node in graph.nodes {
-      let known = node.inputs.map { value in
-        value.flatMap { replaceable.contains($0) ? nil : constants[$0] }
-      }
-      var context = try self.context(
-        node, graph: graph, types: types, constants: known, tensors: tensors)
-      for case let value? in node.inputs where mapKeys[value] != nil {
-        throw context.unsupported("its input is a sequence of maps")
-      }
-      let definition = try OperatorTable.definition(for: context)
-      guard node.inputs.count <= definition.maxInputs else {
-        throw context.malformed(
-          "it has \(node.inputs.count) inputs; the most is \(definition.maxInputs)")
-      }
-      let built = try definition.build(&context)
-      try context.refuseUnread()
-      guard node.outputs.count <= built.outputs.count else {
-        throw context.unsupported(
-          "it has \(node.outputs.count) outputs; \(built.outputs.count) are given")
-      }
-      for (index, value) in node.outputs.enumerated() {
-        guard let value else { continue }
-        types[value] = built.outputs[index]
-      }
-      if let keys = built.mapKeys, let value = node.outputs.first ?? nil { mapKeys[value] = keys }
-      let step = Plan.Step(
-        label: node.label, operation: built.operation, inputs: node.inputs,
-        outputs: node.outputs, types: built.outputs)
-      let isConstant = zip(node.inputs, known).allSatisfy { $0 == nil || $1 != nil }
-      if isConstant, built.mapKeys == nil,
-        let results = fold(step, constants, budget: maxFoldedBytes - foldedBytes)
-      {
-        for (value, tensor) in results {
-          constants[value] = tensor
-          foldedBytes += tensor.byteCount
-        }
-      } else {
-        steps.append(step)
-      }
-    }
-    steps = needed(steps, by: graph.outputs.map(\.value))
-    let outputs = try graph.outputs.map { output throws(ModelFormatError) in
-      guard let type = types[output.value] else {
-        throw .malformed(format: "ONNX", at: graph.valueNames[output.value], reason: "no type")
-      }
+  }
+
+  private mutating func finish() throws(ModelFormatError) -> Plan {
+    let outputValues = graph.outputs.map(\.value)
+    let steps = try compile(graph.nodes)
+    blocks[0] = PlanBuilder.kept(
+      steps, outputs: outputValues, own: Set(steps.flatMap { $0.outputs.compactMap { $0 } }))
+    dropUnread(outputValues)
+    let outputs = try graph.outputs.map {
+      (output: GraphOutput) throws(ModelFormatError) -> ModelOutput in
       let name = graph.valueNames[output.value]
+      guard let type = types[output.value] else {
+        throw .malformed(format: "ONNX", at: "output '\(name)'", reason: "its type is not known")
+      }
       if let keys = mapKeys[output.value] {
         return ModelOutput(name: name, kind: .maps(keys: keys.elementType, values: type))
       }
@@ -81,71 +71,199 @@ struct PlanBuilder {
         name: graph.valueNames[$0.value], elementType: $0.elementType, shape: $0.shape,
         isRequired: $0.isRequired)
     }
+    let checks = try graph.inputs.map {
+      (input: GraphInput) throws(ModelFormatError) -> Plan.InputCheck in
+      var check = Plan.InputCheck(
+        elementType: input.elementType, isRequired: input.isRequired,
+        rank: Int32(input.shape.count), slot: Int32(input.value))
+      guard input.shape.count <= Shape.maxRank else {
+        throw .unsupported(
+          format: "ONNX",
+          what: "input '\(graph.valueNames[input.value])' has rank \(input.shape.count)",
+          advice: "the most is \(Shape.maxRank)")
+      }
+      for (axis, size) in input.shape.enumerated() { check.dimensions[axis] = size ?? -1 }
+      return check
+    }
     let opset = graph.opsets["ai.onnx"] ?? graph.opsets["ai.onnx.ml"] ?? 1
     return Plan(
-      signature: ModelSignature(inputs: inputs, outputs: outputs),
-      inputSlots: graph.inputs.map(\.value), outputSlots: graph.outputs.map(\.value),
-      outputKeys: graph.outputs.map { mapKeys[$0.value] }, steps: steps,
-      constants: constants, summary: "ONNX, opset \(opset), \(graph.nodes.count) nodes")
+      signature: ModelSignature(inputs: inputs, outputs: outputs), inputs: checks,
+      outputSlots: outputValues, outputKeys: graph.outputs.map { mapKeys[$0.value] },
+      blocks: blocks, constants: constants,
+      summary: "ONNX, opset \(opset), \(graph.nodes.count) nodes")
   }
 
-  private static func context(
-    _ node: GraphNode, graph: Graph, types: [ElementType?], constants: [Tensor?],
-    tensors: TensorReader
+  private mutating func compile(_ nodes: [GraphNode]) throws(ModelFormatError) -> [PlanStep] {
+    var steps: [PlanStep] = []
+    for node in nodes {
+      if let step = try compile(node) { steps.append(step) }
+    }
+    return steps
+  }
+
+  /// Nil when the node's outputs are constants now.
+  private mutating func compile(_ node: GraphNode) throws(ModelFormatError) -> PlanStep? {
+    let known = node.inputs.map { value in
+      value.flatMap { replaceable.contains($0) ? nil : constants[$0] }
+    }
+    var context = try self.context(node, constants: known)
+    for value in node.needs where mapKeys[value] != nil {
+      throw context.unsupported("its input is a sequence of maps")
+    }
+    let definition = try OperatorTable.definition(for: context)
+    for block in node.blocks {
+      context.blocks[block.name] = try compile(block, inputTypes: context.bodyInputTypes(), context)
+    }
+    let built = try definition.build(&context)
+    try context.refuseUnread()
+    guard node.outputs.count <= built.outputs.count else {
+      throw context.unsupported(
+        "it has \(node.outputs.count) outputs; \(built.outputs.count) are given")
+    }
+    for (index, value) in node.outputs.enumerated() {
+      guard let value else { continue }
+      types[value] = built.outputs[index]
+    }
+    if let keys = built.mapKeys, let value = node.outputs.first ?? nil { mapKeys[value] = keys }
+    let step = PlanStep(
+      label: node.label, operation: built.operation, inputs: node.inputs, outputs: node.outputs,
+      types: built.outputs, captures: node.blocks.flatMap(\.captures))
+    let isConstant = zip(node.inputs, known).allSatisfy { $0 == nil || $1 != nil }
+    if isConstant, built.isFoldable, built.mapKeys == nil, node.blocks.isEmpty, fold(step) {
+      return nil
+    }
+    return step
+  }
+
+  private mutating func compile(
+    _ block: GraphBlock, inputTypes: [ElementType?], _ context: NodeContext
+  ) throws(ModelFormatError) -> PlanBlock {
+    for (index, input) in block.inputs.enumerated() {
+      let given = index < inputTypes.count ? inputTypes[index] : nil
+      if let given, let stated = input.elementType, given != stated {
+        throw context.malformed(
+          "input \(index) of its body is \(stated.name); \(given.name) comes")
+      }
+      types[input.value] = given ?? input.elementType
+    }
+    let steps = try compile(block.nodes)
+    var outputTypes: [ElementType] = []
+    for output in block.outputs {
+      guard mapKeys[output.value] == nil, let type = types[output.value] else {
+        throw context.unsupported(
+          "output '\(graph.valueNames[output.value])' of its body is no tensor of a known type")
+      }
+      outputTypes.append(type)
+    }
+    var own = Set(steps.flatMap { $0.outputs.compactMap { $0 } })
+    own.formUnion(block.inputs.map(\.value))
+    blocks.append(PlanBuilder.kept(steps, outputs: block.outputs.map(\.value), own: own))
+    blockOutputs.formUnion(block.outputs.map(\.value))
+    return PlanBlock(
+      index: blocks.count - 1, inputs: block.inputs.map(\.value),
+      outputs: block.outputs.map(\.value),
+      isOwnOutput: block.outputs.map { own.contains($0.value) }, outputTypes: outputTypes,
+      outputShapes: block.outputs.map(\.shape))
+  }
+
+  private func context(
+    _ node: GraphNode, constants: [Tensor?]
   ) throws(ModelFormatError) -> NodeContext {
-    let imported = graph.opsets[node.domain]
-    let version = imported ?? 0
+    let version = node.opset ?? 0
     let context = NodeContext(
       node: node, version: OperatorTable.version(of: node, opset: version) ?? 0, opset: version,
       inputTypes: node.inputs.map { $0.flatMap { types[$0] } }, constants: constants,
       tensors: tensors)
-    if let newest = newestOpsets[node.domain], version > newest {
+    for (index, input) in node.inputs.enumerated() where input != nil {
+      guard context.inputTypes[index] != nil else {
+        throw context.malformed("the type of input \(index) is not known")
+      }
+    }
+    if let newest = PlanBuilder.newestOpsets[node.domain], version > newest {
       throw context.unsupported(
         "the newest known version of \(node.domain) is \(newest)",
         advice: "export the model for opset \(newest) or older")
     }
-    if newestOpsets[node.domain] != nil, imported == nil {
+    if PlanBuilder.newestOpsets[node.domain] != nil, node.opset == nil {
       throw context.malformed("the model imports no opset of \(node.domain)")
     }
     return context
   }
 
-  /// The step's outputs when it can be run now; nil when it fails or the result is too big (it
-  /// then runs, and fails, with the batch).
-  private static func fold(
-    _ step: Plan.Step, _ constants: [Tensor?], budget: Int
-  ) -> [(Int, Tensor)]? {
+  private static func now() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+
+  /// Computes the step's outputs now. False when it fails or gives too much: it then runs, and
+  /// fails, with the batch.
+  private mutating func fold(_ step: PlanStep) -> Bool {
+    guard foldingBytes > 0, PlanBuilder.now() < foldingDeadline else { return false }
     // The operator sees only its own inputs and outputs.
-    var slots: [Tensor?] = step.inputs.map { $0.flatMap { constants[$0] } }
-    let firstOutput = slots.count
-    slots.append(contentsOf: step.outputs.map { _ in nil })
+    let inputs = step.inputs.map { $0.flatMap { constants[$0] } }
     var local = step
     local.inputs = step.inputs.indices.map { step.inputs[$0] == nil ? nil : $0 }
-    local.outputs = step.outputs.indices.map { firstOutput + $0 }
-    let scratch = ONNXScratch(slots: slots, step: local)
-    scratch.maxBytes = budget
+    local.outputs = step.outputs.indices.map {
+      step.outputs[$0] == nil ? nil : inputs.count + $0
+    }
+    let scratch = ONNXScratch(
+      plan: Plan(
+        signature: ModelSignature(inputs: [], outputs: []), inputs: [], outputSlots: [],
+        outputKeys: [], blocks: [[local]], constants: inputs + step.outputs.map { _ in nil },
+        summary: ""))
+    scratch.maxBytes = foldingBytes
+    scratch.deadline = foldingDeadline
     do {
-      try step.operation.run(scratch)
+      try scratch.run(step: 0)
     } catch {
-      return nil
+      return false
     }
     var results: [(Int, Tensor)] = []
     for (index, value) in step.outputs.enumerated() {
       guard let value else { continue }
-      guard let tensor = scratch.slots[firstOutput + index] else { return nil }
+      guard let tensor = scratch.slot(inputs.count + index) else { return false }
       results.append((value, tensor))
     }
-    return results
+    for (value, tensor) in results {
+      constants[value] = tensor
+      foldingBytes -= tensor.byteCount
+    }
+    return true
   }
 
-  private static func needed(_ steps: [Plan.Step], by outputs: [Int]) -> [Plan.Step] {
+  /// The steps that `outputs` need, each with the slots that nobody reads after it.
+  ///
+  /// - Parameter own: Values that the block itself computes or is given. Those from outside live
+  ///   on after it.
+  private static func kept(
+    _ steps: [PlanStep], outputs: [Int], own: Set<Int>
+  ) -> [PlanStep] {
     var wanted = Set(outputs)
-    var kept: [Plan.Step] = []
-    for step in steps.reversed() {
-      guard step.outputs.contains(where: { $0.map(wanted.contains) ?? false }) else { continue }
-      for case let value? in step.inputs { wanted.insert(value) }
-      kept.append(step)
+    var needed: [PlanStep] = []
+    for var step in steps.reversed() {
+      let results = step.outputs.compactMap { $0 }
+      guard results.contains(where: wanted.contains) else { continue }
+      // The first reader from the end is the last one.
+      for value in results + step.inputs.compactMap({ $0 }) + step.captures
+      where wanted.insert(value).inserted && own.contains(value) {
+        step.releases.append(value)
+      }
+      needed.append(step)
     }
-    return kept.reversed()
+    return needed.reversed()
+  }
+
+  /// Lets go of constants that no step reads: weights that an operator has packed anew, and
+  /// what was folded further.
+  private mutating func dropUnread(_ outputs: [Int]) {
+    var read = Set(outputs)
+    read.formUnion(blockOutputs)
+    for input in graph.inputs { read.insert(input.value) }
+    for step in blocks.joined() {
+      for case let value? in step.inputs { read.insert(value) }
+      read.formUnion(step.captures)
+    }
+    for value in constants.indices where !read.contains(value) { constants[value] = nil }
   }
 }

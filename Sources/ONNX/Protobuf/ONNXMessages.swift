@@ -18,13 +18,14 @@ struct GraphMessage {
   var initializers: [TensorMessage] = []
   var inputs: [ValueInfoMessage] = []
   var outputs: [ValueInfoMessage] = []
-  var hasSparseInitializers = false
+  var sparseInitializers: [SparseTensorMessage] = []
 }
 
 struct NodeMessage {
   var name = ""
   var operatorName = ""
   var domain = ""
+  var overload = ""
   var inputs: [String] = []
   var outputs: [String] = []
   var attributes: [AttributeMessage] = []
@@ -56,6 +57,7 @@ struct AttributeMessage {
   var integer: Int64 = 0
   var string: [UInt8] = []
   var tensor: TensorMessage?
+  var sparseTensor: SparseTensorMessage?
   /// One graph for `graph`, any number for `graphs`.
   var graphs: [GraphMessage] = []
   var floats: [Float] = []
@@ -80,6 +82,13 @@ struct TensorMessage {
   var external: [(key: String, value: String)] = []
 }
 
+/// A tensor of zeros but for `values`, which stand at `indices`.
+struct SparseTensorMessage {
+  var values = TensorMessage()
+  var indices = TensorMessage()
+  var dimensions: [Int64] = []
+}
+
 struct ValueInfoMessage {
   var name = ""
   var type = TypeMessage.none
@@ -95,6 +104,13 @@ enum TypeMessage {
 struct FunctionMessage {
   var name = ""
   var domain = ""
+  var overload = ""
+  var inputs: [String] = []
+  var outputs: [String] = []
+  var nodes: [NodeMessage] = []
+  /// Attributes that a call may leave out.
+  var defaults: [AttributeMessage] = []
+  var opsets: [(domain: String, version: Int64)] = []
 }
 
 extension ModelMessage {
@@ -105,29 +121,57 @@ extension ModelMessage {
       case 1: irVersion = try reader.integer()
       case 2: producer = try reader.string()
       case 7: graph = try GraphMessage(file, reader.range(), depth: 1)
-      case 8:
-        var opset = try ProtobufReader(file, reader.range(), depth: 1)
-        var domain = ""
-        var version: Int64 = 0
-        while try opset.nextField() {
-          switch opset.field {
-          case 1: domain = try opset.string()
-          case 2: version = try opset.integer()
-          default: try opset.skip()
-          }
-        }
-        opsets.append((domain, version))
-      case 25:
-        var inner = try ProtobufReader(file, reader.range(), depth: 1)
-        var function = FunctionMessage()
-        while try inner.nextField() {
-          switch inner.field {
-          case 1: function.name = try inner.string()
-          case 10: function.domain = try inner.string()
-          default: try inner.skip()
-          }
-        }
-        functions.append(function)
+      case 8: opsets.append(try ModelMessage.opset(file, reader.range(), depth: 1))
+      case 25: functions.append(try FunctionMessage(file, reader.range(), depth: 1))
+      default: try reader.skip()
+      }
+    }
+  }
+
+  static func opset(
+    _ file: RawSpan, _ range: Range<Int>, depth: Int
+  ) throws(ModelFormatError) -> (domain: String, version: Int64) {
+    var reader = try ProtobufReader(file, range, depth: depth)
+    var domain = ""
+    var version: Int64 = 0
+    while try reader.nextField() {
+      switch reader.field {
+      case 1: domain = try reader.string()
+      case 2: version = try reader.integer()
+      default: try reader.skip()
+      }
+    }
+    return (domain, version)
+  }
+}
+
+extension FunctionMessage {
+  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, range, depth: depth)
+    while try reader.nextField() {
+      switch reader.field {
+      case 1: name = try reader.string()
+      case 4: inputs.append(try reader.string())
+      case 5: outputs.append(try reader.string())
+      case 7: nodes.append(try NodeMessage(file, reader.range(), depth: depth + 1))
+      case 9: opsets.append(try ModelMessage.opset(file, reader.range(), depth: depth + 1))
+      case 10: domain = try reader.string()
+      case 11: defaults.append(try AttributeMessage(file, reader.range(), depth: depth + 1))
+      case 13: overload = try reader.string()
+      default: try reader.skip()
+      }
+    }
+  }
+}
+
+extension SparseTensorMessage {
+  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, range, depth: depth)
+    while try reader.nextField() {
+      switch reader.field {
+      case 1: values = try TensorMessage(file, reader.range(), depth: depth + 1)
+      case 2: indices = try TensorMessage(file, reader.range(), depth: depth + 1)
+      case 3: try reader.appendIntegers(to: &dimensions)
       default: try reader.skip()
       }
     }
@@ -135,18 +179,25 @@ extension ModelMessage {
 }
 
 extension GraphMessage {
+  /// An empty node takes two bytes in a file and a hundred times that in memory.
+  static let maxNodes = 1 << 20
+
   init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
     var reader = try ProtobufReader(file, range, depth: depth)
     while try reader.nextField() {
       switch reader.field {
-      case 1: nodes.append(try NodeMessage(file, reader.range(), depth: depth + 1))
+      case 1:
+        guard nodes.count < GraphMessage.maxNodes else {
+          throw reader.malformed("a graph has more than \(GraphMessage.maxNodes) nodes")
+        }
+        nodes.append(try NodeMessage(file, reader.range(), depth: depth + 1))
       case 2: name = try reader.string()
       case 5: initializers.append(try TensorMessage(file, reader.range(), depth: depth + 1))
       case 11: inputs.append(try ValueInfoMessage(file, reader.range(), depth: depth + 1))
       case 12: outputs.append(try ValueInfoMessage(file, reader.range(), depth: depth + 1))
       case 15:
-        hasSparseInitializers = true
-        try reader.skip()
+        sparseInitializers.append(
+          try SparseTensorMessage(file, reader.range(), depth: depth + 1))
       default: try reader.skip()
       }
     }
@@ -164,6 +215,7 @@ extension NodeMessage {
       case 4: operatorName = try reader.string()
       case 5: attributes.append(try AttributeMessage(file, reader.range(), depth: depth + 1))
       case 7: domain = try reader.string()
+      case 8: overload = try reader.string()
       default: try reader.skip()
       }
     }
@@ -211,6 +263,9 @@ extension AttributeMessage {
         }
         kind = known
       case 21: referencedAttribute = try reader.string()
+      case 22:
+        sparseTensor = try SparseTensorMessage(file, reader.range(), depth: depth + 1)
+        inferred = .sparseTensor
       default: try reader.skip()
       }
     }

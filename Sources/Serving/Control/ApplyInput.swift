@@ -9,6 +9,8 @@ struct ApplyInput {
     var path: String
     var content: String
     var key: DocumentKey
+    /// Whether the files that it names are still there after the apply.
+    var keepsFiles: Bool
   }
   struct Model {
     var origin: Origin
@@ -63,14 +65,19 @@ struct ApplyInput {
         endpoints.append(Endpoint(origin: origin, specification: specification))
         note(specification)
       case .onlineDeployment:
-        let specification = try DeploymentSpecification(yaml: whole, folder: document.folder)
+        var specification = try DeploymentSpecification(yaml: whole, folder: document.folder)
+        if case .inline(var registration)? = specification.model {
+          try document.place(&registration, at: "$.model.path")
+          specification.model = .inline(registration)
+        }
         let origin = Self.origin(
           document, "deployment", DeploymentKey(specification).description)
         guard isFirst(origin, &seen) else { return }
         deployments.append(Deployment(origin: origin, specification: specification))
         note(specification)
       case .model:
-        let registration = try ModelDocument.registration(whole)
+        var registration = try ModelDocument.registration(whole)
+        try document.place(&registration, at: "$.path")
         let name = registration.name + (registration.version.map { ":" + $0 } ?? "")
         let origin = Self.origin(document, "model", name)
         guard isFirst(origin, &seen) else { return }
@@ -79,6 +86,10 @@ struct ApplyInput {
         notices.append("\(document.path): \(words), skipped")
       }
     } catch {
+      if parsed == nil, let owner = ForeignText.owner(of: document.text) {
+        notices.append("\(document.path): \(owner) that is no plain YAML document, skipped")
+        return
+      }
       faults.append(
         Fault(
           message: error.description, key: Self.key(kind, parsed?.value), path: document.path))
@@ -98,7 +109,8 @@ struct ApplyInput {
 
   private static func origin(_ document: ApplyDocument, _ kind: String, _ name: String) -> Origin {
     Origin(
-      path: document.path, content: document.text, key: DocumentKey(kind: kind, name: name))
+      path: document.path, content: document.text, key: DocumentKey(kind: kind, name: name),
+      keepsFiles: document.keepsFiles)
   }
 
   /// What a broken document is about, from its names alone.

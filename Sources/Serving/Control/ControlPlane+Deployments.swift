@@ -21,6 +21,9 @@ extension ControlPlane {
     let accepted = try change { (state, store) throws(ControlError) in
       try accept(specification, model: model, in: &state, store, by: actor)
     }
+    deploymentLogs.append(
+      DeploymentKey(accepted.record.specification), .info,
+      "\(accepted.created ? "create" : "update") accepted from \(actor.name)")
     if accepted.operation.status == "InProgress" {
       let record = accepted.record
       inBackground { [self] in load(record, model: model, operation: accepted.operation) }
@@ -147,6 +150,7 @@ extension ControlPlane {
   func logState(_ key: DeploymentKey, _ outcome: Result<LiveDeployment, DeploymentFailure>) {
     switch outcome {
     case .success(let live):
+      deploymentLogs.append(key, .info, live.readySentence)
       log.write(
         .info, "deployment ready",
         [
@@ -155,6 +159,7 @@ extension ControlPlane {
           "generation": .integer(live.generation),
         ])
     case .failure(let failure):
+      deploymentLogs.append(key, .error, "failed: \(failure.code): \(failure.message)")
       log.write(
         .error, "deployment failed",
         [
@@ -225,6 +230,10 @@ extension ControlPlane {
               ?? "deployment '\(specification.name)' names no model"))
       }
       let package = registry.packagePath(name: version.name, version: version.version)
+      deploymentLogs.append(
+        DeploymentKey(specification), .info,
+        "loading generation \(generation): model \(version.name):\(version.version), sha256 "
+          + version.contentHash)
       do {
         return .success(try load(specification, generation, version, package))
       } catch {

@@ -89,12 +89,14 @@ extension ControlPlane {
   }
 
   /// Registers a model that a deployment brings with it, unless its content is known already.
-  func registerInline(_ registration: ModelRegistration) throws(ControlError) -> ModelVersion {
+  package func registerInline(
+    _ registration: ModelRegistration, by actor: Actor = Actor(name: "deployment")
+  ) throws(ControlError) -> ModelVersion {
     let staged = try stageInline(registration)
     if staged.isNew {
       do {
         try change { (_, store) throws(ControlError) in
-          try commit(staged, store, by: Actor(name: "deployment"))
+          try commit(staged, store, by: actor)
         }
       } catch {
         registry.discard(staged)
@@ -117,9 +119,13 @@ extension ControlPlane {
     let staged = try stage(registration)
     guard registration.version == nil, staged.isNew else { return staged }
     let newest: ModelVersion?
-    do {
+    do throws(RegistryError) {
       newest = try registry.versions(of: registration.name, .all).first
     } catch {
+      guard case .notFound = error else {
+        registry.discard(staged)
+        throw .registry(error)
+      }
       newest = nil
     }
     guard let newest, newest.contentHash == staged.version.contentHash,

@@ -47,8 +47,8 @@ extension ControlPlane {
     let record = before.record
     let hasOlderGeneration = before.serving.map { $0.generation != record.generation } ?? false
     if record.provisioningState != "Failed" || !hasOlderGeneration {
-      let model = record.model.flatMap(known)
-      let outcome = loaded(record.specification, generation: record.generation, model: model)
+      let outcome = loaded(
+        record.specification, generation: record.generation, registeredAs: record.model)
       if case .success(let live) = outcome {
         if record.provisioningState != "Succeeded" { stored.finish(outcome, at: currentTime()) }
         return Restored(stored: stored, live: live)
@@ -61,15 +61,26 @@ extension ControlPlane {
     }
     let older = loaded(
       serving.specification, generation: serving.generation,
-      model: known("\(serving.modelName):\(serving.modelVersion)"))
+      registeredAs: "\(serving.modelName):\(serving.modelVersion)")
     if case .success(let live) = older { return Restored(stored: stored, live: live) }
     return Restored(stored: stored)
   }
 
-  /// The registered version that `churn:3` names; nil when it is gone.
-  private func known(_ model: String) -> ModelVersion? {
-    guard let colon = model.lastIndex(of: ":") else { return nil }
-    let version = String(model[model.index(after: colon)...])
-    return try? registry.find(name: String(model[..<colon]), version: version)
+  /// Loads with the version that `churn:3` names, or with what the specification says when it
+  /// is gone. When the database does not tell which, nothing is loaded: it could be another one.
+  private func loaded(
+    _ specification: DeploymentSpecification, generation: Int64, registeredAs name: String?
+  ) -> Result<LiveDeployment, DeploymentFailure> {
+    var model: ModelVersion?
+    if let name, let colon = name.lastIndex(of: ":") {
+      let version = String(name[name.index(after: colon)...])
+      do {
+        model = try registry.existing(name: String(name[..<colon]), version: version)
+      } catch {
+        return .failure(
+          DeploymentFailure(code: "ResourceNotReady", message: "model \(name): \(error)"))
+      }
+    }
+    return loaded(specification, generation: generation, model: model)
   }
 }

@@ -44,6 +44,7 @@ package final class ControlPlane: Sendable {
   private let state = Mutex(ControlState())
   /// Held through a change: from reading the state to the swap of the table.
   private let changing = Monitor(())
+  private let shownGenerations = Mutex(ShownGenerations())
   /// Held through an `apply`, which reads the state long before it changes it.
   let applying = Monitor(())
 
@@ -78,6 +79,9 @@ package final class ControlPlane: Sendable {
 
   /// True when every deployment of the workspace has finished loading or failed.
   package var isReady: Bool { snapshot.hasStarted }
+
+  /// What `get-logs` tells of each deployment.
+  package var deploymentLogs: DeploymentLogs { service.deploymentLogs }
 
   /// Ends the loading threads. At shutdown.
   package func stop() {
@@ -242,9 +246,10 @@ package final class ControlPlane: Sendable {
 
   func inBackground(_ job: @escaping @Sendable () -> Void) { loads.submit(job) }
 
-  /// Forgets what was counted of deployments that are gone.
+  /// Forgets what was counted and noted of deployments that are gone.
   func forgetMetrics(of specifications: [DeploymentSpecification]) {
     for specification in specifications {
+      deploymentLogs.forget(DeploymentKey(specification))
       metrics.remove(labels: [
         (name: "endpoint", value: specification.endpointName),
         (name: "deployment", value: specification.name),
@@ -266,6 +271,9 @@ package final class ControlPlane: Sendable {
     }
     state.withLock { [next] in $0 = next }
     service.install(next.table { effectiveKeys(of: $0, in: next) })
+    for labels in shownGenerations.withLock({ [next] in $0.replace(with: next.live) }) {
+      metrics.remove(labels: labels)
+    }
   }
 }
 

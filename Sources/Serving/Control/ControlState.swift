@@ -26,7 +26,7 @@ struct ControlState: Sendable {
           if let deployment = live[key] {
             ready.append(deployment)
           } else if busy.contains(key) {
-            unavailable[key.name] = "loading"
+            unavailable[key.name] = EndpointRoute.loading
           } else {
             unavailable[key.name] =
               catalog.deployments[key]?.record.failure?.message ?? "it is not loaded"

@@ -171,24 +171,37 @@ struct EndpointStore {
 
   // MARK: Applied documents and audit
 
-  func appliedDocuments() throws(ControlError) -> [DocumentKey: String] {
-    var applied: [DocumentKey: String] = [:]
-    for row in try query("SELECT kind, name, content FROM applied_documents") {
-      applied[DocumentKey(kind: row.text("kind"), name: row.text("name"))] = row.text("content")
+  func appliedDocuments() throws(ControlError) -> [DocumentKey: AppliedDocument] {
+    var applied: [DocumentKey: AppliedDocument] = [:]
+    let rows = try query(
+      "SELECT kind, name, content, source_hash, source_stamp FROM applied_documents")
+    for row in rows {
+      var document = AppliedDocument(content: row.text("content"))
+      let (hash, stamp) = (row.text("source_hash"), row.text("source_stamp"))
+      if !hash.isEmpty {
+        document.files = AppliedDocument.Files(hash: hash, stamp: stamp.isEmpty ? nil : stamp)
+      }
+      applied[DocumentKey(kind: row.text("kind"), name: row.text("name"))] = document
     }
     return applied
   }
 
-  func saveApplied(_ key: DocumentKey, content: String, at time: Int64) throws(ControlError) {
+  func save(
+    _ document: AppliedDocument, _ key: DocumentKey, at time: Int64
+  ) throws(ControlError) {
     try execute(
       """
-      INSERT INTO applied_documents (kind, name, content, content_hash, applied_at)
-      VALUES (?, ?, ?, ?, ?)
+      INSERT INTO applied_documents
+        (kind, name, content, content_hash, applied_at, source_hash, source_stamp)
+      VALUES (?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (kind, name) DO UPDATE SET content = excluded.content,
-        content_hash = excluded.content_hash, applied_at = excluded.applied_at
+        content_hash = excluded.content_hash, applied_at = excluded.applied_at,
+        source_hash = excluded.source_hash, source_stamp = excluded.source_stamp
       """,
-      .text(key.kind), .text(key.name), .text(content),
-      .text(SHA256.hex(of: Array(content.utf8))), .integer(time))
+      .text(key.kind), .text(key.name), .text(document.content),
+      .text(SHA256.hex(of: Array(document.content.utf8))), .integer(time),
+      document.files.map { .text($0.hash) } ?? .null,
+      document.files?.stamp.map { .text($0) } ?? .null)
   }
 
   func deleteApplied(_ key: DocumentKey) throws(ControlError) {

@@ -8,8 +8,8 @@ internal import Executors
 /// repository, or a folder that holds one model file.
 struct ModelArtifact {
   var file: String
-  /// Column names that the package's own description gives (an MLflow signature).
-  var columns: [String]?
+  /// What an MLflow folder says of its model; nil for any other.
+  var mlflow: MLflowModel?
 
   init(path: String, type: String) throws(ModelFormatError) {
     guard let kind = FileKind(path: path) else {
@@ -27,7 +27,7 @@ struct ModelArtifact {
       if FileKind(path: path + "/MLmodel") == .file {
         let description = try MLflowModel(folder: path)
         file = description.file
-        columns = description.columns
+        mlflow = description
       } else if type == "mlflow_model" {
         throw .malformed(format: "MLflow", at: path, reason: "the folder has no file MLmodel")
       } else {
@@ -47,7 +47,8 @@ struct ModelArtifact {
     let files = names.filter { FileKind(path: folder + "/" + $0) == .file }
       .filter { !companions.contains($0) }
     let folders = names.filter { FileKind(path: folder + "/" + $0) == .folder }
-    let models = files.filter { holdsModel(folder + "/" + $0) }
+    var models: [String] = []
+    for name in files where try holdsModel(folder + "/" + name) { models.append(name) }
     if models.count > 1 {
       throw .unsupported(
         format: "folder", what: "\(folder) holds several models: \(listed(models))",
@@ -73,8 +74,11 @@ struct ModelArtifact {
         + "of these, can be served")
   }
 
-  private static func holdsModel(_ path: String) -> Bool {
-    guard let file = try? ModelFile(path: path) else { return false }
+  private static func holdsModel(_ path: String) throws(ModelFormatError) -> Bool {
+    var status = stat()
+    // An empty one (`__init__.py`) cannot be mapped, and is no model.
+    if stat(path, &status) == 0, status.st_size == 0 { return false }
+    let file = try ModelFile(path: path)
     switch ModelFormat.detect(file) {
     case .xgboostJSON: return namesLearner(file)
     case .xgboostUBJSON, .xgboostBinary, .lightGBMText, .onnx: return true

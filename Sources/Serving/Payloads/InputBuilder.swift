@@ -1,4 +1,5 @@
 internal import Documents
+internal import Executors
 internal import Tensors
 
 /// A tensor that grows while a body is read: numbers go straight into its memory.
@@ -16,6 +17,8 @@ struct InputBuilder {
 
   /// The columns in which text is a category's name; nil: there are none.
   var categories: CategoryColumns?
+  /// What each column's values must be; nil: whatever fits the type.
+  var rules: [ColumnRule]?
 
   private let maxBytes: Int
   private var buffer: TensorBuffer
@@ -52,6 +55,59 @@ struct InputBuilder {
     return true
   }
 
+  /// Takes rows of plain numbers, `[5.1, 3.5]`, as long as one follows the other: a loop without
+  /// the steps for what is rare. Any other row is left to the general reader, which tells what
+  /// is wrong with it.
+  ///
+  /// - Parameters:
+  ///   - scanner: At the first row; afterwards behind the last one taken.
+  ///   - index: Where the first row's first value goes; none from there on is written yet.
+  /// - Returns: How many rows were taken; 0 too where the elements are no floats.
+  @_lifetime(scanner: copy scanner)
+  mutating func takeRows(
+    _ scanner: inout PayloadScanner, width: Int, at index: Int
+  ) -> Int {
+    guard width > 0, width <= scanner.text.count else { return 0 }
+    let rows: Int
+    switch elementType {
+    case .float32: rows = takeRows(&scanner, Float.self, width: width, at: index)
+    case .float64: rows = takeRows(&scanner, Double.self, width: width, at: index)
+    default: return 0
+    }
+    count += rows * width
+    return rows
+  }
+
+  @_lifetime(scanner: copy scanner)
+  @inline(__always)
+  private mutating func takeRows<Element: BinaryFloatingPoint & BitwiseCopyable>(
+    _ scanner: inout PayloadScanner, _: Element.Type, width: Int, at index: Int
+  ) -> Int {
+    var index = index
+    var rows = 0
+    var row = scanner
+    while row.peek() == UInt8(ascii: "[") {
+      guard index + width <= capacity || reserve(index + width) else { return rows }
+      row.position += 1
+      let end = index + width
+      while index < end {
+        _ = row.peek()
+        guard let number = NumberScanner.scan(row.text, at: &row.position) else { return rows }
+        unsafe store(Element(number.double), at: index)
+        index += 1
+        guard row.peek() == (index < end ? UInt8(ascii: ",") : UInt8(ascii: "]")) else {
+          return rows
+        }
+        row.position += 1
+      }
+      rows += 1
+      scanner.position = row.position
+      guard row.peek() == UInt8(ascii: ",") else { return rows }
+      row.position += 1
+    }
+    return rows
+  }
+
   private var tooLarge: String {
     "less: its values would take more than \(maxBytes) bytes, "
       + "\(InputBuilder.amplification) times the body"
@@ -61,6 +117,7 @@ struct InputBuilder {
   @inline(__always)
   mutating func set(_ number: ScannedNumber, at index: Int) -> String? {
     guard prepare(index) else { return tooLarge }
+    if rules != nil, let expected = refusal(of: number, at: index) { return expected }
     switch elementType {
     case .float32:
       unsafe store(Float(number.double), at: index)
@@ -70,6 +127,21 @@ struct InputBuilder {
       return setOther(number, at: index)
     }
     return nil
+  }
+
+  /// What the column's type in the signature expects instead of this number; nil when it fits.
+  private func refusal(of number: ScannedNumber, at index: Int) -> String? {
+    guard let rules else { return nil }
+    switch rules[index % rules.count] {
+    case .number: return nil
+    case .boolean: return number.double == 0 || number.double == 1 ? nil : "true or false"
+    case .integer(let bits):
+      let limit = bits == 32 ? 0x1p31 : 0x1p63
+      let fits =
+        number.double == number.double.rounded(.towardZero) && number.double >= -limit
+        && number.double < limit
+      return fits ? nil : "an integer of \(bits) bits, the column's type in the signature"
+    }
   }
 
   private mutating func setOther(_ number: ScannedNumber, at index: Int) -> String? {
@@ -117,6 +189,9 @@ struct InputBuilder {
   /// - Returns: What was expected instead of null.
   mutating func setNull(at index: Int) -> String? {
     guard prepare(index) else { return tooLarge }
+    if let rules, rules[index % rules.count] != .number {
+      return "a value: the column's type in the signature has no missing values"
+    }
     switch elementType {
     case .float32: unsafe store(Float.nan, at: index)
     case .float64: unsafe store(Double.nan, at: index)

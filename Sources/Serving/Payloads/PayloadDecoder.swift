@@ -31,9 +31,29 @@ package struct PayloadDecoder: Sendable {
   let targets: [String: Target]
 
   /// The members of a body that hold rows or tensors.
-  static let forms = [
-    "input_data", "data", "dataframe_split", "dataframe_records", "instances", "inputs",
-  ]
+  static let forms = Form.allCases.map(\.rawValue)
+
+  enum Form: String, CaseIterable {
+    case inputData = "input_data"
+    case data
+    case split = "dataframe_split"
+    case records = "dataframe_records"
+    case instances
+    case inputs
+
+    /// Without making a text; nil for one that needs a closer look.
+    init?(_ scanner: borrowing PayloadScanner, _ range: Range<Int>) {
+      switch range.count {
+      case 4 where scanner.equals(range, "data"): self = .data
+      case 6 where scanner.equals(range, "inputs"): self = .inputs
+      case 9 where scanner.equals(range, "instances"): self = .instances
+      case 10 where scanner.equals(range, "input_data"): self = .inputData
+      case 15 where scanner.equals(range, "dataframe_split"): self = .split
+      case 17 where scanner.equals(range, "dataframe_records"): self = .records
+      default: return nil
+      }
+    }
+  }
 
   /// Names of a body that an error looks at: a hint need not read a million of them.
   static let maxNamesTold = 100
@@ -102,23 +122,33 @@ package struct PayloadDecoder: Sendable {
         reason: "is empty; expected a JSON object with one of \(listed(PayloadDecoder.forms))"
       )
     }
-    var found: (name: String, position: Int)?
+    var found: Form?
     var outputsPosition: Int?
     var id: String?
     var isDone: DecodedRequest?
     var unknown: [String] = []
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "a JSON object") {
       repeat {
-        let key = try scanner.string()
+        let keyPosition = scanner.position
+        let (range, hasEscapes) = try scanner.rawString()
+        var form = hasEscapes ? nil : Form(scanner, range)
+        var key = ""
+        if form == nil {
+          scanner.position = keyPosition
+          key = try scanner.string()
+          form = Form(rawValue: key)
+        }
         try scanner.expect(UInt8(ascii: ":"), "':'")
         _ = scanner.peek()
-        if PayloadDecoder.forms.contains(key) {
+        if let form {
           if let found {
             throw scanner.fault(
-              "has both '\(found.name)' and '\(key)'; expected one of them", at: 0)
+              "has both '\(found.rawValue)' and '\(form.rawValue)'; expected one of them", at: 0)
           }
-          found = (key, scanner.position)
-          isDone = try read(&scanner, form: key)
+          found = form
+          isDone = try read(&scanner, form: form)
+        } else if key == "params", let parameters = signature.parameters {
+          try readParameters(&scanner, known: parameters)
         } else if key == "outputs" {
           outputsPosition = scanner.position
           try scanner.skipValue(depth: 1)
@@ -151,32 +181,34 @@ package struct PayloadDecoder: Sendable {
 
   /// The value of one of `forms`.
   private func read(
-    _ scanner: inout PayloadScanner, form: String
+    _ scanner: inout PayloadScanner, form: Form
   ) throws(PayloadFault) -> DecodedRequest {
     let start = scanner.position
     switch form {
-    case "dataframe_split":
+    case .split:
       guard scanner.peek() == UInt8(ascii: "{") else {
         throw scanner.unexpected("an object with columns and data")
       }
-      return DecodedRequest(form: .mlflow, inputs: try readSplit(&scanner))
-    case "dataframe_records":
+      return DecodedRequest(form: .mlflow, isFrame: true, inputs: try readSplit(&scanner))
+    case .records:
       guard scanner.peek() == UInt8(ascii: "[") else {
         throw scanner.unexpected("a list of records")
       }
-      return DecodedRequest(form: .mlflow, inputs: try readList(&scanner))
-    case "instances":
+      return DecodedRequest(form: .mlflow, isFrame: true, inputs: try readList(&scanner))
+    case .instances:
       guard scanner.peek() == UInt8(ascii: "[") else { throw scanner.unexpected("a list") }
       return DecodedRequest(form: .mlflow, inputs: try readList(&scanner))
-    case "inputs":
+    case .inputs:
       if try isListOfObjects(&scanner) {
         scanner.position = start
         return DecodedRequest(form: .inferenceProtocol, inputs: try readNamedTensors(&scanner))
       }
       scanner.position = start
       return DecodedRequest(form: .mlflow, inputs: try readAny(&scanner))
-    default:
-      return DecodedRequest(form: .azure, inputs: try readAny(&scanner))
+    case .inputData, .data:
+      let isFrame = try isTable(&scanner)
+      scanner.position = start
+      return DecodedRequest(form: .azure, isFrame: isFrame, inputs: try readAny(&scanner))
     }
   }
 
@@ -203,6 +235,36 @@ package struct PayloadDecoder: Sendable {
     // The members come in any order, but one of these three is first in any split form.
     return ["columns", "index", "data"].contains(key) && targets[key] == nil
       && signature.inputIndex(named: key) == nil
+  }
+
+  /// Whether what follows is an object in split form: Azure turns it into a data frame.
+  private func isTable(_ scanner: inout PayloadScanner) throws(PayloadFault) -> Bool {
+    guard scanner.peek() == UInt8(ascii: "{") else { return false }
+    return try holdsSplit(&scanner)
+  }
+
+  /// MLflow's parameters: those that the signature names are taken (the models that run here
+  /// have no use for them), others refused.
+  private func readParameters(
+    _ scanner: inout PayloadScanner, known: [String]
+  ) throws(PayloadFault) {
+    if scanner.takes("null") { return }
+    guard try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "an object of parameters")
+    else { return }
+    repeat {
+      _ = scanner.peek()
+      let start = scanner.position
+      let name = try scanner.string()
+      guard known.contains(name) else {
+        throw scanner.fault(
+          "names parameter '\(name.prefix(80))'; "
+            + (known.isEmpty
+              ? "the model's signature has none" : "the model's signature has \(listed(known))"),
+          at: start)
+      }
+      try scanner.expect(UInt8(ascii: ":"), "':'")
+      try scanner.skipValue(depth: 2)
+    } while try scanner.continues(until: UInt8(ascii: "}"))
   }
 
   private func isListOfObjects(_ scanner: inout PayloadScanner) throws(PayloadFault) -> Bool {

@@ -22,10 +22,28 @@ extension PayloadDecoder {
         let categories = CategoryColumns(input, hasNames: hasNames)
         var builder = InputBuilder(
           categories?.numbersAreNames == true ? .float64 : input.elementType,
-          capacity: width ?? 8, bodyByteCount: scanner.text.count)
+          capacity: expectedCount(scanner, width: width ?? 8),
+          bodyByteCount: scanner.text.count)
         builder.categories = categories
+        builder.rules = input.columnRules
         return builder
       }, width: width)
+  }
+
+  /// How many elements are to come, going by the length of the first row.
+  private func expectedCount(_ scanner: borrowing PayloadScanner, width: Int) -> Int {
+    let text = scanner.text
+    let rest = text.count - scanner.position
+    // Not worth a look.
+    guard rest > 512 else { return rest / 2 }
+    var end = scanner.position
+    while end < text.count, text[end] != UInt8(ascii: "]"), text[end] != UInt8(ascii: "}") {
+      end += 1
+    }
+    let (count, overflows) = (rest / (end - scanner.position + 1) + 1).multipliedReportingOverflow(
+      by: width)
+    // A value takes two bytes at least.
+    return overflows ? rest / 2 : min(count, rest / 2)
   }
 
   /// `[[…], …]`, `[{…}, …]`, or a nested list for a model that takes no table.
@@ -40,10 +58,10 @@ extension PayloadDecoder {
     repeat {
       if isRecords {
         try readRecord(&scanner, into: &rows)
+        rows.count += 1
       } else {
-        try readRow(&scanner, map: nil, into: &rows)
+        try readRows(&scanner, map: nil, into: &rows)
       }
-      rows.count += 1
     } while try scanner.continues(until: UInt8(ascii: "]"))
     return try finish(rows, at: start)
   }
@@ -90,8 +108,7 @@ extension PayloadDecoder {
     }
     if try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of rows") {
       repeat {
-        try readRow(&scanner, map: map, into: &rows)
-        rows.count += 1
+        try readRows(&scanner, map: map, into: &rows)
       } while try scanner.continues(until: UInt8(ascii: "]"))
     }
     scanner.position = end
@@ -155,6 +172,19 @@ extension PayloadDecoder {
       text += "; is '\(near)' meant as '\(first)'?"
     }
     return text + "; the model takes \(listed(columns ?? []))"
+  }
+
+  /// One row, or all plain ones up to the next that is not.
+  private func readRows(
+    _ scanner: inout PayloadScanner, map: [Target?]?, into rows: inout Rows
+  ) throws(PayloadFault) {
+    if map == nil, case .table = layout, let width = rows.width {
+      let plain = rows.builders[0].takeRows(&scanner, width: width, at: rows.count * width)
+      rows.count += plain
+      if plain > 0 { return }
+    }
+    try readRow(&scanner, map: map, into: &rows)
+    rows.count += 1
   }
 
   /// One row as a list. `map` is where each value goes; nil: in the model's order.
@@ -422,20 +452,22 @@ extension PayloadDecoder {
 
   private func finish(_ rows: Rows, at start: Int) throws(PayloadFault) -> [Tensor?] {
     var tensors: [Tensor?] = []
-    for (index, input) in signature.inputs.enumerated() {
+    tensors.reserveCapacity(signature.inputs.count)
+    for index in signature.inputs.indices {
+      let input = signature.inputs[index]
       let builder = rows.builders[index]
       if !input.isRequired, builder.count == 0 {
         tensors.append(nil)
         continue
       }
-      let dimensions: [Int]
+      let shape: Shape
       switch layout {
-      case .table: dimensions = [rows.count, rows.width ?? 0]
-      case .columnPerInput:
-        dimensions = input.shape.count == 1 ? [rows.count] : [rows.count, 1]
-      case .tensors: dimensions = [rows.count]
+      case .table: shape = try self.shape(rows: rows.count, columns: rows.width ?? 0, at: start)
+      case .columnPerInput where input.shape.count != 1:
+        shape = try self.shape(rows: rows.count, columns: 1, at: start)
+      case .columnPerInput, .tensors: shape = try self.shape([rows.count], at: start)
       }
-      guard let tensor = builder.tensor(try shape(dimensions, at: start)) else {
+      guard let tensor = builder.tensor(shape) else {
         // Only an input that may be left out can be there in some rows and not in others.
         throw PayloadFault(
           offset: start,

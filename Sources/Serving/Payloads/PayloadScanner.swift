@@ -20,6 +20,7 @@ struct PayloadScanner: ~Escapable {
 
   /// The next byte that is no white space; nil at the end.
   @_lifetime(self: copy self)
+  @inline(__always)
   mutating func peek() -> UInt8? {
     while position < text.count {
       let byte = unsafe text[unchecked: position]
@@ -50,6 +51,7 @@ struct PayloadScanner: ~Escapable {
 
   /// Behind an element: true when another follows, false at the end of the list or object.
   @_lifetime(self: copy self)
+  @inline(__always)
   mutating func continues(until close: UInt8) throws(PayloadFault) -> Bool {
     switch peek() {
     case UInt8(ascii: ","):
@@ -59,8 +61,14 @@ struct PayloadScanner: ~Escapable {
       position += 1
       return false
     default:
-      throw unexpected("',' or '\(Character(Unicode.Scalar(close)))'")
+      throw unexpectedEnd(close)
     }
+  }
+
+  @_lifetime(self: copy self)
+  @inline(never)
+  private mutating func unexpectedEnd(_ close: UInt8) -> PayloadFault {
+    unexpected("',' or '\(Character(Unicode.Scalar(close)))'")
   }
 
   /// Into a list or object: false when it is empty (and left behind).
@@ -132,6 +140,17 @@ struct PayloadScanner: ~Escapable {
       index += 1
     }
     return true
+  }
+
+  /// Whether the bytes in `range` are `word`.
+  func equals(_ range: Range<Int>, _ word: StaticString) -> Bool {
+    guard range.count == word.utf8CodeUnitCount else { return false }
+    return word.withUTF8Buffer { bytes in
+      for index in 0..<bytes.count where text[range.lowerBound + index] != bytes[index] {
+        return false
+      }
+      return true
+    }
   }
 
   @_lifetime(self: copy self)

@@ -89,6 +89,15 @@ extension PayloadDecoder {
     }
   }
 
+  /// The shape of a table, without an array in between.
+  func shape(rows: Int, columns: Int, at position: Int) throws(PayloadFault) -> Shape {
+    do {
+      return try Shape(rows: rows, columns: columns)
+    } catch {
+      throw PayloadFault(offset: position, reason: "\(error)")
+    }
+  }
+
   // MARK: Open Inference Protocol
 
   /// `[{"name", "shape", "datatype", "data"}, …]`. Source: `WIRE.md` §2.1.

@@ -7,10 +7,22 @@ package struct ApplyDocument: Sendable {
   /// The file it came from, absolute; relative paths in it count from its folder.
   package var path: String
   package var text: String
+  package var files: Files
 
-  package init(path: String, text: String) {
+  /// Where the files lie that a document names.
+  package enum Files: Sendable, Equatable {
+    /// On this machine, where its paths say.
+    case asNamed
+    /// Uploaded: the artifact, and by name what goes beside it. They go away after the apply.
+    case uploaded(artifact: String, extraFiles: [String: String])
+    /// On the machine that the document came from: it may name none.
+    case absent
+  }
+
+  package init(path: String, text: String, files: Files = .asNamed) {
     self.path = path
     self.text = text
+    self.files = files
   }
 
   /// Bytes that one document may have.

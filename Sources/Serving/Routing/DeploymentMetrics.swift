@@ -1,7 +1,8 @@
 internal import Synchronization
 package import Telemetry
 
-/// What is counted of a deployment, resolved once when it loads.
+/// What is counted of a deployment, resolved once when it loads. Each generation counts for
+/// itself, so that an update in place never mixes two models' numbers.
 package final class DeploymentMetrics: Sendable {
   /// Statuses that a scoring request can end with; 499 is a caller who left.
   package static let statuses = [200, 400, 404, 408, 413, 415, 424, 429, 499, 503]
@@ -14,10 +15,15 @@ package final class DeploymentMetrics: Sendable {
   private let inFlightGauge: Gauge
   private let inFlight = Atomic<Int>(0)
 
-  package init(endpoint: String, deployment: String, metrics: MetricRegistry) {
-    let labels = [(name: "endpoint", value: endpoint), (name: "deployment", value: deployment)]
+  package init(
+    endpoint: String, deployment: String, generation: Int64, metrics: MetricRegistry
+  ) {
+    let labels = [
+      (name: "endpoint", value: endpoint), (name: "deployment", value: deployment),
+      (name: "generation", value: String(generation)),
+    ]
     requests = DeploymentMetrics.statuses.map { status in
-      requestCounter(endpoint: endpoint, deployment: deployment, status: status, metrics)
+      requestCounter(labels, status: status, metrics)
     }
     func stage(_ name: String) -> Histogram {
       metrics.histogram(
@@ -60,14 +66,22 @@ package final class DeploymentMetrics: Sendable {
   }
 }
 
-/// The counter of requests that ended with `status`. Empty labels where a request got no further.
+/// The counter of requests that ended with `status` before a deployment was found; the endpoint
+/// is empty where there was none either.
 package func requestCounter(
-  endpoint: String, deployment: String, status: Int, _ metrics: MetricRegistry
+  endpoint: String, status: Int, _ metrics: MetricRegistry
+) -> Counter {
+  requestCounter(
+    [
+      (name: "endpoint", value: endpoint), (name: "deployment", value: ""),
+      (name: "generation", value: ""),
+    ], status: status, metrics)
+}
+
+private func requestCounter(
+  _ labels: [(name: String, value: String)], status: Int, _ metrics: MetricRegistry
 ) -> Counter {
   metrics.counter(
     "swerve_requests_total", help: "Scoring requests by how they ended.",
-    labels: [
-      (name: "endpoint", value: endpoint), (name: "deployment", value: deployment),
-      (name: "code", value: String(status)),
-    ])
+    labels: labels + [(name: "code", value: String(status))])
 }

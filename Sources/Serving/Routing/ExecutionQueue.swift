@@ -193,7 +193,7 @@ final class ExecutionQueue: Sendable {
     case .run:
       let caller = call.caller
       let result = call.deployment.score(
-        caller.body, form: call.form, started: started, times: &times)
+        caller.body, form: call.form, started: started, deadline: call.deadline, times: &times)
       call.answer(result, times: times)
     }
   }

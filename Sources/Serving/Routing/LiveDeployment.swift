@@ -15,6 +15,10 @@ package final class LiveDeployment: Sendable {
   package let modelVersion: String
   package let model: LoadedModel
   package let metrics: DeploymentMetrics
+  /// What every log line of a request to it says.
+  package let logMembers: LogMembers
+  /// The package's sample request, an example for callers; nil when there is none, or a long one.
+  package let sampleRequest: [UInt8]?
 
   let scorer: Scorer
   let scratches: ScratchPool
@@ -58,19 +62,23 @@ package final class LiveDeployment: Sendable {
       throw DeploymentFailure(
         code: "BadArgument", message: "model \(version.name):\(version.version): \(error)")
     }
+    let sample = try WarmUp.Sample(package: package)
     let cost = try WarmUp.run(
-      Scorer(model), sample: try WarmUp.Sample(package: package),
+      Scorer(model), sample: sample,
       tolerance: try AnswerTolerance(format: model.format, properties: version.properties))
     self.init(
       specification, generation: generation, modelName: version.name,
-      modelVersion: version.version, model: model, metrics: metrics, cost: cost)
+      modelVersion: version.version, model: model, metrics: metrics, cost: cost,
+      sampleRequest: sample.request)
   }
 
   /// Puts a loaded model in force whose cost is known.
   init(
     _ specification: DeploymentSpecification, generation: Int64, modelName: String,
-    modelVersion: String, model: LoadedModel, metrics: MetricRegistry, cost: CostEstimate
+    modelVersion: String, model: LoadedModel, metrics: MetricRegistry, cost: CostEstimate,
+    sampleRequest: [UInt8]? = nil
   ) {
+    self.sampleRequest = sampleRequest.flatMap { $0.count <= Self.maxSampleBytes ? $0 : nil }
     scorer = Scorer(model)
     scratches = ScratchPool(executor: model.executor)
     self.cost = cost
@@ -82,7 +90,13 @@ package final class LiveDeployment: Sendable {
     self.modelVersion = modelVersion
     self.model = model
     self.metrics = DeploymentMetrics(
-      endpoint: specification.endpointName, deployment: specification.name, metrics: metrics)
+      endpoint: specification.endpointName, deployment: specification.name,
+      generation: generation, metrics: metrics)
+    logMembers = LogMembers { line in
+      line.appendLogMember("endpoint", specification.endpointName)
+      line.appendLogMember("deployment", specification.name)
+      line.appendLogMember("generation", generation)
+    }
     timeLimit = nanoseconds(milliseconds: specification.requestTimeoutMs)
     maxQueueWait = specification.maxQueueWaitMs.map(nanoseconds(milliseconds:))
     maxRequestsInFlight = specification.maxConcurrentRequestsPerInstance.map { perInstance in
@@ -92,18 +106,42 @@ package final class LiveDeployment: Sendable {
     }
   }
 
+  /// An example is for people to read.
+  private static let maxSampleBytes = 64 << 10
+
+  /// For `get-logs`: what was loaded, and what warming up has shown.
+  var readySentence: String {
+    var text = "ready: generation \(generation), model \(modelName):\(modelVersion) "
+    text += "(\(model.executor.summary)); warmed up"
+    if let nanoseconds = cost.nanoseconds {
+      text += ": a body of \(cost.bodyByteCount) bytes takes \(nanoseconds / 1000) µs"
+    }
+    return text
+  }
+
   /// Requests taken and not yet answered.
   package var requestsInFlight: Int { metrics.requestsInFlight }
 
-  /// Scores one body on the calling thread.
+  /// When a request must have its answer whose body was whole then.
+  func deadline(arrived: UInt64) -> UInt64 {
+    let (deadline, overflows) = arrived.addingReportingOverflow(timeLimit)
+    return overflows ? .max : deadline
+  }
+
+  /// Scores one body on the calling thread; stops when the deadline passes meanwhile.
   func score(
-    _ body: Span<UInt8>, form: AnswerForm, started: UInt64, times: inout ScoringTimes
+    _ body: Span<UInt8>, form: AnswerForm, started: UInt64, deadline: UInt64,
+    times: inout ScoringTimes
   ) -> Result<[UInt8], ScoringError> {
     let scratch = scratches.take()
     defer { scratches.give(back: scratch) }
     do {
       return .success(
-        try scorer.score(body, form: form, scratch: scratch, started: started, times: &times))
+        try scorer.score(
+          body, form: form, scratch: scratch, started: started, deadline: deadline, times: &times))
+    } catch .executor(.deadlinePassed) {
+      return .failure(
+        .deadlinePassed(deployment: name, timeoutMs: specification.requestTimeoutMs))
     } catch {
       return .failure(error)
     }

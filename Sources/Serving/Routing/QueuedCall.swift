@@ -22,9 +22,9 @@ final class QueuedCall: Sendable {
     self.deployment = deployment
     form = request.form
     self.queued = queued
-    let (deadline, overflows) = request.arrived.addingReportingOverflow(deployment.timeLimit)
-    self.deadline = overflows ? .max : deadline
-    startBy = deployment.maxQueueWait.map { min(queued &+ $0, deadline) } ?? self.deadline
+    let deadline = deployment.deadline(arrived: request.arrived)
+    self.deadline = deadline
+    startBy = deployment.maxQueueWait.map { min(queued &+ $0, deadline) } ?? deadline
     self.expectedNanoseconds = expectedNanoseconds
   }
 

@@ -10,6 +10,7 @@ struct Scorer: Sendable {
   let outputs: [Int]
   private let decoder: PayloadDecoder
   private let outputNames: [String]
+  private let answerShape: AnswerShape
   let clock = MonotonicClock.system
 
   init(_ model: LoadedModel) {
@@ -17,17 +18,20 @@ struct Scorer: Sendable {
     signature = model.signature
     outputs = model.defaultOutputs
     decoder = PayloadDecoder(model.signature)
+    answerShape = model.answerShape
     outputNames = model.defaultOutputs.map { model.signature.outputs[$0].name }
   }
 
   func score(
     _ body: Span<UInt8>, form: AnswerForm, scratch: ScoringScratch, started: UInt64,
-    times: inout ScoringTimes
+    deadline: UInt64 = .max, times: inout ScoringTimes
   ) throws(ScoringError) -> [UInt8] {
     let request = try decoder.decode(body)
     let (outputs, outputNames) = try chosen(request.outputs)
     let decoded = clock.now()
     times.decode = decoded &- started
+    if decoded >= deadline { throw .executor(.deadlinePassed) }
+    scratch.executor.deadline = deadline
     let values: [ModelValue]
     do {
       values = try executor.predict(
@@ -37,10 +41,15 @@ struct Scorer: Sendable {
     }
     let executed = clock.now()
     times.execute = executed &- decoded
+    if executed >= deadline { throw .executor(.deadlinePassed) }
     var writer = JSONWriter()
     switch form {
-    case .score: ScoringAnswer.write(values, names: outputNames, to: &writer)
-    case .invocations: ScoringAnswer.writePredictions(values, names: outputNames, to: &writer)
+    case .score:
+      ScoringAnswer.write(
+        values, names: outputNames, answerShape, isFrame: request.isFrame, to: &writer)
+    case .invocations:
+      ScoringAnswer.writePredictions(
+        values, names: outputNames, answerShape, isFrame: request.isFrame, to: &writer)
     }
     times.encode = clock.now() &- executed
     return writer.bytes

@@ -3,12 +3,14 @@ package import Telemetry
 
 /// The one door of the data plane.
 package final class ScoringService: Sendable {
+  /// What `get-logs` tells of each deployment.
+  package let deploymentLogs = DeploymentLogs()
   private let current = Mutex(RoutingTable(endpoints: []))
   private let draws: TrafficDraws
   private let queue: ExecutionQueue
   private let clock: MonotonicClock
-  private let metrics: MetricRegistry
-  private let log: Log
+  let metrics: MetricRegistry
+  let log: Log
 
   /// - Parameter threads: Threads that run what does not run inline; the CPU quota.
   package convenience init(
@@ -44,12 +46,12 @@ package final class ScoringService: Sendable {
         "endpoints": .integer(Int64(table.endpoints.count)),
         "endpoints_before": .integer(Int64(old.endpoints.count)),
       ])
+    tell(sharesOf: table, before: old)
   }
 
   /// Scores one request: picks its deployment, runs it here or on another thread, and answers
   /// `caller` once.
   package func score(_ request: ScoringRequest, for caller: any ScoringCaller) {
-    let started = clock.now()
     let deployment: LiveDeployment
     do {
       deployment = try request.endpoint.deployment(pinned: request.pinned, draws: draws)
@@ -64,9 +66,9 @@ package final class ScoringService: Sendable {
     }
     let byteCount = caller.body.count
     if deployment.runsInline(bodyByteCount: byteCount) {
-      runInline(request, caller, deployment, started)
+      runInline(request, caller, deployment)
     } else {
-      enqueue(request, caller, deployment, started, bodyByteCount: byteCount)
+      enqueue(request, caller, deployment, bodyByteCount: byteCount)
     }
   }
 
@@ -77,21 +79,21 @@ package final class ScoringService: Sendable {
   package func stop() { queue.stop() }
 
   private func runInline(
-    _ request: ScoringRequest, _ caller: any ScoringCaller, _ deployment: LiveDeployment,
-    _ started: UInt64
+    _ request: ScoringRequest, _ caller: any ScoringCaller, _ deployment: LiveDeployment
   ) {
     var times = ScoringTimes()
     let result = deployment.score(
-      caller.body, form: request.form, started: started, times: &times)
+      caller.body, form: request.form, started: request.arrived,
+      deadline: deployment.deadline(arrived: request.arrived), times: &times)
     end(caller, deployment, result, times)
   }
 
   private func enqueue(
     _ request: ScoringRequest, _ caller: any ScoringCaller, _ deployment: LiveDeployment,
-    _ started: UInt64, bodyByteCount: Int
+    bodyByteCount: Int
   ) {
     let call = QueuedCall(
-      caller: caller, deployment: deployment, request: request, queued: started,
+      caller: caller, deployment: deployment, request: request, queued: clock.now(),
       expectedNanoseconds: deployment.cost.nanoseconds(forBody: bodyByteCount) ?? 0)
     caller.suspend()
     if let refusal = queue.append(call) {

@@ -5,6 +5,7 @@ import Foundation
 import HTTP
 import Registry
 import Store
+import Synchronization
 import Telemetry
 import Testing
 
@@ -13,92 +14,11 @@ import Testing
 
 /// The admin API over a real socket, with the sample packages of `models/`.
 @Suite struct AdminHandlerTests {
-  private static let workspace =
-    "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
-
-  private final class Bench {
-    let folder = NSTemporaryDirectory() + "swerve-admin-" + UUID().uuidString
-    let database: Database
-    let registry: ModelRegistry
-    let service: ScoringService
-    let control: ControlPlane
-    let server: HTTPServer
-    let client: HTTPClient
-
-    init() throws {
-      try FileManager.default.createDirectory(
-        atPath: folder + "/models", withIntermediateDirectories: true)
-      database = try Database(path: folder + "/swerve.db")
-      registry = try ModelRegistry(
-        database: database, folder: folder + "/models", inspector: ModelInspector())
-      let metrics = MetricRegistry()
-      let log = Log(descriptor: 2, level: .error)
-      service = ScoringService(metrics: metrics, log: log, threads: 1)
-      control = ControlPlane(
-        database: database, registry: registry, service: service,
-        sealer: Sealer(secret: [UInt8](repeating: 1, count: 32)), metrics: metrics, log: log,
-        keysFolder: nil
-      ) { (specification, generation, version, package) throws(DeploymentFailure) in
-        // The model itself, without the warm-up: that has tests of its own.
-        do throws(ModelFormatError) {
-          return LiveDeployment(
-            specification, generation: generation, modelName: version.name,
-            modelVersion: version.version,
-            model: try ModelLoader.load(
-              path: package + "/" + version.artifact, type: version.type,
-              properties: version.properties),
-            metrics: metrics, cost: CostEstimate(nanoseconds: 1000, bodyByteCount: 100))
-        } catch {
-          throw DeploymentFailure(code: "BadArgument", message: "\(error)")
-        }
-      }
-      try control.start()
-      server = try HTTPServer(
-        HTTPServerConfiguration(address: .unix(path: folder + "/swerve.sock")),
-        handler: AdminHandler(
-          control: control, registry: registry, status: { ["version": "test"] },
-          scoringAddress: { "http://127.0.0.1:1" }, log: log))
-      client = HTTPClient(.unix(path: folder + "/swerve.sock"))
-    }
-
-    deinit {
-      server.stop(deadline: MonotonicClock.system.now() + 1_000_000_000)
-      control.stop()
-      service.stop()
-      database.close()
-      try? FileManager.default.removeItem(atPath: folder)
-    }
-
-    func send(
-      _ method: String, _ path: String, _ body: DocumentValue? = nil
-    ) throws -> (status: Int, body: DocumentValue, response: HTTPClient.Response) {
-      var bytes: [UInt8] = []
-      if let body {
-        var writer = JSONWriter()
-        writer.document(body)
-        bytes = writer.bytes
-      }
-      let response = try client.send(method: method, path: path, body: bytes)
-      let value: DocumentValue =
-        response.body.isEmpty
-        ? .null
-        : (try? JSONReader.read(String(decoding: response.body, as: UTF8.self), source: path))
-          ?? .null
-      return (response.status, value, response)
-    }
-  }
-
-  private func samples() throws -> [ApplyDocument] {
-    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent()
-    return try ApplyDocument.read(root.appending(path: "models").path)
-  }
-
   @Test func `the sample packages are applied, shown and changed over the socket`() throws {
-    let bench = try Bench()
-    let workspace = Self.workspace
+    let bench = try AdminBench()
+    let workspace = AdminBench.workspace
     let documents = DocumentValue.array(
-      try samples().map { ["path": .string($0.path), "text": .string($0.text)] })
+      try AdminBench.samples().map { ["path": .string($0.path), "text": .string($0.text)] })
     let applied = try bench.send("POST", "\(workspace)/apply", ["documents": documents])
     #expect(applied.status == 200, "\(applied.body)")
     let again = try bench.send("POST", "\(workspace)/apply", ["documents": documents])
@@ -165,15 +85,45 @@ import Testing
     #expect(deployments.allSatisfy { $0.value(at: "state") == "Succeeded" })
   }
 
+  @Test func `registrations without a version at the same time get one each`() throws {
+    let bench = try AdminBench()
+    let path = "\(AdminBench.workspace)/models/cancer/versions/1"
+    func register(_ version: Int) throws -> DocumentValue {
+      let file = "\(repository)/models/breast-cancer/\(version)/model.json"
+      return ARM.body(of: ModelRegistration(name: "cancer", version: nil, path: file))
+    }
+    // Each had asked for the next version when there was none.
+    let bodies = [try register(1), try register(2), try register(1)]
+    let answers = Mutex<[String]>([])
+    let socket = bench.folder + "/swerve.sock"
+    DispatchQueue.concurrentPerform(iterations: bodies.count) { index in
+      var writer = JSONWriter()
+      writer.document(bodies[index])
+      let client = HTTPClient(.unix(path: socket))
+      let answer = try? client.send(method: "PUT", path: path, body: writer.bytes)
+      let text = String(decoding: answer?.body ?? [], as: UTF8.self)
+      let name = try? JSONReader.read(text, source: path).value(at: "name")
+      answers.withLock { $0.append("\(answer?.status ?? 0) \(name.map { "\($0)" } ?? text)") }
+    }
+    #expect(
+      answers.withLock { $0.sorted() } == ["1", "2", "3"].map { "201 \(DocumentValue.string($0))" })
+    let first = try bench.registry.find(name: "cancer", version: "1")
+    #expect(first.properties.isEmpty)
+    // One that names its version is refused, as before.
+    let named = ModelRegistration(
+      name: "cancer", version: "1", path: "\(repository)/models/diabetes/1/model.txt")
+    #expect(try bench.send("PUT", path, ARM.body(of: named)).status == 409)
+  }
+
   @Test func `errors have Azure's form`() throws {
-    let bench = try Bench()
-    let missing = try bench.send("GET", "\(Self.workspace)/onlineEndpoints/nope")
+    let bench = try AdminBench()
+    let missing = try bench.send("GET", "\(AdminBench.workspace)/onlineEndpoints/nope")
     #expect(missing.status == 404)
     #expect(missing.body.value(at: "error.code") == "ResourceNotFound")
     #expect(try bench.send("GET", "/nothing").status == 404)
-    #expect(try bench.send("DELETE", "\(Self.workspace)/models").status == 405)
+    #expect(try bench.send("DELETE", "\(AdminBench.workspace)/models").status == 405)
     let bad = try bench.client.send(
-      method: "PUT", path: "\(Self.workspace)/onlineEndpoints/churn", body: Array("{".utf8))
+      method: "PUT", path: "\(AdminBench.workspace)/onlineEndpoints/churn", body: Array("{".utf8))
     #expect(bad.status == 400)
   }
 }

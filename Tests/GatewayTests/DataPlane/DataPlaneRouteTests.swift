@@ -6,15 +6,18 @@ struct DataPlaneRouteTests {
   @Test(arguments: [
     ("/", DataPlaneRoute.root), ("/livez", .livez), ("/readyz", .readyz), ("/metrics", .metrics),
     ("/invocations", .invocations(endpoint: nil)),
-    ("/endpoints/iris/score", .score(endpoint: "iris")),
-    ("/endpoints/Breast-Cancer/score", .score(endpoint: "breast-cancer")),
-    ("/endpoints/iris/invocations", .invocations(endpoint: "iris")),
+    ("/endpoints/iris/score", .score(endpoint: 11..<15)),
+    ("/endpoints/Breast-Cancer/score", .score(endpoint: 11..<24)),
+    ("/endpoints/iris/invocations", .invocations(endpoint: 11..<15)),
+    ("/endpoints/Iris/swagger.json", .swagger(endpoint: 11..<15)),
     ("/endpoints/iris", .unknown), ("/endpoints//score", .unknown), ("/endpoints/", .unknown),
-    ("/endpoints/iris/score/", .unknown), ("/score", .unknown), ("", .unknown),
-    ("/endpoints/iris/../score", .unknown), ("/endpoints", .unknown),
+    ("/endpoints/iris/score/", .unknown), ("/endpoints/iris/", .unknown), ("/score", .unknown),
+    ("", .unknown), ("/endpoints/iris/../score", .unknown), ("/endpoints", .unknown),
+    ("/Endpoints/iris/score", .unknown), ("/livez/", .unknown),
   ])
   func `a path names a route`(path: String, route: DataPlaneRoute) {
-    #expect(DataPlaneRoute(path: path) == route)
+    let found = DataPlaneRoute(path: Array(path.utf8).span)
+    #expect(found == route)
   }
 }
 
@@ -22,7 +25,11 @@ struct RequestIdentifiersTests {
   @Test func `identifiers are version 4 UUIDs`() throws {
     let identifiers = RequestIdentifiers(seed: 0, processBits: .max)
     for _ in 0..<1000 {
-      let text = identifiers.next()
+      let identifier = identifiers.next()
+      let text = identifier.text
+      var bytes: [UInt8] = []
+      identifier.append(to: &bytes)
+      #expect(bytes == Array(text.utf8))
       #expect(
         text.wholeMatch(of: #/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/#)
           != nil)
@@ -31,7 +38,7 @@ struct RequestIdentifiersTests {
 
   @Test func `no two are equal`() {
     let identifiers = RequestIdentifiers()
-    var seen = Set<String>()
+    var seen = Set<RequestIdentifier>()
     for _ in 0..<20_000 { seen.insert(identifiers.next()) }
     #expect(seen.count == 20_000)
   }
@@ -49,6 +56,8 @@ struct RequestIdentifiersTests {
     (61_000_007_000, "61000.007"),
   ])
   func `milliseconds have three decimals`(nanoseconds: UInt64, text: String) {
-    #expect(millisecondText(nanoseconds) == text)
+    var bytes: [UInt8] = []
+    appendMilliseconds(nanoseconds, to: &bytes)
+    #expect(String(decoding: bytes, as: UTF8.self) == text)
   }
 }

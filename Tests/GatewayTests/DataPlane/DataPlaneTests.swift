@@ -250,10 +250,10 @@ struct DataPlaneTests {
     #expect(try fixture.post(body, to: "/endpoints/nobody/score").status == 404)
     let text = try fixture.client().send(method: "GET", path: "/metrics").text
     for line in [
-      #"swerve_requests_total{endpoint="breast-cancer",deployment="blue",code="200"} 3"#,
-      #"swerve_requests_total{endpoint="breast-cancer",deployment="blue",code="400"} 1"#,
-      #"swerve_requests_total{endpoint="breast-cancer",deployment="",code="401"} 1"#,
-      #"swerve_requests_total{endpoint="",deployment="",code="404"} 1"#,
+      #"swerve_requests_total{endpoint="breast-cancer",deployment="blue",generation="7",code="200"} 3"#,
+      #"swerve_requests_total{endpoint="breast-cancer",deployment="blue",generation="7",code="400"} 1"#,
+      #"swerve_requests_total{endpoint="breast-cancer",deployment="",generation="",code="401"} 1"#,
+      #"swerve_requests_total{endpoint="",deployment="",generation="",code="404"} 1"#,
     ] {
       #expect(text.contains(sorted(line) + "\n") || text.contains(line + "\n"), "\(line)")
     }

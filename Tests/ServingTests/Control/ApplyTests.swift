@@ -191,6 +191,129 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: package))
   }
 
+  @Test func `a model row that cannot be read is an error, not a model that is not there`() throws {
+    let bench = try ControlBench()
+    let endpoint = bench.endpoint()
+    try bench.apply([model(bench, stage: "Development"), endpoint])
+    try bench.execute("UPDATE models SET body = '{'")
+    let error = try #require(throws: ControlError.self) {
+      try bench.apply([endpoint], prune: true, dryRun: true)
+    }
+    guard case .registry(.store) = error else {
+      Issue.record("\(error)")
+      return
+    }
+  }
+
+  private func modelWithoutVersion(_ bench: ControlBench, answer: String) throws -> ApplyDocument {
+    try bench.file("free/model.txt", answer)
+    let text = "name: free\ntype: custom_model\npath: model.txt\n"
+    try bench.file("free/model.yml", text)
+    return bench.document("free/model.yml", text)
+  }
+
+  @Test(arguments: [ControlPlane.ApplyUnit.everything, .endpoint])
+  func `a model trained again under the same version is refused with both hashes`(
+    _ unit: ControlPlane.ApplyUnit
+  ) throws {
+    let bench = try ControlBench()
+    let user = bench.document(
+      "user.yml", "name: blue\nendpoint_name: churn\nmodel: azureml:churn:1\n")
+    let documents = [try model(bench, stage: "Development"), bench.endpoint(), user]
+    try bench.apply(documents)
+    let registered = try bench.registry.find(name: "churn", version: "1").contentHash
+    try bench.file("model.txt", "2")
+    let offered = try bench.registry.contentHash(
+      of: ModelRegistration(name: "churn", version: "1", path: bench.folder + "/source/model.txt"))
+    #expect(offered != registered)
+    let reason: String
+    switch unit {
+    case .everything:
+      reason = try #require(throws: ControlError.self) { try bench.apply(documents) }.description
+    case .endpoint:
+      let report = try bench.apply(documents, unit: .endpoint)
+      let failures = report.changes.filter { $0.action == .failed }
+      #expect(failures.map(\.resource) == ["model churn:1"])
+      reason = failures.first?.detail ?? ""
+    }
+    #expect(reason.contains(registered) && reason.contains(offered))
+    // What serves goes on.
+    #expect(bench.answer("blue") == 1)
+    #expect(try bench.registry.find(name: "churn", version: "1").contentHash == registered)
+  }
+
+  @Test func `a model trained again without a version in its YAML is a new version`() throws {
+    let bench = try ControlBench()
+    try bench.apply([modelWithoutVersion(bench, answer: "1")])
+    #expect(changes(try bench.apply([modelWithoutVersion(bench, answer: "1")])).isEmpty)
+    let report = try bench.apply([modelWithoutVersion(bench, answer: "2")])
+    #expect(changes(report) == ["create model free:2"])
+    #expect(try bench.registry.versions(of: "free", .all).count == 2)
+    // By hand a third one: the document and its files are what they were.
+    let third = ModelRegistration(
+      name: "free", version: "3", path: try bench.file("third.txt", "3"))
+    _ = try bench.control.registerModel(third, by: bench.actor)
+    #expect(changes(try bench.apply([modelWithoutVersion(bench, answer: "2")])).isEmpty)
+    #expect(try bench.registry.versions(of: "free", .all).count == 3)
+  }
+
+  @Test func `the words that were changed by hand outlive a file that is only touched`() throws {
+    let bench = try ControlBench()
+    let document = try model(bench, stage: "Development")
+    try bench.apply([document])
+    _ = try bench.registry.update(name: "churn", version: "1") { $0.stage = "Production" }
+    try bench.file("model.txt", "1")
+    #expect(changes(try bench.apply([document])).isEmpty)
+    #expect(try bench.registry.find(name: "churn", version: "1").stage == "Production")
+  }
+
+  @Test func `a deployment whose own model was trained again serves the new one`() throws {
+    let bench = try ControlBench()
+    let blue = try bench.deployment("blue", answer: "1")
+    try bench.apply([bench.endpoint(), blue])
+    #expect(changes(try bench.apply([blue])).isEmpty)
+    try bench.file("churn-blue/1.txt", "7")
+    #expect(changes(try bench.apply([blue])) == ["update deployment churn/blue"])
+    #expect(bench.answer("blue") == 7)
+    // At start too.
+    try bench.file("churn-blue/1.txt", "8")
+    try bench.restart()
+    #expect(bench.answer("blue") == 7)
+    try bench.apply([blue], unit: .endpoint)
+    #expect(bench.answer("blue") == 8)
+    // One that cannot be read leaves what serves.
+    try FileManager.default.removeItem(atPath: bench.folder + "/source/churn-blue/1.txt")
+    let report = try bench.apply([blue], unit: .endpoint)
+    #expect(changes(report) == ["failed deployment churn/blue"])
+    #expect(bench.answer("blue") == 8)
+    #expect(try bench.control.deployment("blue", of: "churn").provisioningState == "Succeeded")
+  }
+
+  @Test func `an uploaded model is told by its content, wherever it lies`() throws {
+    let bench = try ControlBench()
+    func blue(_ upload: String, answer: String) throws -> ApplyDocument {
+      var document = try bench.deployment("blue", answer: "1")
+      let artifact = try bench.file("\(upload)/1.txt", answer)
+      document.files = .uploaded(artifact: artifact, extraFiles: [:])
+      return document
+    }
+    try bench.apply([bench.endpoint(), blue("first", answer: "5")])
+    #expect(bench.answer("blue") == 5)
+    try FileManager.default.removeItem(atPath: bench.folder + "/source/first")
+    let writes = try bench.control.reading { (store) throws(ControlError) in
+      try store.appliedDocuments()
+    }
+    #expect(changes(try bench.apply([blue("second", answer: "5")])).isEmpty)
+    #expect(
+      try bench.control.reading { (store) throws(ControlError) in
+        try store.appliedDocuments()
+      } == writes)
+    #expect(writes.values.contains { $0.files != nil })
+    #expect(
+      changes(try bench.apply([blue("third", answer: "6")])) == ["update deployment churn/blue"])
+    #expect(bench.answer("blue") == 6)
+  }
+
   @Test func `a plan tells and does nothing`() throws {
     let bench = try ControlBench()
     let report = try bench.apply(
@@ -222,6 +345,34 @@ import Testing
     #expect(traffic.values.reduce(0, +) == 100)
     #expect(
       bench.service.table.endpoints["churn"]?.split == TrafficSplit(traffic))
+  }
+
+  @Test(arguments: [
+    // Several documents, a Helm template, a template's own lines.
+    "apiVersion: v1\nkind: Service\n---\napiVersion: v1\nkind: Service\n",
+    "apiVersion: v1\nmetadata:\n  name: {{ include \"churn.name\" . }}-x\n",
+    "{{- if .Values.enabled }}\nreplicas: {{ .Values.count }}\n{{- end }}\n",
+    "# a chart\nkind: Deployment\nspec:\n\t- tab\n",
+  ])
+  func `a document of another tool that is no YAML is passed over`(text: String) throws {
+    let bench = try ControlBench()
+    let report = try bench.apply([bench.endpoint(), bench.document("other.yml", text)])
+    #expect(changes(report) == ["create endpoint churn"])
+    #expect(report.notices.contains { $0.contains("other.yml") && $0.contains("skipped") })
+  }
+
+  @Test(arguments: [
+    "name: [\n", "name: churn\nauth_mode: [\nkind: x\n",
+    "$schema: https://x/managedOnlineEndpoint.schema.json\nkind: {{ x }}-y\n",
+    "endpoint_name: churn\nname: {{NAME}}-x\n", "name: a\n  kind: b\n", "\tapiVersion: v1\n",
+  ])
+  func `a document that may be ours and is no YAML is an error`(text: String) throws {
+    let bench = try ControlBench()
+    let error = try #require(throws: ControlError.self) {
+      try bench.apply([bench.endpoint(), bench.document("ours.yml", text)])
+    }
+    #expect(error.description.contains("ours.yml"))
+    #expect(try bench.control.endpoints().isEmpty)
   }
 
   @Test func `a script is refused with a sentence that says so`() throws {

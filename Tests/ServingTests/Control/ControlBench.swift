@@ -18,6 +18,7 @@ final class ControlBench: @unchecked Sendable {
   private(set) var registry: ModelRegistry
   private(set) var service: ScoringService
   private(set) var control: ControlPlane
+  private(set) var metrics: MetricRegistry
   let actor = Actor(name: "test")
 
   final class Counts: Sendable {
@@ -36,7 +37,7 @@ final class ControlBench: @unchecked Sendable {
     try FileManager.default.createDirectory(
       atPath: folder + "/models", withIntermediateDirectories: true)
     loadCount = Counts()
-    (database, registry, service, control) = try Self.open(folder, loadCount, keysFolder)
+    (database, registry, service, control, metrics) = try Self.open(folder, loadCount, keysFolder)
     try control.start()
   }
 
@@ -52,13 +53,13 @@ final class ControlBench: @unchecked Sendable {
     control.stop()
     service.stop()
     database.close()
-    (database, registry, service, control) = try Self.open(folder, loadCount, keysFolder)
+    (database, registry, service, control, metrics) = try Self.open(folder, loadCount, keysFolder)
     try control.start()
   }
 
   private static func open(
     _ folder: String, _ counts: Counts, _ keysFolder: String?
-  ) throws -> (Database, ModelRegistry, ScoringService, ControlPlane) {
+  ) throws -> (Database, ModelRegistry, ScoringService, ControlPlane, MetricRegistry) {
     let database = try Database(path: folder + "/swerve.db")
     let registry = try ModelRegistry(
       database: database, folder: folder + "/models", inspector: NoInspector())
@@ -83,7 +84,7 @@ final class ControlBench: @unchecked Sendable {
         model: LoadedModel(executor: FakeExecutor(value: value), format: "fake"),
         metrics: metrics, cost: CostEstimate(nanoseconds: 1000, bodyByteCount: 100))
     }
-    return (database, registry, service, control)
+    return (database, registry, service, control, metrics)
   }
 
   /// Makes every later transaction that writes to the table fail.
@@ -99,7 +100,7 @@ final class ControlBench: @unchecked Sendable {
     for verb in ["INSERT", "UPDATE"] { try execute("DROP TRIGGER fail_\(verb)_\(table)") }
   }
 
-  private func execute(_ sql: String) throws {
+  func execute(_ sql: String) throws {
     try database.write { (transaction) throws(StoreError) in try transaction.execute(sql, []) }
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Registry
+import Telemetry
 import Testing
 
 @testable import Serving
@@ -96,6 +97,29 @@ import Testing
       }
       #expect(error.description.contains(words))
     }
+  }
+
+  @Test func `a restart that cannot read a version's row loads no other version in its place`()
+    throws
+  {
+    let bench = try ControlBench()
+    let first = ModelRegistration(
+      name: "churn", version: "1", path: try bench.file("one.txt", "1"))
+    _ = try bench.control.registerModel(first, by: bench.actor)
+    try bench.apply([
+      bench.endpoint(traffic: "blue: 100"),
+      bench.document(
+        "blue.yml", "name: blue\nendpoint_name: churn\nmodel: azureml:churn@latest\n"),
+    ])
+    let second = ModelRegistration(
+      name: "churn", version: "2", path: try bench.file("two.txt", "2"))
+    _ = try bench.control.registerModel(second, by: bench.actor)
+    try bench.execute("UPDATE models SET body = '{' WHERE version = '1'")
+    try bench.restart()
+    #expect(bench.answer("blue") == nil)
+    let record = try bench.control.deployment("blue", of: "churn")
+    #expect(record.provisioningState == "Failed")
+    #expect(record.failure?.message.hasPrefix("model churn:1: ") == true)
   }
 
   @Test func `a deployment needs its endpoint`() throws {
@@ -217,6 +241,39 @@ import Testing
       try bench.control.deleteModel(
         name: model.name, version: model.version, by: bench.actor)
     }
+  }
+
+  @Test func `metrics show the generation in force and the one before, each by itself`() throws {
+    let bench = try ControlBench()
+    try bench.apply([bench.endpoint(traffic: "blue: 100"), bench.deployment("blue", answer: "1")])
+    var generations: [Int64] = []
+    for answer in 1...4 {
+      try bench.apply([bench.deployment("blue", answer: "\(answer)")])
+      let caller = FakeCaller()
+      let route = try #require(bench.service.table.endpoints["churn"])
+      bench.service.score(
+        ScoringRequest(
+          endpoint: route, pinned: nil, form: .score, arrived: MonotonicClock.system.now()),
+        for: caller)
+      let outcome = try #require(caller.outcome())
+      outcome.deployment?.metrics.record(status: 200, times: outcome.times)
+      generations.append(try bench.control.deployment("blue", of: "churn").generation)
+    }
+    #expect(Set(generations).count == 4)
+    func shown() -> [String] {
+      String(decoding: bench.metrics.prometheusText(), as: UTF8.self).split(separator: "\n")
+        .filter { $0.contains(#"code="200""#) && $0.contains(#"deployment="blue""#) }
+        .map(String.init)
+    }
+    let lines = shown()
+    #expect(lines.count == 2)
+    for (line, generation) in zip(lines, generations[2...]) {
+      #expect(line.contains(#"generation="\#(generation)""#))
+      #expect(line.hasSuffix(" 1"))
+    }
+    try bench.apply([bench.endpoint()])
+    try bench.control.deleteDeployment("blue", of: "churn", by: bench.actor)
+    #expect(shown().isEmpty)
   }
 
   @Test func `generations never come back`() throws {

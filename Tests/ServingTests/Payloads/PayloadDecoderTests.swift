@@ -73,6 +73,57 @@ import Testing
       + "{\"a\":5,\"b\":6,\"c\":7,\"d\":8}]}",
   ]
 
+  @Test func `rows taken in one loop are those taken value by value`() throws {
+    let tokens = [
+      "5.1", "0.2", "-1.5", "3", "-0", "1e3", "2.5E-3", "0.10000000149011612", "1234567890",
+      "123456789012345678901234567890", "0.000001", "9999999", "null", "NaN", "-Infinity", "true",
+    ]
+    for type in [ElementType.float32, .float64] {
+      let decoder = PayloadDecoder(Self.signature(type))
+      for rowCount in [1, 2, 3, 50] {
+        let rows = (0..<rowCount).map { _ in
+          // Mostly rows without the rare ones.
+          (0..<4).map { _ in tokens.prefix(.random(in: 0..<8) == 0 ? 16 : 12).randomElement()! }
+        }
+        func text(_ rows: [[String]]) -> String {
+          let comma = [",", ", ", " , "].randomElement()!
+          return "[" + rows.map { "[\($0.joined(separator: comma))]" }.joined(separator: comma)
+            + "]"
+        }
+        let plain = try Self.decode(#"{"data":\#(text(rows))}"#, decoder).inputs[0]
+        // Columns in another order go the long way.
+        let reversed = text(rows.map { $0.reversed() })
+        let mapped = try Self.decode(
+          #"{"data":{"columns":["d","c","b","a"],"data":\#(reversed)}}"#, decoder
+        ).inputs[0]
+        #expect(plain?.shape == Shape(rowCount, 4))
+        let (left, right) = (try #require(plain), try #require(mapped))
+        #expect(Self.bytes(left) == Self.bytes(right), "\(rows)")
+      }
+    }
+  }
+
+  static func bytes(_ tensor: Tensor) -> [UInt8] {
+    let bytes = tensor.bytes
+    return (0..<bytes.byteCount).map { bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }
+  }
+
+  @Test(arguments: [
+    ("[1,2,x,4]", "$.data[2][2] is 'x'; expected a number (float32) (line 1, column 36)"),
+    ("[1,2,3]", "$.data[2] has 3 values; expected 4: 'a', 'b', 'c', 'd' (line 1, column 31)"),
+    ("[1,2,3,4,5]", "$.data[2] has 5 values; expected 4: 'a', 'b', 'c', 'd' (line 1, column 31)"),
+    ("[1,2,3 4]", "$.data[2][2] is 4; expected ',' or ']' (line 1, column 38)"),
+    (
+      "[1,2,\"s\",4]",
+      "$.data[2][2] is the string 's'; expected a number (float32) (line 1, column 36)"
+    ),
+    ("7", "$.data[2] is 7; expected a row (a list) (line 1, column 31)"),
+    ("[1,01,3,4]", "$.data[2][1] is 01; expected a number (float32) (line 1, column 34)"),
+  ])
+  func `a fault behind plain rows is told at its place`(row: String, sentence: String) {
+    #expect(Self.sentence(#"{"data": [[1,2,3,4],[5,6,7,8],\#(row),[1,2,3,4]]}"#) == sentence)
+  }
+
   @Test(arguments: forms)
   func `every form gives the same tensor`(body: String) throws {
     let request = try Self.decode(body)

@@ -1,5 +1,6 @@
 import Documents
 import Foundation
+import Registry
 import Testing
 
 @testable import Serving
@@ -29,8 +30,10 @@ import Testing
           .replacing("{{ENDPOINT_NAME}}", with: "my-endpoint")
           .replacing("{{ACR_NAME}}", with: "registry"))
     }
+    let bench = try ControlBench()
     var endpoints = 0
     var deployments = 0
+    var models = 0
     // A tool's settings with a key twice: no document of ours.
     for document in documents where !document.path.contains("olive_model_analyzer") {
       let value = Document(
@@ -52,12 +55,36 @@ import Testing
         } else {
           #expect(specification.cannotRunReason == nil, "\(document.path)")
         }
+        if case .inline(let registration)? = specification.model {
+          try expectLoads(registration, in: bench)
+          models += 1
+        }
         deployments += 1
-      case .model, .other:
+      case .model:
+        try expectLoads(try ModelDocument.registration(value), in: bench)
+        models += 1
+      case .other:
         continue
       }
     }
     #expect(endpoints == 7)
     #expect(deployments == 17)
+    #expect(models == 11)
+  }
+
+  /// Registers it, where the public files bring the model's own; else the message says what is
+  /// missing.
+  private func expectLoads(_ registration: ModelRegistration, in bench: ControlBench) throws {
+    if FileManager.default.fileExists(atPath: registration.path) {
+      let staged = try bench.control.stageInline(registration)
+      #expect(staged.isNew && !staged.version.files.isEmpty)
+      bench.registry.discard(staged)
+      return
+    }
+    let error = try #require(throws: ControlError.self) {
+      try bench.control.stageInline(registration)
+    }
+    #expect(error.description.contains(registration.path), "\(error)")
+    #expect(error.description.contains("No such file or directory"), "\(error)")
   }
 }

@@ -14,12 +14,19 @@ final class FakeExecutor: ModelExecutor {
   let value: Float
   private let gate = Monitor(false)
   private let isHeld: Bool
+  private let runsToDeadline: Bool
   private let runs = Atomic(0)
+  private let stops = Atomic(0)
 
-  init(value: Float, isHeld: Bool = false) {
+  /// - Parameter runsToDeadline: Works without end, and asks now and then whether it shall.
+  init(value: Float, isHeld: Bool = false, runsToDeadline: Bool = false) {
     self.value = value
     self.isHeld = isHeld
+    self.runsToDeadline = runsToDeadline
   }
+
+  /// Runs that were stopped by their deadline.
+  var stopCount: Int { stops.load(ordering: .sequentiallyConsistent) }
 
   var runCount: Int { runs.load(ordering: .sequentiallyConsistent) }
 
@@ -35,6 +42,13 @@ final class FakeExecutor: ModelExecutor {
     _ inputs: [Tensor?], outputs: [Int], scratch: Scratch
   ) throws(ExecutorError) -> [ModelValue] {
     runs.add(1, ordering: .sequentiallyConsistent)
+    if runsToDeadline {
+      defer { stops.add(1, ordering: .sequentiallyConsistent) }
+      while true {
+        try scratch.checkDeadline()
+        pause(milliseconds: 1)
+      }
+    }
     if isHeld { let _: Void? = gate.wait { $0 ? () : nil } }
     let rows = inputs[0]?.rowCount ?? 0
     return [.tensor(Tensor([Float](repeating: value, count: rows), shape: Shape(rows)))]
@@ -99,9 +113,11 @@ struct ServiceFixture {
   let metrics = MetricRegistry()
   let service: ScoringService
 
-  init(maxWaiting: Int = 256, threads: Int = 1) {
+  init(
+    maxWaiting: Int = 256, threads: Int = 1, log: Log = Log(descriptor: -1, level: .error)
+  ) {
     service = ScoringService(
-      metrics: metrics, log: Log(descriptor: -1, level: .error), clock: .system,
+      metrics: metrics, log: log, clock: .system,
       policy: QueuePolicy(maxWaiting: maxWaiting, threads: threads))
   }
 

@@ -93,6 +93,78 @@ struct ScoringServiceTests {
         == .deploymentUnavailable(endpoint: "churn", name: "green", reason: "it is rotten"))
   }
 
+  @Test func `a deployment with traffic that is not ready is in the metrics and in the log`() throws
+  {
+    let path = "/tmp/swerve-shares-\(getpid())-\(UInt64.random(in: 0 ... .max)).log"
+    let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    defer {
+      close(descriptor)
+      unlink(path)
+    }
+    let log = Log(descriptor: descriptor)
+    let fixture = ServiceFixture(log: log)
+    defer { fixture.service.stop() }
+    let series = #"swerve_unready_traffic_percent{deployment="green",endpoint="churn"} "#
+    func shown() -> Bool? {
+      let lines = String(decoding: fixture.metrics.prometheusText(), as: UTF8.self)
+      if lines.contains(series + "10\n") { return true }
+      return lines.contains(series + "0\n") ? false : nil
+    }
+    func install(_ deployments: [LiveDeployment], _ unavailable: [String: String], green: Int) {
+      fixture.service.install(
+        RoutingTable(endpoints: [
+          EndpointRoute(
+            name: "churn", split: TrafficSplit(["blue": 100 - green, "green": green]),
+            deployments: deployments, unavailable: unavailable, keys: [], isOpen: true)
+        ]))
+    }
+    let blue = fixture.deployment("blue", FakeExecutor(value: 1))
+    let green = fixture.deployment("green", FakeExecutor(value: 2))
+    install([blue], ["green": "loading"], green: 10)
+    #expect(shown() == true)
+    // Told once, however often a table is installed.
+    for _ in 0..<3 { install([blue], ["green": "it is rotten"], green: 10) }
+    #expect(shown() == true)
+    install([blue, green], [:], green: 10)
+    #expect(shown() == false)
+    install([blue], ["green": "it is rotten"], green: 10)
+    #expect(shown() == true)
+    install([blue], ["green": "it is rotten"], green: 0)
+    #expect(shown() == false)
+    log.flush()
+    var bytes = [UInt8](repeating: 0, count: 1 << 16)
+    let count = pread(descriptor, &bytes, bytes.count, 0)
+    let warnings = String(decoding: bytes[..<max(count, 0)], as: UTF8.self).split(separator: "\n")
+      .filter { $0.contains(#""a deployment with live traffic is not ready""#) }
+    #expect(warnings.count == 2)
+    for words in [
+      #""deployment":"green""#, #""percent":10"#, "it is rotten", #""answered_by":"blue""#,
+    ] {
+      #expect(warnings.allSatisfy { $0.contains(words) }, "\(words)")
+    }
+  }
+
+  @Test(arguments: [DeploymentSpecification.Execution.queued, .inline])
+  func `work past its deadline is stopped`(
+    _ execution: DeploymentSpecification.Execution
+  ) throws {
+    let fixture = ServiceFixture()
+    defer { fixture.service.stop() }
+    let executor = FakeExecutor(value: 1, runsToDeadline: true)
+    fixture.install(
+      [fixture.deployment("blue", executor, execution: execution, timeoutMs: 50)],
+      traffic: ["blue": 100])
+    let caller = FakeCaller()
+    fixture.score(caller)
+    #expect(caller.error == .deadlinePassed(deployment: "blue", timeoutMs: 50))
+    #expect(eventually { executor.stopCount == 1 })
+    // The thread is free for the next one.
+    let next = FakeCaller()
+    fixture.score(next)
+    #expect(next.error == .deadlinePassed(deployment: "blue", timeoutMs: 50))
+    #expect(eventually { executor.stopCount == 2 })
+  }
+
   @Test func `queue full: the request is refused at once`() throws {
     let fixture = ServiceFixture(maxWaiting: 2)
     defer { fixture.service.stop() }

@@ -1,0 +1,59 @@
+import Digest
+import Glibc
+
+/// A file of a package that is being downloaded: written piece by piece as it comes, and kept when
+/// its hash is right.
+final class DownloadedFile {
+  private let name: String
+  private let path: String
+  private let descriptor: Int32
+  private var hash: SHA256? = SHA256()
+  private var failure: CommandFailure?
+
+  init(_ parts: [String], below folder: String) throws(CommandFailure) {
+    name = parts.joined(separator: "/")
+    path = folder + "/" + name
+    try LocalFile.makeFolder(([folder] + parts.dropLast()).joined(separator: "/"))
+    descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw DownloadedFile.unwritable(path) }
+  }
+
+  deinit { close(descriptor) }
+
+  /// False when no more can be taken: `finish` says why.
+  func append(_ piece: ArraySlice<UInt8>) -> Bool {
+    hash?.update(piece.span.bytes)
+    var rest = piece
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else {
+        failure = DownloadedFile.unwritable(path)
+        return false
+      }
+      rest = rest.dropFirst(count)
+    }
+    return true
+  }
+
+  /// - Parameters:
+  ///   - transferFailure: Why not all of it has come.
+  /// - Throws: Then the file is gone.
+  func finish(
+    expectedHash: String, _ transferFailure: CommandFailure?
+  ) throws(CommandFailure) {
+    let found = hash.take()?.hex() ?? ""
+    if failure == nil, let transferFailure { failure = transferFailure }
+    if failure == nil, found != expectedHash {
+      failure = CommandFailure(
+        "file '\(name)' has SHA-256 \(found); the registry says \(expectedHash)")
+    }
+    guard let failure else { return }
+    unlink(path)
+    throw failure
+  }
+
+  private static func unwritable(_ path: String) -> CommandFailure {
+    CommandFailure("\(path) cannot be written: \(String(cString: strerror(errno)))")
+  }
+}

@@ -1,0 +1,273 @@
+import Executors
+import Tensors
+
+// If, Loop and Scan. Their bodies run in the same slots as the graph around them: what a body
+// reads from outside is there, and nothing is handed over but its own inputs and outputs.
+
+extension OperatorTable {
+  static let controlFlow: [OperatorDefinition] = [
+    OperatorDefinition("If", [1, 11, 13, 16, 19, 21, 23, 24, 25], [.bool]) {
+      context throws(ModelFormatError) in
+      try context.readBlocks("then_branch", "else_branch")
+      let yes = try context.block("then_branch")
+      let no = try context.block("else_branch")
+      guard yes.outputTypes == no.outputTypes else {
+        throw context.unsupported("its branches give different types")
+      }
+      guard yes.inputs.isEmpty, no.inputs.isEmpty else {
+        throw context.malformed("its branches take inputs")
+      }
+      return BuiltOperator(If(yes: yes, no: no), outputs: yes.outputTypes)
+    },
+    OperatorDefinition(
+      "Loop", [1, 11, 13, 16, 19, 21, 23, 24, 25], [.int64],
+      others: [.one(of: [.bool]), .any], minInputs: 0, maxInputs: .max
+    ) { context throws(ModelFormatError) in
+      try context.readBlocks("body")
+      let body = try context.block("body")
+      let carried = max(context.inputTypes.count - 2, 0)
+      guard body.inputs.count == carried + 2, body.outputs.count > carried,
+        body.outputTypes[0] == .bool
+      else {
+        throw context.malformed(
+          "its body has \(body.inputs.count) inputs and \(body.outputs.count) outputs for "
+            + "\(carried) carried values")
+      }
+      for index in 0..<carried {
+        let type = try context.type(index + 2)
+        guard body.outputTypes[index + 1] == type else {
+          throw context.malformed(
+            "its body gives \(body.outputTypes[index + 1].name) for \(type.name)")
+        }
+      }
+      return BuiltOperator(
+        Loop(body: body, carried: carried), outputs: Array(body.outputTypes.dropFirst()))
+    },
+    OperatorDefinition(
+      "Scan", [9, 11, 16, 19, 21, 23, 24, 25], all, others: [.any], maxInputs: .max
+    ) { context throws(ModelFormatError) in
+      try context.readBlocks("body")
+      let body = try context.block("body")
+      let count = context.inputTypes.count
+      guard let scanned = try context.integer("num_scan_inputs"), scanned > 0, scanned <= count,
+        body.inputs.count == count, body.outputs.count >= count - scanned
+      else { throw context.malformed("its body does not fit its \(count) inputs") }
+      let carried = count - scanned
+      let stacked = body.outputs.count - carried
+      for index in 0..<count { _ = try context.type(index) }
+      for index in 0..<carried {
+        guard body.outputTypes[index] == (try context.type(index)) else {
+          throw context.malformed("its body changes the type of state \(index)")
+        }
+      }
+      func list(_ name: String, _ count: Int) throws(ModelFormatError) -> [Int] {
+        let values = try context.integers(name) ?? [Int](repeating: 0, count: count)
+        guard values.count == count else {
+          throw context.malformed("\(name) has \(values.count) entries for \(count)")
+        }
+        return values
+      }
+      return BuiltOperator(
+        Scan(
+          body: body, carried: carried,
+          inputAxes: try list("scan_input_axes", scanned),
+          outputAxes: try list("scan_output_axes", stacked),
+          inputsRunBack: try list("scan_input_directions", scanned).map { $0 != 0 },
+          outputsRunBack: try list("scan_output_directions", stacked).map { $0 != 0 }),
+        outputs: body.outputTypes)
+    },
+  ]
+}
+
+struct If: Operator {
+  let yes: PlanBlock
+  let no: PlanBlock
+  var sharesInput: Bool { true }
+
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    let condition = try scratch.input(0)
+    let branch = try isTrue(condition) ? yes : no
+    try scratch.run(block: branch.index)
+    for (index, slot) in branch.outputs.enumerated() {
+      guard let tensor = scratch.slot(slot) else {
+        throw OperatorError("output \(index) of the branch was not computed")
+      }
+      scratch.give(index, tensor)
+    }
+    scratch.forget(branch)
+  }
+}
+
+/// The one element of a condition.
+private func isTrue(_ condition: Tensor) throws(OperatorError) -> Bool {
+  guard condition.shape.elementCount == 1 else {
+    throw OperatorError("a condition has shape \(condition.shape)")
+  }
+  return condition.values(as: UInt8.self)[0] != 0
+}
+
+struct Loop: Operator {
+  let body: PlanBlock
+  let carried: Int
+  var sharesInput: Bool { true }
+
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    var limit = Int.max
+    if let count = scratch.optionalInput(0) {
+      guard count.shape.elementCount == 1 else {
+        throw OperatorError("the number of turns has shape \(count.shape)")
+      }
+      limit = Int(count.values(as: Int64.self)[0])
+    }
+    var goesOn = true
+    if let condition = scratch.optionalInput(1) { goesOn = try isTrue(condition) }
+    var state: [Tensor] = []
+    for index in 0..<carried { state.append(try scratch.input(index + 2)) }
+    var stacks = [[Tensor]](repeating: [], count: body.outputs.count - 1 - carried)
+    var turn = 0
+    while turn < limit, goesOn {
+      // A body without steps would not ask.
+      try scratch.stopAtDeadline()
+      scratch.setSlot(body.inputs[0], Tensor([Int64(turn)], shape: Shape()))
+      scratch.setSlot(body.inputs[1], Tensor(.bool, shape: Shape()).filled(with: 1))
+      for index in 0..<carried { scratch.setSlot(body.inputs[index + 2], state[index]) }
+      state.removeAll(keepingCapacity: true)
+      try scratch.run(block: body.index)
+      goesOn = try isTrue(try scratch.result(0, of: body))
+      for index in 0..<carried { state.append(try scratch.result(index + 1, of: body)) }
+      for index in stacks.indices {
+        stacks[index].append(try scratch.result(1 + carried + index, of: body))
+      }
+      scratch.forget(body)
+      turn += 1
+    }
+    for index in 0..<carried { scratch.give(index, state[index]) }
+    for index in stacks.indices where scratch.wants(output: carried + index) {
+      scratch.give(
+        carried + index,
+        try stacked(
+          stacks[index], axis: 0, body, output: 1 + carried + index, as: carried + index, scratch))
+    }
+  }
+}
+
+struct Scan: Operator {
+  let body: PlanBlock
+  let carried: Int
+  let inputAxes: [Int]
+  let outputAxes: [Int]
+  let inputsRunBack: [Bool]
+  let outputsRunBack: [Bool]
+  var sharesInput: Bool { true }
+
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    var state: [Tensor] = []
+    for index in 0..<carried { state.append(try scratch.input(index)) }
+    var scanned: [Tensor] = []
+    var axes: [Int] = []
+    var length: Int?
+    for index in inputAxes.indices {
+      let input = try scratch.input(carried + index)
+      let axis = try checkedAxis(inputAxes[index], rank: input.shape.rank)
+      guard length == nil || length == input.shape[axis] else {
+        throw OperatorError("its sequences are \(length ?? 0) and \(input.shape[axis]) long")
+      }
+      length = input.shape[axis]
+      scanned.append(input)
+      axes.append(axis)
+    }
+    var stacks = [[Tensor]](repeating: [], count: outputAxes.count)
+    for turn in 0..<(length ?? 0) {
+      for index in 0..<carried { scratch.setSlot(body.inputs[index], state[index]) }
+      state.removeAll(keepingCapacity: true)
+      for index in scanned.indices {
+        let place = inputsRunBack[index] ? (length ?? 0) - 1 - turn : turn
+        scratch.setSlot(
+          body.inputs[carried + index], try slice(scanned[index], axis: axes[index], place))
+      }
+      try scratch.run(block: body.index)
+      for index in 0..<carried { state.append(try scratch.result(index, of: body)) }
+      for index in stacks.indices {
+        stacks[index].append(try scratch.result(carried + index, of: body))
+      }
+      scratch.forget(body)
+    }
+    for index in 0..<carried { scratch.give(index, state[index]) }
+    for index in stacks.indices where scratch.wants(output: carried + index) {
+      let turns = outputsRunBack[index] ? stacks[index].reversed() : stacks[index]
+      scratch.give(
+        carried + index,
+        try stacked(
+          turns, axis: outputAxes[index], body, output: carried + index, as: carried + index,
+          scratch))
+    }
+  }
+
+  /// One step of a sequence, without its axis.
+  private func slice(_ input: Tensor, axis: Int, _ place: Int) throws(OperatorError) -> Tensor {
+    var dimensions = input.shape.array
+    let length = dimensions.remove(at: axis)
+    let inner = try checkedShape(Array(dimensions[axis...])).elementCount
+    let outer = try checkedShape(Array(dimensions[..<axis])).elementCount
+    let shape = try checkedShape(dimensions)
+    var writer = ElementWriter(reusing: Tensor(input.elementType, shape: Shape(0)), shape: shape)
+    for block in 0..<(shape.elementCount == 0 ? 0 : outer) {
+      writer.append(from: input, start: (block * length + place) * inner, count: inner)
+    }
+    return writer.finish()
+  }
+}
+
+/// The tensors of all turns along a new axis.
+private func stacked(
+  _ turns: [Tensor], axis: Int, _ body: PlanBlock, output: Int, as given: Int,
+  _ scratch: ONNXScratch
+) throws(OperatorError) -> Tensor {
+  guard let first = turns.first else {
+    guard let stated = body.outputShapes[output] else {
+      throw OperatorError("it took no turn, and the shape of output \(given) is not known")
+    }
+    // What is free has no size yet.
+    var dimensions = stated.map { $0 ?? 0 }
+    dimensions.insert(0, at: try checkedAxis(axis, rank: stated.count + 1))
+    return Tensor(body.outputTypes[output], shape: try checkedShape(dimensions))
+  }
+  var dimensions = first.shape.array
+  let axis = try checkedAxis(axis, rank: dimensions.count + 1)
+  let inner = try checkedShape(Array(dimensions[axis...])).elementCount
+  let outer = try checkedShape(Array(dimensions[..<axis])).elementCount
+  dimensions.insert(turns.count, at: axis)
+  for turn in turns where turn.shape != first.shape {
+    throw OperatorError("output \(given) has shape \(first.shape), then \(turn.shape)")
+  }
+  let shape = try checkedShape(dimensions)
+  var writer = try scratch.writer(given, shape)
+  for block in 0..<(shape.elementCount == 0 ? 0 : outer) {
+    for turn in turns { writer.append(from: turn, start: block * inner, count: inner) }
+  }
+  return writer.finish()
+}
+
+extension ONNXScratch {
+  /// What a body has computed for its output `index`.
+  fileprivate func result(_ index: Int, of body: PlanBlock) throws(OperatorError) -> Tensor {
+    guard let tensor = slot(body.outputs[index]) else {
+      throw OperatorError("output \(index) of the body was not computed")
+    }
+    return tensor
+  }
+
+  /// Lets go of a body's results, which are somebody else's now.
+  fileprivate func forget(_ body: PlanBlock) {
+    for (slot, isOwn) in zip(body.outputs, body.isOwnOutput) where isOwn { setSlot(slot, nil) }
+  }
+}
+
+extension Tensor {
+  /// Precondition: one byte an element.
+  fileprivate consuming func filled(with byte: UInt8) -> Tensor {
+    var target = mutableValues(as: UInt8.self)
+    for index in target.indices { target[index] = byte }
+    return self
+  }
+}

@@ -1,0 +1,239 @@
+import Executors
+import Tensors
+
+extension OperatorTable {
+  static let quantizing: [OperatorDefinition] = [
+    OperatorDefinition(
+      "QuantizeLinear", [10, 13, 19, 21, 23, 24, 25, 28], [.float32],
+      others: [.one(of: [.float32]), .one(of: quantized)], minInputs: 2, maxInputs: 3
+    ) { context throws(ModelFormatError) in
+      let layout = try scaleLayout(&context)
+      // Only concerns 8-bit floats, which are not read at all.
+      if context.version >= 19 { _ = try context.integer("saturate") }
+      if context.version >= 23, let precision = try context.integer("precision"),
+        precision != 0, precision != 1
+      {
+        throw context.unsupported("precision \(precision) is not run")
+      }
+      var type = context.has(2) ? try context.type(2) : .uint8
+      if let stated = try outputType(&context) {
+        guard !context.has(2) || stated == type else {
+          throw context.malformed("output_dtype is \(stated.name), the zero point \(type.name)")
+        }
+        type = stated
+      }
+      guard quantized.contains(type) else {
+        throw context.unsupported("an output of \(type.name) is not run")
+      }
+      return BuiltOperator(QuantizeLinear(layout: layout, type: type), type)
+    },
+    OperatorDefinition(
+      "DequantizeLinear", [10, 13, 19, 21, 23, 24, 25, 28], quantized.union([.int32]),
+      others: [.one(of: [.float32]), .same], minInputs: 2, maxInputs: 3
+    ) { context throws(ModelFormatError) in
+      let layout = try scaleLayout(&context)
+      if context.version >= 23, let stated = try outputType(&context), stated != .float32 {
+        throw context.unsupported("an output of \(stated.name) is not run")
+      }
+      let type = try context.type(0)
+      return BuiltOperator(DequantizeLinear(layout: layout, type: type), .float32)
+    },
+    OperatorDefinition("DynamicQuantizeLinear", [11], [.float32]) { _ throws(ModelFormatError) in
+      BuiltOperator(DynamicQuantizeLinear(), .uint8, .float32, .uint8)
+    },
+  ]
+
+  /// 8-bit floats and 4-bit integers are not read at all.
+  private static let quantized: Set<ElementType> = [.uint8, .int8, .uint16, .int16]
+
+  private static func scaleLayout(
+    _ context: inout NodeContext
+  ) throws(ModelFormatError) -> ScaleLayout {
+    let axis = context.version >= 13 ? try context.integer("axis") ?? 1 : 1
+    let block = context.version >= 21 ? try context.integer("block_size") ?? 0 : 0
+    guard block >= 0 else { throw context.malformed("block_size is \(block)") }
+    return ScaleLayout(axis: axis, blockSize: block)
+  }
+
+  private static func outputType(
+    _ context: inout NodeContext
+  ) throws(ModelFormatError) -> ElementType? {
+    guard context.version >= 21, let number = try context.integer("output_dtype"), number != 0
+    else { return nil }
+    guard let type = TensorReader.elementType(Int64(number)) else {
+      throw context.unsupported("an output of element type \(number) is not run")
+    }
+    return type
+  }
+}
+
+/// Which scale an element has: one for all, one for each place of an axis, or one for each
+/// block of places.
+struct ScaleLayout: Sendable {
+  let axis: Int
+  /// 0: not in blocks.
+  let blockSize: Int
+
+  /// Runs of elements with one scale: `body(first, count, scale)`, or with a scale each when
+  /// `scaleStep` is 1.
+  @inline(__always)
+  func visit(
+    _ shape: Shape, scale: Shape, _ body: (Int, Int, Int, Int) -> Void
+  ) throws(OperatorError) {
+    if scale.elementCount == 1, blockSize == 0, scale.rank <= 1 {
+      body(0, shape.elementCount, 0, 0)
+      return
+    }
+    let axis = try checkedAxis(axis, rank: shape.rank)
+    let length = shape[axis]
+    let inner = try checkedShape(Array(shape.array[(axis + 1)...])).elementCount
+    let lines = shape.elementCount == 0 ? 0 : shape.elementCount / inner
+    if blockSize == 0 {
+      guard scale.rank == 1, scale[0] == length else {
+        throw OperatorError("scales of \(scale) for axis \(axis) of \(shape)")
+      }
+      for line in 0..<lines { body(line * inner, inner, line % length, 0) }
+      return
+    }
+    var expected = shape.array
+    expected[axis] = length / blockSize + (length % blockSize == 0 ? 0 : 1)
+    guard scale == (try checkedShape(expected)) else {
+      throw OperatorError("scales of \(scale) for \(shape) in blocks of \(blockSize)")
+    }
+    for line in 0..<lines {
+      let block = line / length * expected[axis] + line % length / blockSize
+      body(line * inner, inner, block * inner, 1)
+    }
+  }
+}
+
+/// Integers from `low` to `high`.
+protocol QuantizedElement: NumberElement, FixedWidthInteger {}
+extension UInt8: QuantizedElement {}
+extension Int8: QuantizedElement {}
+extension UInt16: QuantizedElement {}
+extension Int16: QuantizedElement {}
+
+/// The nearest integer, ties to even, moved to the zero point and kept in the type's range. NaN
+/// becomes the smallest, as in ONNX Runtime.
+@inline(__always)
+func quantized<Element: QuantizedElement>(_ value: Float, _ zeroPoint: Element) -> Element {
+  let low = Float(Element.min) - Float(zeroPoint)
+  let high = Float(Element.max) - Float(zeroPoint)
+  let raised = value > low ? value : low
+  let limited = raised < high ? raised : high
+  return Element(
+    truncatingIfNeeded: Int32(limited.rounded(.toNearestOrEven)) &+ Int32(zeroPoint))
+}
+
+/// round(x / scale) + zero point.
+struct QuantizeLinear: Operator {
+  let layout: ScaleLayout
+  let type: ElementType
+
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    switch type {
+    case .int8: try quantize(scratch, Int8.self)
+    case .uint16: try quantize(scratch, UInt16.self)
+    case .int16: try quantize(scratch, Int16.self)
+    default: try quantize(scratch, UInt8.self)
+    }
+  }
+
+  private func quantize<Element: QuantizedElement>(
+    _ scratch: ONNXScratch, _: Element.Type
+  ) throws(OperatorError) {
+    let input = try scratch.input(0)
+    let scale = try scratch.input(1)
+    let zeroPoint = scratch.optionalInput(2) ?? Tensor(type, shape: scale.shape)
+    guard zeroPoint.shape.elementCount == scale.shape.elementCount else {
+      throw OperatorError("zero points of \(zeroPoint.shape) for scales of \(scale.shape)")
+    }
+    var output = try scratch.memory(0, input.shape)
+    do {
+      let source = input.values(as: Float.self)
+      let scales = scale.values(as: Float.self)
+      let zeroPoints = zeroPoint.values(as: Element.self)
+      var target = output.mutableValues(as: Element.self)
+      try layout.visit(input.shape, scale: scale.shape) { first, count, place, step in
+        for index in 0..<count {
+          target[first + index] = quantized(
+            source[first + index] / scales[place + index * step],
+            zeroPoints[place + index * step])
+        }
+      }
+    }
+    scratch.give(0, output)
+  }
+}
+
+/// (x − zero point) · scale.
+struct DequantizeLinear: Operator {
+  let layout: ScaleLayout
+  let type: ElementType
+
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    switch type {
+    case .int8: try dequantize(scratch, Int8.self)
+    case .uint16: try dequantize(scratch, UInt16.self)
+    case .int16: try dequantize(scratch, Int16.self)
+    case .int32: try dequantize(scratch, Int32.self)
+    default: try dequantize(scratch, UInt8.self)
+    }
+  }
+
+  private func dequantize<Element: NumberElement & FixedWidthInteger>(
+    _ scratch: ONNXScratch, _: Element.Type
+  ) throws(OperatorError) {
+    let input = try scratch.input(0)
+    let scale = try scratch.input(1)
+    let zeroPoint = scratch.optionalInput(2) ?? Tensor(type, shape: scale.shape)
+    guard zeroPoint.shape.elementCount == scale.shape.elementCount else {
+      throw OperatorError("zero points of \(zeroPoint.shape) for scales of \(scale.shape)")
+    }
+    var output = try scratch.memory(0, input.shape)
+    do {
+      let source = input.values(as: Element.self)
+      let scales = scale.values(as: Float.self)
+      let zeroPoints = zeroPoint.values(as: Element.self)
+      var target = output.mutableValues(as: Float.self)
+      try layout.visit(input.shape, scale: scale.shape) { first, count, place, step in
+        for index in 0..<count {
+          let moved =
+            Int32(truncatingIfNeeded: source[first + index])
+            &- Int32(truncatingIfNeeded: zeroPoints[place + index * step])
+          target[first + index] = Float(moved) * scales[place + index * step]
+        }
+      }
+    }
+    scratch.give(0, output)
+  }
+}
+
+/// Quantizes to uint8 with the scale that the values themselves ask for: a row's answer depends
+/// on its batch by definition.
+struct DynamicQuantizeLinear: Operator {
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    let input = try scratch.input(0)
+    var output = try scratch.memory(0, input.shape)
+    var low: Float = 0
+    var high: Float = 0
+    var scale: Float = 1
+    var zeroPoint: UInt8 = 0
+    do {
+      let source = input.values(as: Float.self)
+      for index in source.indices {
+        let value = source[index]
+        if value < low { low = value }
+        if value > high { high = value }
+      }
+      if high != low { scale = (high - low) / 255 }
+      zeroPoint = quantized(-low / scale, UInt8(0))
+      var target = output.mutableValues(as: UInt8.self)
+      for index in source.indices { target[index] = quantized(source[index] / scale, zeroPoint) }
+    }
+    scratch.give(0, output)
+    scratch.give(1, Tensor([scale], shape: Shape()))
+    scratch.give(2, Tensor([zeroPoint], shape: Shape()))
+  }
+}

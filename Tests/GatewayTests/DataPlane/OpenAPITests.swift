@@ -1,0 +1,145 @@
+import Documents
+import HTTP
+import Telemetry
+import Testing
+
+@testable import Gateway
+@testable import Serving
+
+/// `GET /endpoints/{ep}/swagger.json` over real HTTP.
+@Suite struct OpenAPITests {
+  private func get(
+    _ fixture: DataPlaneFixture, _ path: String = "/endpoints/breast-cancer/swagger.json",
+    method: String = "GET", key: String? = DataPlaneFixture.key, pinned: String? = nil
+  ) throws -> HTTPClient.Response {
+    var headers: [(name: String, value: String)] = []
+    if let key { headers.append(("Authorization", "Bearer \(key)")) }
+    if let pinned { headers.append(("azureml-model-deployment", pinned)) }
+    return try fixture.client().send(method: method, path: path, headers: headers)
+  }
+
+  @Test func `it is for those who may score, and describes the deployment with the most traffic`()
+    throws
+  {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 10, "green": 90])
+    #expect(try get(fixture, key: nil).status == 401)
+    #expect(try get(fixture, key: "wrong").status == 401)
+    #expect(try get(fixture, method: "POST").status == 405)
+    #expect(try get(fixture, "/endpoints/nope/swagger.json").status == 404)
+    #expect(try get(fixture, "/endpoints/breast-cancer/swagger.json?version=2").status == 404)
+    #expect(try get(fixture, pinned: "nope").status == 404)
+    let response = try get(fixture)
+    #expect(response.status == 200)
+    #expect(response.header("azureml-model-deployment") == "green")
+    #expect(try get(fixture, pinned: "blue").header("azureml-model-deployment") == "blue")
+    #expect(try get(fixture, method: "HEAD").status == 200)
+    let document = try JSONReader.read(response.text, source: "swagger.json")
+    #expect(problems(in: document) == [])
+    #expect(document.value(at: "security[0].Bearer") == [])
+    #expect(document.value(at: "servers[0].url") == "/endpoints/breast-cancer")
+    #expect(document.value(at: "info.version") == "7")
+  }
+
+  @Test(arguments: [
+    ("breast-cancer/1/model.json", "breast-cancer/1"), ("diabetes/1/model.txt", "diabetes/1"),
+    ("iris/1/model.onnx", "iris/1"), ("digits/1/model.onnx", "digits/1"),
+  ])
+  func `each sample model has a valid document with its sample as the example`(
+    model: String, package: String
+  ) throws {
+    let sample = try fileBytes(
+      repository + "/models/\(package)/sample-request.json", maxBytes: 1 << 20)
+    let specification = DeploymentSpecification(name: "blue", endpointName: "any")
+    let deployment = LiveDeployment(
+      specification, generation: 1, modelName: "any", modelVersion: "1",
+      model: try ModelLoader.load(path: repository + "/models/" + model),
+      metrics: MetricRegistry(), cost: CostEstimate(nanoseconds: 1, bodyByteCount: 1),
+      sampleRequest: sample)
+    let endpoint = EndpointRoute(
+      name: "any", split: TrafficSplit(["blue": 100]), deployments: [deployment],
+      unavailable: [:], keys: [], isOpen: true)
+    let document = OpenAPIDocument(endpoint: endpoint, deployment: deployment).value
+    #expect(problems(in: document) == [])
+    #expect(document.value(at: "security") == nil)
+    let post = document.value(at: "paths")?.member("/score")?.member("post")
+    let content = post?.member("requestBody")?.member("content")?.member("application/json")
+    #expect(content?.member("example") == (try JSONReader.read(sample.span, source: "sample")))
+  }
+
+  /// What OpenAPI 3.0 asks of a document, as far as ours uses it: the required members of each
+  /// object, references that lead somewhere, schemas of known types, arrays with items.
+  private func problems(in document: DocumentValue) -> [String] {
+    var problems: [String] = []
+    func require(_ value: DocumentValue?, _ name: String, _ kind: (DocumentValue) -> Bool) {
+      if value.map(kind) != true { problems.append("\(name): \(String(describing: value))") }
+    }
+    require(document.member("openapi"), "openapi") { $0 == "3.0.3" }
+    for name in ["title", "version"] {
+      require(document.member("info")?.member(name), "info.\(name)") { $0.isText }
+    }
+    let schemas = document.member("components")?.member("schemas")
+    func check(schema: DocumentValue, _ place: String) {
+      guard case .object(let object) = schema else { return problems.append("\(place) no object") }
+      if case .string(let reference)? = object["$ref"] {
+        let name = reference.split(separator: "/").last.map(String.init) ?? ""
+        if !reference.hasPrefix("#/components/schemas/") || schemas?.member(name) == nil {
+          problems.append("\(place): \(reference) leads nowhere")
+        }
+        return
+      }
+      if case .array(let forms)? = object["anyOf"] {
+        if forms.isEmpty { problems.append("\(place): empty anyOf") }
+        for (index, form) in forms.enumerated() { check(schema: form, "\(place).\(index)") }
+      } else if let type = object["type"] {
+        let types: [DocumentValue] = [
+          "object", "array", "string", "number", "integer", "boolean",
+        ]
+        if !types.contains(type) { problems.append("\(place): type \(type)") }
+        if type == "array", object["items"] == nil { problems.append("\(place) has no items") }
+      }
+      if let items = object["items"] { check(schema: items, place + ".items") }
+      if case .object(let properties)? = object["properties"] {
+        for (name, value) in properties.members { check(schema: value, "\(place).\(name)") }
+      }
+      if case .array(let required)? = object["required"], required.isEmpty {
+        problems.append("\(place): an empty 'required' is not allowed")
+      }
+    }
+    guard case .object(let named)? = schemas else { return problems + ["no schemas"] }
+    for (name, schema) in named.members { check(schema: schema, name) }
+    guard case .object(let paths)? = document.member("paths"), paths.count == 1,
+      let post = document.member("paths")?.member("/score")?.member("post")
+    else { return problems + ["paths"] }
+    guard case .object(let responses)? = post.member("responses"), !responses.isEmpty else {
+      return problems + ["responses"]
+    }
+    for (status, response) in responses.members {
+      require(response.member("description"), "responses.\(status).description") { $0.isText }
+      let content = response.member("content")?.member("application/json")
+      check(schema: content?.member("schema") ?? .null, "responses.\(status)")
+    }
+    let body = post.member("requestBody")?.member("content")?.member("application/json")
+    check(schema: body?.member("schema") ?? .null, "requestBody")
+    guard case .array(let parameters)? = post.member("parameters") else {
+      return problems + ["parameters"]
+    }
+    for parameter in parameters {
+      for name in ["name", "in"] { require(parameter.member(name), name) { $0.isText } }
+      check(schema: parameter.member("schema") ?? .null, "parameter")
+    }
+    return problems
+  }
+}
+
+extension DocumentValue {
+  fileprivate func member(_ name: String) -> DocumentValue? {
+    if case .object(let object) = self { return object[name] }
+    return nil
+  }
+
+  fileprivate var isText: Bool {
+    if case .string(let text) = self { return !text.isEmpty }
+    return false
+  }
+}

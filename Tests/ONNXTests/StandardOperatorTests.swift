@@ -1,0 +1,116 @@
+import Executors
+import Foundation
+import ONNX
+import Tensors
+import Testing
+
+/// The cases of `Fixtures/standard.json` and `structure.json`, which scripts beside them make with
+/// ONNX Runtime.
+struct StandardCase: Decodable, CustomStringConvertible, Sendable {
+  struct Packed: Decodable, Sendable {
+    var type: Int
+    var shape: [Int]
+    var data: Data
+
+    func tensor() throws -> Tensor {
+      let types: [Int: ElementType] = [
+        1: .float32, 2: .uint8, 3: .int8, 4: .uint16, 5: .int16, 6: .int32, 7: .int64, 9: .bool,
+        10: .float16, 11: .float64, 12: .uint32, 13: .uint64,
+      ]
+      let elementType = try #require(types[type])
+      let buffer = TensorBuffer(byteCount: data.count)
+      data.withUnsafeBytes { buffer.bytes.copyMemory(from: $0) }
+      return Tensor(elementType, shape: try Shape(checking: shape), buffer: buffer)
+    }
+  }
+
+  var name: String
+  var model: Data
+  /// The first axis of every input is a batch.
+  var rows: Bool
+  var tolerance: Double
+  var inputs: [Packed]
+  /// Nil: it must fail.
+  var outputs: [Packed]?
+  var description: String { name }
+
+  static let all: [StandardCase] = cases(in: "standard.json") + cases(in: "structure.json")
+
+  private static func cases(in file: String) -> [StandardCase] {
+    guard let data = FileManager.default.contents(atPath: "\(Fixtures.folder)/\(file)"),
+      let cases = try? JSONDecoder().decode([StandardCase].self, from: data)
+    else { return [] }
+    return cases
+  }
+
+  func load() throws -> any ModelExecutor {
+    let path = NSTemporaryDirectory() + "/swerve-\(UUID().uuidString).onnx"
+    try model.write(to: URL(fileURLWithPath: path))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return try ONNXModel.load(path: path)
+  }
+}
+
+@Suite struct StandardOperatorTests {
+  @Test func `the cases are there`() { #expect(StandardCase.all.count > 1600) }
+
+  @Test func `every case answers as ONNX Runtime does, or fails where it does`() throws {
+    for standard in StandardCase.all {
+      let inputs = try standard.inputs.map { try $0.tensor() }
+      let got: [Tensor]
+      do {
+        let executor = try standard.load()
+        let scratch = executor.makeScratch()
+        // Twice: the second time the memory of the first is used again.
+        _ = try run(executor, inputs, scratch)
+        got = try run(executor, inputs, scratch)
+      } catch {
+        #expect(standard.outputs == nil, "\(standard): \(error)")
+        continue
+      }
+      let wanted = try #require(standard.outputs, "\(standard) should fail")
+      #expect(got.count == wanted.count)
+      for (tensor, want) in zip(got, wanted) {
+        let found = difference(
+          tensor, try want.tensor(), rtol: standard.tolerance, atol: standard.tolerance)
+        #expect(found == nil, "\(standard)")
+      }
+    }
+  }
+
+  @Test(arguments: StandardCase.all.filter(\.rows))
+  func `a row has the same bits alone and in its batch`(standard: StandardCase) throws {
+    let executor = try standard.load()
+    let scratch = executor.makeScratch()
+    let inputs = try standard.inputs.map { try $0.tensor() }
+    let all = try run(executor, inputs, scratch)
+    for row in 0..<inputs[0].rowCount {
+      let alone = try run(executor, inputs.map { self.row(row, of: $0) }, scratch)
+      for (whole, part) in zip(all, alone) {
+        #expect(bytes(self.row(row, of: whole)) == bytes(part), "\(standard), row \(row)")
+      }
+    }
+  }
+
+  private func run(
+    _ executor: any ModelExecutor, _ inputs: [Tensor], _ scratch: Scratch
+  ) throws -> [Tensor] {
+    let outputs = Array(executor.signature.outputs.indices)
+    return try executor.predict(inputs, outputs: outputs, scratch: scratch).map { value in
+      guard case .tensor(let tensor) = value else { throw ExecutorError.missingInput("a tensor") }
+      return tensor
+    }
+  }
+
+  private func row(_ row: Int, of tensor: Tensor) -> Tensor {
+    let size = tensor.shape.elementCount / max(tensor.rowCount, 1)
+    var writer = ElementWriter(
+      reusing: Tensor(tensor.elementType, shape: Shape(0)), shape: tensor.shape.withRows(1))
+    writer.append(from: tensor, start: row * size, count: size)
+    return writer.finish()
+  }
+
+  private func bytes(_ tensor: Tensor) -> [UInt8] {
+    (0..<tensor.byteCount).map { tensor.bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }
+  }
+}
