@@ -32,6 +32,23 @@ import Testing
     }
   }
 
+  /// Rows are walked in blocks of 2^18 walks: here are some more, of each kind of kernel.
+  @Test(arguments: ["xgb_vector_ubj.ubj", "xgb_linear_softprob.ubj", "lgb_linear.txt"])
+  func `a row's bits do not depend on its block`(file: String) throws {
+    let model = try NativeModel.load(path: "\(Fixtures.folder)/\(file)")
+    let features = try Fixtures.array(
+      "\(Fixtures.folder)/\(file.split(separator: ".")[0]).X.npy")
+    let scratch = model.makeScratch()
+    func answer(_ rows: Tensor) throws -> [UInt64] {
+      bits(try tensor(model.predict([rows], outputs: [1], scratch: scratch)[0]))
+    }
+    let few = try answer(features)
+    let indices = (0..<2_000).map { _ in Array(0..<features.rowCount) }.flatMap { $0 }
+    let many = try answer(picked(features, indices))
+    let isSame = many.indices.allSatisfy { many[$0] == few[$0 % few.count] }
+    #expect(isSame && many.count == 2_000 * few.count)
+  }
+
   private func picked(_ tensor: Tensor, _ indices: [Int]) -> Tensor {
     let width = tensor.shape[1]
     func pick<Element: TensorElement>(_: Element.Type) -> Tensor {

@@ -43,9 +43,9 @@ package final class LinearExecutor: ModelExecutor {
     let rows = try input.rows(of: inputs, cellsPerRow: groupCount)
     let rowCount = rows.shape[0]
     let marginShape = groupCount == 1 ? Shape(rowCount) : Shape(rowCount, groupCount)
-    run(
+    try run(
       rows, marginShape, needsPrediction: outputs.contains(Output.predict.rawValue),
-      &scratch.results)
+      &scratch.results, scratch)
     return outputs.map { index in
       switch Output(rawValue: index) {
       case .predict: .tensor(scratch.results.predictions)
@@ -56,12 +56,20 @@ package final class LinearExecutor: ModelExecutor {
   }
 
   private func run(
-    _ rows: Tensor, _ marginShape: Shape, needsPrediction: Bool, _ results: inout LinearResults
-  ) {
+    _ rows: Tensor, _ marginShape: Shape, needsPrediction: Bool, _ results: inout LinearResults,
+    _ scratch: Scratch
+  ) throws(ExecutorError) {
     let rowCount = rows.shape[0]
     results.margins.reuse(shape: marginShape)
     var margins = results.margins.mutableValues(as: Float.self)
-    model.writeMargins(features: rows.values(), rowCount: rowCount, margins: &margins)
+    // A step of a tree and a product cost about the same.
+    let (products, overflows) = model.featureCount.multipliedReportingOverflow(
+      by: model.groupCount)
+    var blocks = RowBlocks(rowCount: rowCount, treeCount: overflows ? .max : products)
+    while let block = try blocks.next(scratch) {
+      model.writeMargins(
+        features: rows.values(), rowCount: rowCount, rows: block, margins: &margins)
+    }
     guard needsPrediction else { return }
     let width = link.width(groupCount: model.groupCount)
     results.predictions.reuse(shape: width == model.groupCount ? marginShape : Shape(rowCount))

@@ -36,12 +36,16 @@ struct LinearModel: Sendable {
   ///
   /// - Parameters:
   ///   - features: Shape `(rowCount, featureCount)`, row-major. NaN means missing.
+  ///   - rows: Those that are scored; the others stay as they are.
   ///   - margins: Shape `(rowCount, groupCount)`.
-  func writeMargins(features: Span<Float>, rowCount: Int, margins: inout MutableSpan<Float>) {
+  func writeMargins(
+    features: Span<Float>, rowCount: Int, rows: Range<Int>, margins: inout MutableSpan<Float>
+  ) {
+    precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount)
     precondition(features.count == rowCount * featureCount)
     precondition(margins.count == rowCount * groupCount)
     let weights = self.weights.span
-    for row in 0..<rowCount {
+    for row in rows {
       for group in 0..<groupCount {
         var margin = weights[featureCount * groupCount + group] + baseMargin
         for feature in 0..<featureCount {

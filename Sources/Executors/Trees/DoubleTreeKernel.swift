@@ -75,7 +75,7 @@ struct DoubleTreeKernel: Sendable {
     precondition(features.count == rowCount * featureCount)
     precondition(margins.count == rowCount * groupCount)
     guard linearLeaves.count == 0 else {
-      return addLinear(features: features, rowCount: rowCount, margins: &margins)
+      return addLinear(features: features, rows: rows, margins: &margins)
     }
     let nodes = self.nodes.span
     var blockStart = rows.lowerBound
@@ -95,10 +95,10 @@ struct DoubleTreeKernel: Sendable {
 
   /// `addMargins` where leaves are linear models of the row.
   private func addLinear(
-    features: Span<Double>, rowCount: Int, margins: inout MutableSpan<Double>
+    features: Span<Double>, rows: Range<Int>, margins: inout MutableSpan<Double>
   ) {
     let nodes = self.nodes.span
-    for row in 0..<rowCount {
+    for row in rows {
       let rowStart = row * featureCount
       for tree in 0..<roots.count {
         let leaf = leaf(of: roots[tree], nodes: nodes, features: features, rowStart: rowStart)

@@ -69,7 +69,7 @@ struct FloatTreeKernel: Sendable {
     precondition(features.count == rowCount * featureCount)
     precondition(margins.count == rowCount * groupCount)
     guard leafVectors.isEmpty else {
-      return addVectors(features: features, rowCount: rowCount, margins: &margins)
+      return addVectors(features: features, rows: rows, margins: &margins)
     }
     let nodes = self.nodes.span
     var blockStart = rows.lowerBound
@@ -89,11 +89,11 @@ struct FloatTreeKernel: Sendable {
 
   /// `addMargins` where a leaf has a value for every group.
   private func addVectors(
-    features: Span<Float>, rowCount: Int, margins: inout MutableSpan<Float>
+    features: Span<Float>, rows: Range<Int>, margins: inout MutableSpan<Float>
   ) {
     let nodes = self.nodes.span
     let vectors = leafVectors.span
-    for row in 0..<rowCount {
+    for row in rows {
       for root in roots {
         let leaf = leaf(of: root, nodes: nodes, features: features, rowStart: row * featureCount)
         let start = Int(leaf.rules) * groupCount

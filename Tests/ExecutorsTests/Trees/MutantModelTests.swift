@@ -7,8 +7,8 @@ import Testing
 /// Models with bits flipped, ends cut off and lengths changed: an error each, or a model that can be
 /// scored; never a trap, and never more memory than four times the file and a mebibyte.
 ///
-/// The memory is not counted but limited: each load runs in a process of its own whose address
-/// space may grow by just that much (`RLIMIT_AS`), so that what is only set aside counts as well.
+/// The memory is not counted but limited: each load runs in a process of its own whose writable
+/// memory may grow by just that much (`RLIMIT_DATA`): what is only set aside counts as well.
 /// A load that wants more ends the process, and with it the test.
 @Suite struct MutantModelTests {
   @Test func `500 mutants of XGBoost JSON are refused or run within their memory`() async {
@@ -98,24 +98,44 @@ import Testing
   private static func loadWithinLimit(
     _ file: [UInt8]
   ) throws -> ((any ModelExecutor)?, ModelFormatError?) {
+    giveBackFreeMemory()
     var previous = rlimit()
-    try #require(getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &previous) == 0)
+    try #require(getrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &previous) == 0)
     var limit = previous
-    limit.rlim_cur = rlim_t(addressSpace() + 4 * file.count + (1 << 20))
-    try #require(setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0)
-    defer { setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &previous) }
+    limit.rlim_cur = rlim_t(writableMemory() + 4 * file.count + (1 << 20))
+    try #require(setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit) == 0)
+    defer { setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &previous) }
     do {
       return (try NativeModel.load(bytes: file.span.bytes, path: "mutant"), nil)
     } catch { return (nil, error) }
   }
 
-  /// Bytes of this process's address space.
-  private static func addressSpace() -> Int {
-    guard let file = fopen("/proc/self/statm", "r") else { return 0 }
+  /// What earlier loads have left behind is no free room for the next one: large blocks go back
+  /// to the system when they are freed, and the heap's end now.
+  private static func giveBackFreeMemory() {
+    // <malloc.h> is not in the module Glibc.
+    guard let mallopt = dlsym(nil, "mallopt"), let trim = dlsym(nil, "malloc_trim") else {
+      preconditionFailure("glibc has no mallopt")
+    }
+    let setOption = unsafeBitCast(mallopt, to: (@convention(c) (Int32, Int32) -> Int32).self)
+    // M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
+    precondition(setOption(-3, 32 << 10) == 1 && setOption(-1, 32 << 10) == 1)
+    _ = unsafeBitCast(trim, to: (@convention(c) (Int) -> Int32).self)(0)
+  }
+
+  /// Bytes of this process that `RLIMIT_DATA` counts.
+  private static func writableMemory() -> Int {
+    guard let file = fopen("/proc/self/status", "r") else { preconditionFailure("no status") }
     defer { fclose(file) }
-    var text = [CChar](repeating: 0, count: 128)
-    guard fgets(&text, 128, file) != nil else { return 0 }
-    return strtol(text, nil, 10) * Int(sysconf(Int32(_SC_PAGESIZE)))
+    var line = [CChar](repeating: 0, count: 256)
+    while fgets(&line, 256, file) != nil {
+      let text = String(
+        decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      if text.hasPrefix("VmData:"), let kilobytes = Int(text.filter { $0.isNumber }) {
+        return kilobytes << 10
+      }
+    }
+    preconditionFailure("/proc/self/status has no VmData")
   }
 
   private static func mutated(_ file: [UInt8], _ random: inout Xorshift) -> [UInt8] {
