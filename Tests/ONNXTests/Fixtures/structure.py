@@ -273,7 +273,50 @@ model = network(nodes, [value("x", shape=[None, None, 4])], [value("y", shape=[N
                 inits=[nh.from_array(w, "w"), nh.from_array(r, "r"), nh.from_array(bias, "b"), nh.from_array(ints(0), "zero")])
 model_case("LSTM of a batch", model, {"x": f(5, 7, 4)}, rows=True)
 
-with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "structure.json"), "w") as file:
+# Files that are refused, and external data, are files.
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def broken(name, model):
+    with open(f"{HERE}/broken/{name}.onnx", "wb") as file:
+        file.write(model.SerializeToString())
+
+
+def own(name, nodes):
+    return h.make_function("own", name, ["x"], ["y"], nodes, [h.make_opsetid("", 17), h.make_opsetid("own", 1)])
+
+
+def calls(*functions):
+    return network([h.make_node(functions[0].name, ["x"], ["y"], domain="own")], [value("x", shape=[None])], [value("y", shape=[None])],
+                   functions=functions, domains=["own"])
+
+
+broken("recursive-function", calls(own("A", [h.make_node("B", ["x"], ["y"], domain="own")]), own("B", [h.make_node("A", ["x"], ["y"], domain="own")])))
+# 2^40 nodes, if each call were believed.
+broken("exploding-functions", calls(*[
+    own(f"F{k}", [h.make_node(f"F{k + 1}", ["x"], ["t"], domain="own"), h.make_node(f"F{k + 1}", ["t"], ["y"], domain="own")]) for k in range(40)],
+    own("F40", [h.make_node("Neg", ["x"], ["y"])])))
+broken("branch-types", network(
+    [h.make_node("If", ["c"], ["y"], then_branch=body("a", [], [], [value("o", T.INT64)], [nh.from_array(ints(1), "o")]),
+                 else_branch=body("b", [], [], [value("o")], [nh.from_array(np.zeros(1, F), "o")]))],
+    [value("c", T.BOOL, [])], [value("y", shape=[None])]))
+os.makedirs(f"{HERE}/external", exist_ok=True)
+weights = nh.from_array(np.arange(12, dtype=F).reshape(4, 3), "w")
+model = network([h.make_node("MatMul", ["x", "w"], ["y"])], [value("x", shape=[None, 4])], [value("y", shape=[None, 3])], inits=[weights])
+for name, length in (("model", 48), ("too-long", 4096)):
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    tensor = copy.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = T.EXTERNAL
+    for key, text in (("location", "weights.bin"), ("offset", "64"), ("length", str(length))):
+        tensor.external_data.add(key=key, value=text)
+    with open(f"{HERE}/external/{name}.onnx", "wb") as file:
+        file.write(copy.SerializeToString())
+with open(f"{HERE}/external/weights.bin", "wb") as file:
+    file.write(bytes(64) + weights.raw_data)
+
+with open(f"{HERE}/structure.json", "w") as file:
     file.write("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")
 print(len(cases), "cases", file=sys.stderr)
 for failure in failures:
