@@ -8,6 +8,8 @@ internal import Executors
 struct MLflowSignature: Equatable {
   /// In order; nil when there is no signature, or it is of tensors or nameless columns.
   var columns: [String]?
+  /// Whether its inputs are tensors.
+  var isOfTensors = false
   /// One a column, where `columns` are.
   var rules: [ColumnRule]?
   /// nil without a signature: MLflow passes parameters over then.
@@ -23,8 +25,10 @@ struct MLflowSignature: Equatable {
     var rules: [ColumnRule] = []
     for input in try MLflowSignature.list(members["inputs"], "inputs", path) {
       // A tensor, or a column without a name: the model's own order counts.
-      guard case .object(let column) = input, column["tensor-spec"] == nil,
-        case .string(let name)? = column["name"], case .string(let type)? = column["type"]
+      guard case .object(let column) = input else { return }
+      isOfTensors = column["tensor-spec"] != nil
+      guard !isOfTensors, case .string(let name)? = column["name"],
+        case .string(let type)? = column["type"]
       else { return }
       guard let rule = MLflowSignature.rule(type) else {
         throw .unsupported(

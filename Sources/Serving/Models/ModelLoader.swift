@@ -100,7 +100,11 @@ extension LoadedModel {
       signature.inputs[0].columnRules = mlflow.signature.rules
     }
     signature.parameters = mlflow.signature.parameters
-    if mlflow.flavor == .onnx { answerShape = .named }
+    if mlflow.flavor == .onnx {
+      answerShape =
+        mlflow.signature.isOfTensors
+        ? .named : mlflow.signature.columns == nil ? .recordsForTables : .records
+    }
   }
 
   /// Names the columns of the model's table: its one two-dimensional input.

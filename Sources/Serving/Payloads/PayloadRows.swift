@@ -55,6 +55,7 @@ extension PayloadDecoder {
     }
     let isRecords = scanner.peek() == UInt8(ascii: "{")
     var rows = makeRows(scanner, hasNames: isRecords)
+    if !isRecords { try refuseNameless(at: start) }
     repeat {
       if isRecords {
         try readRecord(&scanner, into: &rows)
@@ -98,7 +99,11 @@ extension PayloadDecoder {
       throw scanner.fault("has no 'data'; expected columns and data", at: start)
     }
     var map: [Target?]?
-    if let names { map = try columnMap(names, at: columnsPosition) }
+    if let names {
+      map = try columnMap(names, at: columnsPosition)
+    } else {
+      try refuseNameless(at: start)
+    }
     scanner.position = dataPosition
     var rows = makeRows(scanner, hasNames: names != nil)
     if layout == .tensors {
@@ -113,6 +118,14 @@ extension PayloadDecoder {
     }
     scanner.position = end
     return try finish(rows, at: dataPosition)
+  }
+
+  /// A signature of named columns takes no rows without names: MLflow does not guess.
+  private func refuseNameless(at position: Int) throws(PayloadFault) {
+    guard signature.inputs.contains(where: { $0.columnRules != nil }), let columns else { return }
+    throw PayloadFault(
+      offset: position,
+      reason: "has no column names; the model's signature names \(listed(columns))")
   }
 
   private func readNames(_ scanner: inout PayloadScanner) throws(PayloadFault) -> [String] {

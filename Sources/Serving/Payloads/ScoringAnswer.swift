@@ -6,8 +6,12 @@ internal import Tensors
 package enum AnswerShape: Sendable {
   /// One output bare, several by name.
   case plain
-  /// By name always; a table's answer is a list of records. MLflow's ONNX models do so.
+  /// By name always, as MLflow's ONNX models answer.
   case named
+  /// The same, but a table's answer is a list of records.
+  case recordsForTables
+  /// A list of records always: every body becomes a table first.
+  case records
 }
 
 /// Results as the JSON of an answer, appended to a writer without a tree in between.
@@ -56,8 +60,9 @@ package enum ScoringAnswer {
   ) {
     switch shape {
     case .plain: write(values, names: names, to: &writer)
-    case .named where isFrame: writeRecords(values, names: names, to: &writer)
-    case .named: writeObject(values, names: names, to: &writer)
+    case .recordsForTables where isFrame, .records:
+      writeRecords(values, names: names, to: &writer)
+    case .named, .recordsForTables: writeObject(values, names: names, to: &writer)
     }
   }
 

@@ -79,8 +79,19 @@ struct MLflowTests {
     #expect(sentence.contains(reason), "\(sentence)")
   }
 
+  @Test func `rows without names do not fit a signature of names`() throws {
+    for body in [#"{"inputs": [[1, 2, 1, 4]]}"#, #"{"dataframe_split": {"data": [[1, 2, 1, 4]]}}"#]
+    {
+      guard case .failure(.badInput(let sentence)) = try decode(body) else {
+        Issue.record("\(body) was taken")
+        continue
+      }
+      #expect(sentence.contains("no column names") && sentence.contains("'w'"), "\(sentence)")
+    }
+  }
+
   @Test func `parameters of the signature are taken, others refused`() throws {
-    let rows = #""inputs": [[1, 2, 1, 4]]"#
+    let rows = #""inputs": {"w": [1], "x": [2], "y": [true], "z": [4]}"#
     #expect(throws: Never.self) {
       try decode("{\(rows), \"params\": {\"threshold\": 0.7}}").get()
     }
@@ -101,7 +112,7 @@ struct MLflowTests {
     func text(isFrame: Bool) -> String {
       var writer = JSONWriter()
       ScoringAnswer.writePredictions(
-        values, names: ["label", "score"], .named, isFrame: isFrame, to: &writer)
+        values, names: ["label", "score"], .recordsForTables, isFrame: isFrame, to: &writer)
       return String(decoding: writer.bytes, as: UTF8.self)
     }
     #expect(

@@ -1,0 +1,51 @@
+import Documents
+import Testing
+
+@testable import Serving
+
+struct ModelCheckTests {
+  @Test func `every operator that is missing is named, with its nodes`() {
+    let check = ModelCheck(path: packageRoot + "/Tests/ONNXTests/Fixtures/check/missing.onnx")
+    #expect(!check.isRun)
+    #expect(check.format == "onnx")
+    #expect(
+      check.producer == "by-hand 1.2, IR 8, opsets ai.onnx 17, ai.onnx.ml 1, custom.example 1")
+    #expect(
+      check.problems == [
+        "operator StringSplitter (1 node): it is not run here",
+        "operator ai.onnx.ml:CastMap (1 node): it is not run here",
+        "operator custom.example:Mystery (2 nodes): it is not run here",
+      ])
+    #expect(check.text.contains("input     x: FP32 [-1, 3]"))
+    #expect(check.text.contains("runs      no"))
+  }
+
+  @Test(arguments: [
+    ("models/breast-cancer/1/model.json", "xgboost-json", "xgboost "),
+    ("models/diabetes/1/model.txt", "lightgbm-text", "lightgbm, text v"),
+    ("models/iris/1/model.onnx", "onnx", "skl2onnx "),
+    ("Tests/ExecutorsTests/Fixtures/xgb_softprob.ubj", "xgboost-ubj", "xgboost "),
+  ])
+  func `a model that is run says what made it`(path: String, format: String, producer: String) {
+    let check = ModelCheck(path: packageRoot + "/" + path)
+    #expect(check.isRun, "\(check.problems)")
+    #expect(check.format == format)
+    #expect(check.producer?.hasPrefix(producer) == true, "\(check.producer ?? "none")")
+    #expect(!check.inputs.isEmpty && !check.outputs.isEmpty)
+    guard case .object(let object) = check.document else {
+      Issue.record("no object")
+      return
+    }
+    #expect(object["runs"] == .bool(true))
+    #expect(object["problems"] == .array([]))
+  }
+
+  @Test func `what is no model at all is said, and is not run`() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("{\"not\": \"a model\"}", to: "model.json")
+    let check = ModelCheck(path: folder.path + "/model.json")
+    #expect(!check.isRun)
+    #expect(check.problems.count == 1)
+    #expect(ModelCheck(path: folder.path + "/nothing").problems.count == 1)
+  }
+}
