@@ -195,7 +195,11 @@ struct TfIdfVectorizer: Operator {
   private let maxSkip: Int
   private let mode: Mode
 
-  enum Mode: String, Sendable { case count = "TF", presence = "IDF", both = "TFIDF" }
+  enum Mode: String, Sendable {
+    case count = "TF"
+    case presence = "IDF"
+    case both = "TFIDF"
+  }
 
   enum Key: Hashable, Sendable {
     case text([UInt8])
@@ -214,7 +218,8 @@ struct TfIdfVectorizer: Operator {
     let strings = try context.strings("pool_strings") ?? []
     let numbers = try context.integers("pool_int64s") ?? []
     let isText = try context.type(0) == .string
-    let keys = isText ? strings.map { Key.text(Array($0.utf8)) } : numbers.map { .number(Int64($0)) }
+    let keys =
+      isText ? strings.map { Key.text(Array($0.utf8)) } : numbers.map { .number(Int64($0)) }
     guard minLength > 0, minLength <= maxLength, maxLength <= counts.count, maxSkip >= 0,
       maxLength < 1 << 16, maxSkip < 1 << 16, !keys.isEmpty
     else {
