@@ -115,6 +115,8 @@ struct GridSample: Operator {
     if place < low || place > high {
       switch padding {
       case .zeros: break
+      // A cubic's taps are moved to the border one by one.
+      case .border where mode == .cubic: break
       case .border: place = min(max(place, 0), Float(size) - 1)
       case .reflection: place = reflected(place, low, high)
       }
