@@ -25,6 +25,19 @@ test:
 	swift build --build-tests
 	swift test --skip-build --no-parallel
 
+# Every model of ../shared/corpus (SWERVE_SHARED), by command and over HTTP, a line for each.
+corpus:
+	@.ci/setup test
+	swift build --build-tests
+	@swift test --skip-build --filter CorpusCheckTests >.build/corpus.log 2>&1; status=$$?; \
+	  grep -E '^corpus|^skipped|recorded|Test run' .build/corpus.log; exit $$status
+
+# Each reader of foreign bytes, 60 s of libFuzzer: make fuzz SECONDS=600
+SECONDS ?= 60
+fuzz:
+	@.ci/setup run
+	Tests/Fuzz/run $(SECONDS)
+
 lint:
 	swift format lint --strict --recursive Sources Tests loadtest Package.swift
 

@@ -87,6 +87,12 @@ let package = Package(
       name: "onnx-score", dependencies: ["ONNX", "Executors", "Tensors"],
       path: "Tests/ONNXBackend/Score", swiftSettings: settings),
 
+    // The readers of foreign bytes, called alike by the fuzzer and by the tests of its seeds.
+    .target(
+      name: "FuzzReaders",
+      dependencies: ["Serving", "ONNX", "Executors", "Documents", "Tensors"],
+      path: "Tests/Fuzz/Readers", swiftSettings: settings),
+
     .testTarget(
       name: "TensorsTests", dependencies: ["Tensors"],
       swiftSettings: settings),
@@ -118,7 +124,7 @@ let package = Package(
       name: "ServingTests",
       dependencies: [
         "Serving", "Registry", "Store", "Documents", "Digest", "ONNX", "Executors", "Tensors",
-        "Telemetry",
+        "Telemetry", "FuzzReaders",
       ],
       swiftSettings: settings),
     .testTarget(
@@ -134,3 +140,11 @@ let package = Package(
       swiftSettings: settings),
   ]
 )
+
+// `make fuzz` sets it: only then is there a program whose `main` is libFuzzer's.
+if Context.environment["SWERVE_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz", dependencies: ["FuzzReaders"], path: "Tests/Fuzz/Driver",
+      swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])]))
+}

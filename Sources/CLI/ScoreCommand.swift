@@ -90,8 +90,12 @@ struct ScoreCommand: ParsableCommand {
     let names = outputs.map { loaded.signature.outputs[$0].name }
     var writer = JSONWriter()
     switch decoded.form {
-    case .azure: ScoringAnswer.write(values, names: names, to: &writer)
-    case .mlflow: ScoringAnswer.writePredictions(values, names: names, to: &writer)
+    case .azure:
+      ScoringAnswer.write(
+        values, names: names, loaded.answerShape, isFrame: decoded.isFrame, to: &writer)
+    case .mlflow:
+      ScoringAnswer.writePredictions(
+        values, names: names, loaded.answerShape, isFrame: decoded.isFrame, to: &writer)
     case .inferenceProtocol:
       ScoringAnswer.writeInferenceProtocol(
         values, names: names, id: decoded.id, model: "model", version: "1", to: &writer)

@@ -4,6 +4,9 @@ package import Tensors
 package struct ModelSignature: Sendable, Equatable {
   package var inputs: [ModelInput]
   package var outputs: [ModelOutput]
+  /// Parameters that a request may carry beside its rows (an MLflow signature); nil where
+  /// nobody says what they are, and they are passed over.
+  package var parameters: [String]?
 
   package init(inputs: [ModelInput], outputs: [ModelOutput]) {
     self.inputs = inputs
@@ -28,6 +31,9 @@ package struct ModelInput: Sendable, Equatable {
   package var columns: [String]?
   /// The categories of columns that have names for theirs, by column; the tensor holds codes.
   package var categories: [Int: ColumnCategories]
+  /// What values of each column must be, in the order of `columns`, where a signature is
+  /// stricter than the tensor's type; nil where none is.
+  package var columnRules: [ColumnRule]?
   /// False when a request may leave it out (an ONNX input with an initializer).
   package var isRequired: Bool
 
@@ -51,6 +57,16 @@ package struct ModelInput: Sendable, Equatable {
     }
     return true
   }
+}
+
+/// What the values of a table's column must be, whatever the tensor's type could hold.
+package enum ColumnRule: Sendable, Equatable {
+  /// Any number, or nothing.
+  case number
+  /// A whole number of so many bits; never missing.
+  case integer(bits: Int)
+  /// true, false, 1 or 0; never missing.
+  case boolean
 }
 
 /// One value that a model gives.

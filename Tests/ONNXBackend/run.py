@@ -148,7 +148,8 @@ class Case:
     def data_sets(self):
         """Pairs of input and output lists, by position among the inputs without initializer."""
         if self.test.data_sets is not None:
-            return self.test.data_sets
+            return [(list(map(as_array, inputs)), list(map(as_array, outputs)))
+                    for inputs, outputs in self.test.data_sets]
         if self.test.url:
             return [light_data(self.model, self.name, self.path)]
         sets = []
@@ -163,6 +164,11 @@ class Case:
         given = {item.name for item in self.model.graph.initializer}
         return [(index, value) for index, value in enumerate(self.model.graph.input)
                 if value.name not in given]
+
+
+def as_array(value):
+    """Some cases give messages where others give arrays."""
+    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
 
 
 def operators(model):
@@ -286,6 +292,7 @@ def runtime_case(case):
 def runtime_results(cases, path):
     """ONNX Runtime's results, kept between runs: it takes most of the time."""
     known = {}
+    path = f"{path}.{onnx.__version__}"
     if os.path.exists(path):
         with open(path) as file:
             known = json.load(file)

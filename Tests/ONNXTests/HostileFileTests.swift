@@ -68,6 +68,9 @@ import Testing
     ("newer-opset", "the newest known version of ai.onnx is 28"),
     ("outside", "external data must lie below the model's folder"),
     ("overflow", "the number of elements overflows"),
+    ("recursive-function", "function 'A' calls itself"),
+    ("exploding-functions", "more than 1048576 nodes"),
+    ("branch-types", "its branches give different types"),
   ])
   func `a graph that cannot be run is refused with the reason`(name: String, reason: String) {
     let error = #expect(throws: ModelFormatError.self) {

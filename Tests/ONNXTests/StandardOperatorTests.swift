@@ -4,7 +4,8 @@ import ONNX
 import Tensors
 import Testing
 
-/// The cases of `Fixtures/standard.json`, which `Fixtures/standard.py` makes with ONNX Runtime.
+/// The cases of `Fixtures/standard.json` and `structure.json`, which scripts beside them make with
+/// ONNX Runtime.
 struct StandardCase: Decodable, CustomStringConvertible, Sendable {
   struct Packed: Decodable, Sendable {
     var type: Int
@@ -33,12 +34,14 @@ struct StandardCase: Decodable, CustomStringConvertible, Sendable {
   var outputs: [Packed]?
   var description: String { name }
 
-  static let all: [StandardCase] = {
-    guard let data = FileManager.default.contents(atPath: Fixtures.folder + "/standard.json"),
+  static let all: [StandardCase] = cases(in: "standard.json") + cases(in: "structure.json")
+
+  private static func cases(in file: String) -> [StandardCase] {
+    guard let data = FileManager.default.contents(atPath: "\(Fixtures.folder)/\(file)"),
       let cases = try? JSONDecoder().decode([StandardCase].self, from: data)
     else { return [] }
     return cases
-  }()
+  }
 
   func load() throws -> any ModelExecutor {
     let path = NSTemporaryDirectory() + "/swerve-\(UUID().uuidString).onnx"
@@ -49,7 +52,7 @@ struct StandardCase: Decodable, CustomStringConvertible, Sendable {
 }
 
 @Suite struct StandardOperatorTests {
-  @Test func `the cases are there`() { #expect(StandardCase.all.count > 1000) }
+  @Test func `the cases are there`() { #expect(StandardCase.all.count > 1600) }
 
   @Test func `every case answers as ONNX Runtime does, or fails where it does`() throws {
     for standard in StandardCase.all {

@@ -14,8 +14,8 @@ extension OperatorTable {
       }
     }
     + ([
-      ("Sum", [8, 13], Folding.sum, floats), ("Mean", [8, 13], .mean, floats),
-      ("Max", [8, 12, 13], .largest, numbers), ("Min", [8, 12, 13], .smallest, numbers),
+      ("Sum", [6, 8, 13], Folding.sum, floats), ("Mean", [6, 8, 13], .mean, floats),
+      ("Max", [6, 8, 12, 13], .largest, numbers), ("Min", [6, 8, 12, 13], .smallest, numbers),
     ] as [(String, [Int], Folding, Set<ElementType>)]).map { name, versions, kind, types in
       OperatorDefinition(name, versions, types, others: [.same], maxInputs: .max) {
         context throws(ModelFormatError) in

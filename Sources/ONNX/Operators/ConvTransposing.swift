@@ -117,7 +117,8 @@ struct ConvTranspose: FloatOperator {
           before = total - total / 2
         }
       case .sameUpper, .sameLower:
-        output = wanted ?? size * stride
+        // A window narrower than its stride leaves no room for padding.
+        output = wanted ?? min(size * stride, whole)
         let total = max(whole - output, 0)
         before = window.padding == .sameUpper ? total / 2 : total - total / 2
       }

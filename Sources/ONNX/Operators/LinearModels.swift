@@ -49,9 +49,10 @@ extension OperatorTable {
 
 /// X · Wᵀ + b, with W packed `(features, outputs)` at load.
 struct LinearScores: Sendable {
-  let weights: Tensor
+  let weights: [Float]
+  let features: Int
+  let outputs: Int
   let intercepts: [Float]
-  var outputs: Int { weights.shape[1] }
 
   init(
     _ coefficients: [Float], _ intercepts: [Float], rows: Int, in context: NodeContext
@@ -62,8 +63,15 @@ struct LinearScores: Sendable {
       throw context.malformed(
         "\(coefficients.count) coefficients and \(intercepts.count) intercepts for \(rows) rows")
     }
-    weights = transposed(
-      Tensor(coefficients, shape: Shape(rows, coefficients.count / rows)), Float.self)
+    features = coefficients.count / rows
+    outputs = rows
+    var packed = [Float](repeating: 0, count: coefficients.count)
+    for row in 0..<rows {
+      for column in 0..<features {
+        packed[column * rows + row] = coefficients[row * features + column]
+      }
+    }
+    weights = packed
     self.intercepts = intercepts
   }
 
@@ -75,16 +83,20 @@ struct LinearScores: Sendable {
         values[row * outputs + column] = intercepts.isEmpty ? 0 : intercepts[column]
       }
     }
-    let features = try asFloat(input)
-    let weights = weights
+    if input.elementType == .float32 {
+      BLAS.addProduct(
+        input.values(as: Float.self), weights.span, rows: rows, inner: features,
+        columns: outputs, to: &values)
+      return
+    }
+    let converted = try asFloat(input)
     BLAS.addProduct(
-      features.values(as: Float.self), weights.values(as: Float.self), rows: rows,
-      inner: weights.shape[0], columns: outputs, to: &values)
+      converted.values(as: Float.self), weights.span, rows: rows, inner: features,
+      columns: outputs, to: &values)
   }
 
   /// Rows of a `(rows, features)` input; one row of features alone.
   func rowCount(_ input: Tensor) throws(OperatorError) -> Int {
-    let features = weights.shape[0]
     if input.shape.rank == 1, input.shape[0] == features { return 1 }
     guard input.shape.rank == 2, input.shape[1] == features else {
       throw OperatorError("the input has shape \(input.shape); [-1, \(features)] was expected")
@@ -132,11 +144,26 @@ struct LinearClassifier: Operator {
   let scores: LinearScores
   let labels: Tensor
   let transform: PostTransform
+  /// The labels again where they are numbers.
+  private let numbers: [Int64]
+  private let classes: Int
+
+  init(scores: LinearScores, labels: Tensor, transform: PostTransform) {
+    self.scores = scores
+    self.labels = labels
+    self.transform = transform
+    classes = labels.shape.elementCount
+    if labels.elementType == .string {
+      numbers = []
+    } else {
+      let values = labels.values(as: Int64.self)
+      numbers = values.indices.map { values[$0] }
+    }
+  }
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
     let rows = try scores.rowCount(input)
-    let classes = labels.shape.elementCount
     var output = try scratch.memory(1, try checkedShape(rows, classes))
     if scores.outputs == 1, classes == 2 {
       try runPair(input, rows, &output, scratch)
@@ -144,19 +171,17 @@ struct LinearClassifier: Operator {
       return
     }
     try scores.scores(of: input, into: &output)
-    if labels.elementType == .string {
+    if numbers.isEmpty {
       var writer = try scratch.writer(0, Shape(rows))
       for row in 0..<rows {
-        writer.append(from: labels, start: best(of: output, row: row, classes), count: 1)
+        writer.append(from: labels, start: best(of: output, row: row), count: 1)
       }
       scratch.give(0, writer.finish())
     } else {
       var names = try scratch.memory(0, Shape(rows))
       do {
-        let labels = labels
-        let known = labels.values(as: Int64.self)
         var target = names.mutableValues(as: Int64.self)
-        for row in 0..<rows { target[row] = known[best(of: output, row: row, classes)] }
+        for row in 0..<rows { target[row] = numbers[best(of: output, row: row)] }
       }
       scratch.give(0, names)
     }
@@ -168,7 +193,7 @@ struct LinearClassifier: Operator {
   }
 
   /// The first of the largest scores.
-  private func best(of scores: borrowing Tensor, row: Int, _ classes: Int) -> Int {
+  private func best(of scores: borrowing Tensor, row: Int) -> Int {
     let values = scores.values(as: Float.self)
     var best = 0
     for column in 1..<max(classes, 1)

@@ -103,7 +103,8 @@ struct RecurrentActivation: Sendable {
       return y < 0 ? 0 : y > 1 ? 1 : y
     case .elu: return x < 0 ? Element(alpha) * (Element.exp(x) - 1) : x
     case .softsign: return x / (1 + x.magnitude)
-    case .softplus: return Element.log(1 + Element.exp(x))
+    case .softplus:
+      return x > 0 ? x + Element.log(1 + Element.exp(-x)) : Element.log(1 + Element.exp(x))
     }
   }
 }

@@ -22,6 +22,8 @@ final class ONNXScratch: Scratch {
   /// No less than the bytes that large live tensors take: those that share memory count twice
   /// until somebody asks exactly.
   private var liveBytes = 0
+  /// Whether this request has had a large tensor: small ones stay in their slots.
+  private var hasLarge = false
   var maxBytes = ONNXScratch.maxLiveBytes
   private var stepsRun = 0
   /// The innermost node that failed.
@@ -92,11 +94,13 @@ final class ONNXScratch: Scratch {
       reusing: try freeMemory(index, shape), shape: shape)
   }
 
-  func give(_ index: Int, _ tensor: Tensor) {
+  func give(_ index: Int, _ tensor: consuming Tensor) {
     guard index < Int(links.outputCount) else { return }
     let slot = Int(plan.slotLists[Int(links.outputStart) + index])
     guard slot >= 0 else { return }
-    setSlot(slot, tensor)
+    let byteCount = tensor.byteCount
+    if byteCount > ONNXScratch.maxSlotBytes { countLarge(byteCount) }
+    slots[slot] = consume tensor
   }
 
   /// Ends work that nobody waits for any more. Long operators ask now and then; the loop over
@@ -116,8 +120,15 @@ final class ONNXScratch: Scratch {
   func slot(_ index: Int) -> Tensor? { slots[index] }
 
   func setSlot(_ index: Int, _ tensor: Tensor?) {
-    if let tensor, tensor.byteCount > ONNXScratch.maxSlotBytes { liveBytes += tensor.byteCount }
+    if let byteCount = tensor?.byteCount, byteCount > ONNXScratch.maxSlotBytes {
+      countLarge(byteCount)
+    }
     slots[index] = tensor
+  }
+
+  private func countLarge(_ byteCount: Int) {
+    hasLarge = true
+    liveBytes += byteCount
   }
 
   /// Runs the steps of a block in order.
@@ -128,7 +139,7 @@ final class ONNXScratch: Scratch {
       do {
         // A look at the clock costs as much as a small step.
         stepsRun &+= 1
-        if liveBytes > 0 || stepsRun & 15 == 0 { try stopAtDeadline() }
+        if hasLarge || stepsRun & 15 == 0 { try stopAtDeadline() }
         try plan.operations[step].run(self)
       } catch {
         if failedStep == nil { failedStep = step }
@@ -136,7 +147,7 @@ final class ONNXScratch: Scratch {
       }
       // The operation may have run steps of its own.
       links = plan.links[step]
-      if links.releaseCount > 0 { releaseSlots() }
+      if links.releaseCount > 0, hasLarge || links.releasesAlias { releaseSlots() }
     }
     links = outer
   }
@@ -149,6 +160,7 @@ final class ONNXScratch: Scratch {
 
   func begin() {
     liveBytes = 0
+    hasLarge = false
     failedStep = nil
   }
 

@@ -18,6 +18,8 @@ final class Plan: Sendable {
     /// In `slotLists`: the slots that nobody reads after the step.
     var releaseStart: Int32 = 0
     var releaseCount: Int32 = 0
+    /// Whether one of those shares another's memory.
+    var releasesAlias = false
   }
 
   /// What a tensor that comes for an input is checked against.
@@ -98,6 +100,11 @@ final class Plan: Sendable {
         }
       }
       ranges.append(first..<operations.count)
+    }
+    for index in links.indices {
+      let start = Int(links[index].releaseStart)
+      let released = slotLists[start..<(start + Int(links[index].releaseCount))]
+      links[index].releasesAlias = released.contains { isAlias[Int($0)] }
     }
     self.operations = operations
     self.links = links

@@ -6,9 +6,15 @@ internal import Executors
 /// Flavours whose payload is a file of the library's own (XGBoost, LightGBM, ONNX) are served;
 /// pickles and Python code are not. Source: `FORMATS.md` §6.
 struct MLflowModel {
+  enum Flavor: String, CaseIterable {
+    case onnx, xgboost, lightgbm
+  }
+
   var file: String
-  /// The signature's input columns, in order; nil when it has none or is of tensors.
-  var columns: [String]?
+  var flavor: Flavor
+  /// The Python class that MLflow would make, such as `xgboost.sklearn.XGBClassifier`.
+  var modelClass: String
+  var signature: MLflowSignature
 
   init(folder: String) throws(ModelFormatError) {
     let path = folder + "/MLmodel"
@@ -16,8 +22,8 @@ struct MLflowModel {
     guard case .object(let flavors)? = root["flavors"] else {
       throw .malformed(format: "MLflow", at: path, reason: "it has no flavors")
     }
-    file = try MLflowModel.file(flavors, folder: folder)
-    columns = try MLflowModel.columns(root["signature"], path: path)
+    (flavor, file, modelClass) = try MLflowModel.payload(flavors, folder: folder)
+    signature = try MLflowSignature(root["signature"], path: path)
   }
 
   private static func readObject(_ path: String) throws(ModelFormatError) -> DocumentObject {
@@ -34,10 +40,11 @@ struct MLflowModel {
     throw .malformed(format: "MLflow", at: path, reason: "expected a mapping")
   }
 
-  private static func file(
+  private static func payload(
     _ flavors: DocumentObject, folder: String
-  ) throws(ModelFormatError) -> String {
-    for name in ["onnx", "xgboost", "lightgbm"] {
+  ) throws(ModelFormatError) -> (Flavor, file: String, modelClass: String) {
+    for known in Flavor.allCases {
+      let name = known.rawValue
       guard case .object(let flavor)? = flavors[name] else { continue }
       guard case .string(let data)? = flavor["data"] else {
         throw .malformed(
@@ -51,9 +58,11 @@ struct MLflowModel {
       guard !isPickle(data) else {
         throw .unsupported(
           format: "MLflow", what: "flavor \(name) keeps the model as a pickle ('\(data)')",
-          advice: saveAgain(name))
+          advice: saveAgain(known))
       }
-      return folder + "/" + data
+      var modelClass = ""
+      if case .string(let text)? = flavor["model_class"] { modelClass = text }
+      return (known, folder + "/" + data, modelClass)
     }
     let names = flavors.keys.filter { $0 != "python_function" }
     let what =
@@ -61,47 +70,40 @@ struct MLflowModel {
       ? "only the python_function flavor" : "flavor \(names.joined(separator: ", "))"
     throw .unsupported(
       format: "MLflow", what: "the model has \(what), which needs Python to run",
-      advice: "log it with mlflow.onnx (for scikit-learn: skl2onnx), mlflow.xgboost or "
-        + "mlflow.lightgbm")
+      advice: convert(names))
+  }
+
+  /// What to run, in Python, to get a model that is served.
+  private static func convert(_ flavors: [String]) -> String {
+    if flavors.contains("sklearn") {
+      return "convert it once, in Python: model = mlflow.sklearn.load_model(PATH); "
+        + "mlflow.onnx.save_model(skl2onnx.to_onnx(model, X[:1]), NEW_PATH)"
+    }
+    if flavors.contains("pytorch") {
+      return "convert it once, in Python: torch.onnx.export(mlflow.pytorch.load_model(PATH), "
+        + "example, \"model.onnx\")"
+    }
+    if flavors.contains("keras") || flavors.contains("tensorflow") {
+      return "convert it once: python -m tf2onnx.convert --saved-model PATH --output model.onnx"
+    }
+    return "log the model itself with mlflow.onnx (scikit-learn: skl2onnx), mlflow.xgboost or "
+      + "mlflow.lightgbm"
   }
 
   private static func isPickle(_ file: String) -> Bool {
     [".pkl", ".pickle", ".joblib", ".cloudpickle"].contains { file.hasSuffix($0) }
   }
 
-  private static func saveAgain(_ flavor: String) -> String {
+  private static func saveAgain(_ flavor: Flavor) -> String {
     switch flavor {
-    case "lightgbm":
-      "log the booster itself: mlflow.lightgbm.log_model(model.booster_, …) writes model.lgb"
-    case "xgboost":
-      "log it with model_format=\"ubj\" or \"json\""
-    default: "log it in the library's own format"
+    case .lightgbm:
+      "save the booster itself, in Python: "
+        + "mlflow.lightgbm.save_model(mlflow.lightgbm.load_model(PATH).booster_, NEW_PATH) "
+        + "writes model.lgb"
+    case .xgboost:
+      "save it again, in Python: mlflow.xgboost.save_model(mlflow.xgboost.load_model(PATH), "
+        + "NEW_PATH, model_format=\"ubj\")"
+    case .onnx: "save it again with mlflow.onnx.save_model"
     }
-  }
-
-  private static func columns(
-    _ signature: DocumentValue?, path: String
-  ) throws(ModelFormatError) -> [String]? {
-    guard case .object(let members)? = signature, case .string(let text)? = members["inputs"]
-    else { return nil }
-    let value: DocumentValue
-    do {
-      value = try JSONReader.read(text, source: "signature.inputs")
-    } catch {
-      throw .malformed(format: "MLflow", at: path, reason: "\(error)")
-    }
-    guard case .array(let inputs) = value else {
-      throw .malformed(
-        format: "MLflow", at: path, reason: "signature.inputs: expected a list of columns")
-    }
-    var names: [String] = []
-    for input in inputs {
-      // A tensor, or a column without a name: the model's own order counts.
-      guard case .object(let column) = input, column["tensor-spec"] == nil,
-        case .string(let name)? = column["name"]
-      else { return nil }
-      names.append(name)
-    }
-    return names.isEmpty ? nil : names
   }
 }

@@ -8,8 +8,8 @@ internal import Executors
 /// repository, or a folder that holds one model file.
 struct ModelArtifact {
   var file: String
-  /// Column names that the package's own description gives (an MLflow signature).
-  var columns: [String]?
+  /// What an MLflow folder says of its model; nil for any other.
+  var mlflow: MLflowModel?
 
   init(path: String, type: String) throws(ModelFormatError) {
     guard let kind = FileKind(path: path) else {
@@ -27,7 +27,7 @@ struct ModelArtifact {
       if FileKind(path: path + "/MLmodel") == .file {
         let description = try MLflowModel(folder: path)
         file = description.file
-        columns = description.columns
+        mlflow = description
       } else if type == "mlflow_model" {
         throw .malformed(format: "MLflow", at: path, reason: "the folder has no file MLmodel")
       } else {

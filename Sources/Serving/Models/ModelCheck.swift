@@ -8,7 +8,8 @@ internal import Tensors
 /// Unlike loading it does not end at the first fault: every operator that is missing is named,
 /// with the number of nodes that ask for it.
 package struct ModelCheck: Sendable {
-  /// `xgboost-json`, `xgboost-ubj`, `lightgbm-text`, `onnx`, or `unknown`.
+  /// `xgboost-json`, `xgboost-ubj`, `lightgbm-text`, `onnx`; `mlflow` for a folder whose model is
+  /// none of these; or `unknown`.
   package private(set) var format = "unknown"
   /// What wrote the file, as far as it says.
   package private(set) var producer: String?
@@ -21,6 +22,7 @@ package struct ModelCheck: Sendable {
   package var isRun: Bool { problems.isEmpty }
 
   package init(path: String, type: String = "custom_model", properties: [String: String] = [:]) {
+    if FileKind(path: path + "/MLmodel") == .file { format = "mlflow" }
     do {
       let file = try ModelArtifact(path: path, type: type).file
       describe(file)

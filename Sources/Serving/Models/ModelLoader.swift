@@ -11,6 +11,7 @@ package struct LoadedModel: Sendable {
   package var format: String
   /// Indices into the signature's outputs that a `/score` answer carries.
   package var defaultOutputs: [Int]
+  package var answerShape = AnswerShape.plain
   /// What `model show` prints: `{"format", "summary", "inputs": […], "outputs": […]}`.
   package var inspection: DocumentValue
 
@@ -33,10 +34,8 @@ package enum ModelLoader {
     path: String, type: String = "custom_model", properties: [String: String] = [:]
   ) throws(ModelFormatError) -> LoadedModel {
     let artifact = try ModelArtifact(path: path, type: type)
-    var model = try read(artifact.file)
-    if let columns = artifact.columns {
-      model.nameColumns(columns)
-    }
+    var model = try read(artifact.file, rounds: artifact.mlflow?.rounds ?? .asSaved)
+    if let mlflow = artifact.mlflow { model.follow(mlflow) }
     if let columns = try ModelProperties.list(ModelProperties.columnsKey, in: properties) {
       guard model.nameColumns(columns) else {
         throw .malformed(
@@ -51,13 +50,17 @@ package enum ModelLoader {
     return model
   }
 
-  private static func read(_ path: String) throws(ModelFormatError) -> LoadedModel {
+  private static func read(
+    _ path: String, rounds: TreeRounds
+  ) throws(ModelFormatError) -> LoadedModel {
     let file = try ModelFile(path: path)
     switch ModelFormat.detect(file) {
     case .xgboostJSON:
-      return LoadedModel(executor: try NativeModel.load(file), format: "xgboost-json")
+      return LoadedModel(
+        executor: try NativeModel.load(file, rounds: rounds), format: "xgboost-json")
     case .xgboostUBJSON:
-      return LoadedModel(executor: try NativeModel.load(file), format: "xgboost-ubj")
+      return LoadedModel(
+        executor: try NativeModel.load(file, rounds: rounds), format: "xgboost-ubj")
     case .lightGBMText:
       return LoadedModel(executor: try NativeModel.load(file), format: "lightgbm-text")
     case .onnx:
@@ -71,7 +74,35 @@ package enum ModelLoader {
   }
 }
 
+extension MLflowModel {
+  /// Which rounds the class that MLflow loads predicts with.
+  var rounds: TreeRounds {
+    guard flavor == .xgboost else { return .asSaved }
+    return modelClass.hasPrefix("xgboost.sklearn.") ? .best : .all
+  }
+
+  /// Whether `predict` of that class gives the number of a class, not its probability.
+  var givesClass: Bool {
+    flavor == .xgboost && modelClass.hasPrefix("xgboost.sklearn.")
+      && modelClass.hasSuffix("Classifier")
+  }
+}
+
 extension LoadedModel {
+  /// Takes what an MLflow folder says beside the model file: names and types of columns, how
+  /// answers look.
+  fileprivate mutating func follow(_ mlflow: MLflowModel) {
+    if mlflow.givesClass {
+      executor = ClassExecutor(executor)
+      signature = executor.signature
+    }
+    if let columns = mlflow.signature.columns, nameColumns(columns) {
+      signature.inputs[0].columnRules = mlflow.signature.rules
+    }
+    signature.parameters = mlflow.signature.parameters
+    if mlflow.flavor == .onnx { answerShape = .named }
+  }
+
   /// Names the columns of the model's table: its one two-dimensional input.
   ///
   /// - Returns: False when the model has no table of that many columns.

@@ -13,6 +13,8 @@ package struct DecodedRequest: Sendable {
   }
 
   package var form: Form
+  /// Whether the rows came as a table with names, as a data frame does.
+  package var isFrame = false
   /// One for each of the signature's inputs; nil where the body has none and needs none.
   package var inputs: [Tensor?]
   /// The outputs asked for by name; nil: the usual ones.

@@ -1,4 +1,5 @@
 internal import Documents
+internal import Executors
 internal import Tensors
 
 /// A tensor that grows while a body is read: numbers go straight into its memory.
@@ -16,6 +17,8 @@ struct InputBuilder {
 
   /// The columns in which text is a category's name; nil: there are none.
   var categories: CategoryColumns?
+  /// What each column's values must be; nil: whatever fits the type.
+  var rules: [ColumnRule]?
 
   private let maxBytes: Int
   private var buffer: TensorBuffer
@@ -61,6 +64,7 @@ struct InputBuilder {
   @inline(__always)
   mutating func set(_ number: ScannedNumber, at index: Int) -> String? {
     guard prepare(index) else { return tooLarge }
+    if rules != nil, let expected = refusal(of: number, at: index) { return expected }
     switch elementType {
     case .float32:
       unsafe store(Float(number.double), at: index)
@@ -70,6 +74,21 @@ struct InputBuilder {
       return setOther(number, at: index)
     }
     return nil
+  }
+
+  /// What the column's type in the signature expects instead of this number; nil when it fits.
+  private func refusal(of number: ScannedNumber, at index: Int) -> String? {
+    guard let rules else { return nil }
+    switch rules[index % rules.count] {
+    case .number: return nil
+    case .boolean: return number.double == 0 || number.double == 1 ? nil : "true or false"
+    case .integer(let bits):
+      let limit = bits == 32 ? 0x1p31 : 0x1p63
+      let fits =
+        number.double == number.double.rounded(.towardZero) && number.double >= -limit
+        && number.double < limit
+      return fits ? nil : "an integer of \(bits) bits, the column's type in the signature"
+    }
   }
 
   private mutating func setOther(_ number: ScannedNumber, at index: Int) -> String? {
@@ -117,6 +136,9 @@ struct InputBuilder {
   /// - Returns: What was expected instead of null.
   mutating func setNull(at index: Int) -> String? {
     guard prepare(index) else { return tooLarge }
+    if let rules, rules[index % rules.count] != .number {
+      return "a value: the column's type in the signature has no missing values"
+    }
     switch elementType {
     case .float32: unsafe store(Float.nan, at: index)
     case .float64: unsafe store(Double.nan, at: index)

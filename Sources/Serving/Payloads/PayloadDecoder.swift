@@ -119,6 +119,8 @@ package struct PayloadDecoder: Sendable {
           }
           found = (key, scanner.position)
           isDone = try read(&scanner, form: key)
+        } else if key == "params", let parameters = signature.parameters {
+          try readParameters(&scanner, known: parameters)
         } else if key == "outputs" {
           outputsPosition = scanner.position
           try scanner.skipValue(depth: 1)
@@ -159,12 +161,12 @@ package struct PayloadDecoder: Sendable {
       guard scanner.peek() == UInt8(ascii: "{") else {
         throw scanner.unexpected("an object with columns and data")
       }
-      return DecodedRequest(form: .mlflow, inputs: try readSplit(&scanner))
+      return DecodedRequest(form: .mlflow, isFrame: true, inputs: try readSplit(&scanner))
     case "dataframe_records":
       guard scanner.peek() == UInt8(ascii: "[") else {
         throw scanner.unexpected("a list of records")
       }
-      return DecodedRequest(form: .mlflow, inputs: try readList(&scanner))
+      return DecodedRequest(form: .mlflow, isFrame: true, inputs: try readList(&scanner))
     case "instances":
       guard scanner.peek() == UInt8(ascii: "[") else { throw scanner.unexpected("a list") }
       return DecodedRequest(form: .mlflow, inputs: try readList(&scanner))
@@ -176,7 +178,9 @@ package struct PayloadDecoder: Sendable {
       scanner.position = start
       return DecodedRequest(form: .mlflow, inputs: try readAny(&scanner))
     default:
-      return DecodedRequest(form: .azure, inputs: try readAny(&scanner))
+      let isFrame = try isTable(&scanner)
+      scanner.position = start
+      return DecodedRequest(form: .azure, isFrame: isFrame, inputs: try readAny(&scanner))
     }
   }
 
@@ -203,6 +207,36 @@ package struct PayloadDecoder: Sendable {
     // The members come in any order, but one of these three is first in any split form.
     return ["columns", "index", "data"].contains(key) && targets[key] == nil
       && signature.inputIndex(named: key) == nil
+  }
+
+  /// Whether what follows is an object in split form: Azure turns it into a data frame.
+  private func isTable(_ scanner: inout PayloadScanner) throws(PayloadFault) -> Bool {
+    guard scanner.peek() == UInt8(ascii: "{") else { return false }
+    return try holdsSplit(&scanner)
+  }
+
+  /// MLflow's parameters: those that the signature names are taken (the models that run here
+  /// have no use for them), others refused.
+  private func readParameters(
+    _ scanner: inout PayloadScanner, known: [String]
+  ) throws(PayloadFault) {
+    if scanner.takes("null") { return }
+    guard try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "an object of parameters")
+    else { return }
+    repeat {
+      _ = scanner.peek()
+      let start = scanner.position
+      let name = try scanner.string()
+      guard known.contains(name) else {
+        throw scanner.fault(
+          "names parameter '\(name.prefix(80))'; "
+            + (known.isEmpty
+              ? "the model's signature has none" : "the model's signature has \(listed(known))"),
+          at: start)
+      }
+      try scanner.expect(UInt8(ascii: ":"), "':'")
+      try scanner.skipValue(depth: 2)
+    } while try scanner.continues(until: UInt8(ascii: "}"))
   }
 
   private func isListOfObjects(_ scanner: inout PayloadScanner) throws(PayloadFault) -> Bool {

@@ -24,6 +24,7 @@ extension PayloadDecoder {
           categories?.numbersAreNames == true ? .float64 : input.elementType,
           capacity: width ?? 8, bodyByteCount: scanner.text.count)
         builder.categories = categories
+        builder.rules = input.columnRules
         return builder
       }, width: width)
   }

@@ -2,6 +2,14 @@ package import Documents
 package import Executors
 internal import Tensors
 
+/// How a model's results become an answer, beyond the route's own form.
+package enum AnswerShape: Sendable {
+  /// One output bare, several by name.
+  case plain
+  /// By name always; a table's answer is a list of records. MLflow's ONNX models do so.
+  case named
+}
+
 /// Results as the JSON of an answer, appended to a writer without a tree in between.
 package enum ScoringAnswer {
   /// A `/score` answer: one output bare, several as an object by name. Source: `DESIGN.md` §3.
@@ -9,6 +17,12 @@ package enum ScoringAnswer {
     _ values: [ModelValue], names: [String], to writer: inout JSONWriter
   ) {
     if values.count == 1 { return write(values[0], to: &writer) }
+    writeObject(values, names: names, to: &writer)
+  }
+
+  private static func writeObject(
+    _ values: [ModelValue], names: [String], to writer: inout JSONWriter
+  ) {
     writer.byte(UInt8(ascii: "{"))
     for (index, value) in values.enumerated() {
       if index > 0 { writer.byte(UInt8(ascii: ",")) }
@@ -23,9 +37,81 @@ package enum ScoringAnswer {
   package static func writePredictions(
     _ values: [ModelValue], names: [String], to writer: inout JSONWriter
   ) {
+    writePredictions(values, names: names, .plain, isFrame: false, to: &writer)
+  }
+
+  package static func writePredictions(
+    _ values: [ModelValue], names: [String], _ shape: AnswerShape, isFrame: Bool,
+    to writer: inout JSONWriter
+  ) {
     writer.raw(#"{"predictions": "#)
-    write(values, names: names, to: &writer)
+    write(values, names: names, shape, isFrame: isFrame, to: &writer)
     writer.byte(UInt8(ascii: "}"))
+  }
+
+  /// As the model's shape wants it.
+  package static func write(
+    _ values: [ModelValue], names: [String], _ shape: AnswerShape, isFrame: Bool,
+    to writer: inout JSONWriter
+  ) {
+    switch shape {
+    case .plain: write(values, names: names, to: &writer)
+    case .named where isFrame: writeRecords(values, names: names, to: &writer)
+    case .named: writeObject(values, names: names, to: &writer)
+    }
+  }
+
+  /// One object a row. MLflow flattens each output, which is one value a row as a rule.
+  private static func writeRecords(
+    _ values: [ModelValue], names: [String], to writer: inout JSONWriter
+  ) {
+    let counts = values.map { value in
+      switch value {
+      case .tensor(let tensor): tensor.shape.elementCount
+      case .maps(_, let numbers): numbers.rowCount
+      }
+    }
+    // Outputs of several widths have no flat form: a row's values stay together then.
+    let isFlat = counts.allSatisfy { $0 == counts.first }
+    let rows = isFlat ? counts.first ?? 0 : values.first.map(rowCount) ?? 0
+    writer.byte(UInt8(ascii: "["))
+    for row in 0..<rows {
+      if row > 0 { writer.byte(UInt8(ascii: ",")) }
+      writer.byte(UInt8(ascii: "{"))
+      for (index, value) in values.enumerated() {
+        if index > 0 { writer.byte(UInt8(ascii: ",")) }
+        writer.string(names[index])
+        writer.byte(UInt8(ascii: ":"))
+        writeCell(value, row: row, width: isFlat ? 1 : counts[index] / max(rows, 1), to: &writer)
+      }
+      writer.byte(UInt8(ascii: "}"))
+    }
+    writer.byte(UInt8(ascii: "]"))
+  }
+
+  private static func rowCount(_ value: ModelValue) -> Int {
+    switch value {
+    case .tensor(let tensor): tensor.rowCount
+    case .maps(_, let numbers): numbers.rowCount
+    }
+  }
+
+  private static func writeCell(
+    _ value: ModelValue, row: Int, width: Int, to writer: inout JSONWriter
+  ) {
+    switch value {
+    case .maps(let keys, let numbers):
+      writeMap(keyNames(keys), TensorText(numbers), row: row, to: &writer)
+    case .tensor(let tensor):
+      let text = TensorText(tensor)
+      guard width != 1 else { return text.writeElement(row, to: &writer) }
+      writer.byte(UInt8(ascii: "["))
+      for column in 0..<width {
+        if column > 0 { writer.byte(UInt8(ascii: ",")) }
+        text.writeElement(row * width + column, to: &writer)
+      }
+      writer.byte(UInt8(ascii: "]"))
+    }
   }
 
   /// The Open Inference Protocol's answer: each output's numbers in one flat list. Maps become
@@ -92,16 +178,22 @@ package enum ScoringAnswer {
     writer.byte(UInt8(ascii: "["))
     for row in 0..<values.rowCount {
       if row > 0 { writer.byte(UInt8(ascii: ",")) }
-      writer.byte(UInt8(ascii: "{"))
-      for (column, name) in names.enumerated() {
-        if column > 0 { writer.byte(UInt8(ascii: ",")) }
-        writer.string(name)
-        writer.byte(UInt8(ascii: ":"))
-        text.writeElement(row * names.count + column, to: &writer)
-      }
-      writer.byte(UInt8(ascii: "}"))
+      writeMap(names, text, row: row, to: &writer)
     }
     writer.byte(UInt8(ascii: "]"))
+  }
+
+  private static func writeMap(
+    _ names: [String], _ text: TensorText, row: Int, to writer: inout JSONWriter
+  ) {
+    writer.byte(UInt8(ascii: "{"))
+    for (column, name) in names.enumerated() {
+      if column > 0 { writer.byte(UInt8(ascii: ",")) }
+      writer.string(name)
+      writer.byte(UInt8(ascii: ":"))
+      text.writeElement(row * names.count + column, to: &writer)
+    }
+    writer.byte(UInt8(ascii: "}"))
   }
 
   /// JSON's keys are strings: integer keys are printed.

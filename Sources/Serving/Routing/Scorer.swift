@@ -10,6 +10,7 @@ struct Scorer: Sendable {
   let outputs: [Int]
   private let decoder: PayloadDecoder
   private let outputNames: [String]
+  private let answerShape: AnswerShape
   let clock = MonotonicClock.system
 
   init(_ model: LoadedModel) {
@@ -17,6 +18,7 @@ struct Scorer: Sendable {
     signature = model.signature
     outputs = model.defaultOutputs
     decoder = PayloadDecoder(model.signature)
+    answerShape = model.answerShape
     outputNames = model.defaultOutputs.map { model.signature.outputs[$0].name }
   }
 
@@ -42,8 +44,12 @@ struct Scorer: Sendable {
     if executed >= deadline { throw .executor(.deadlinePassed) }
     var writer = JSONWriter()
     switch form {
-    case .score: ScoringAnswer.write(values, names: outputNames, to: &writer)
-    case .invocations: ScoringAnswer.writePredictions(values, names: outputNames, to: &writer)
+    case .score:
+      ScoringAnswer.write(
+        values, names: outputNames, answerShape, isFrame: request.isFrame, to: &writer)
+    case .invocations:
+      ScoringAnswer.writePredictions(
+        values, names: outputNames, answerShape, isFrame: request.isFrame, to: &writer)
     }
     times.encode = clock.now() &- executed
     return writer.bytes

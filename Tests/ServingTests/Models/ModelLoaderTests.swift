@@ -99,8 +99,8 @@ struct ModelLoaderTests {
   }
 
   @Test(arguments: [
-    ("sklearn:\n    pickled_model: model.pkl", "needs Python to run; log it with mlflow.onnx"),
-    ("lightgbm:\n    data: model.pkl", "mlflow.lightgbm.log_model(model.booster_"),
+    ("sklearn:\n    pickled_model: model.pkl", "skl2onnx.to_onnx(model, X[:1])"),
+    ("lightgbm:\n    data: model.pkl", "mlflow.lightgbm.save_model("),
     ("onnx:\n    data: ../../etc/passwd", "leads out of the folder"),
     ("python_function:\n    loader_module: x", "only the python_function flavor"),
   ])

@@ -1,0 +1,71 @@
+internal import Documents
+internal import Executors
+
+/// What an MLflow model says it takes. Source: `FORMATS.md` §6, `WIRE.md` §2.5.
+///
+/// Inputs, outputs and parameters are JSON texts inside the YAML. Columns come by name; the
+/// casts that MLflow calls safe are made, others are refused; extra columns are passed over.
+struct MLflowSignature: Equatable {
+  /// In order; nil when there is no signature, or it is of tensors or nameless columns.
+  var columns: [String]?
+  /// One a column, where `columns` are.
+  var rules: [ColumnRule]?
+  /// nil without a signature: MLflow passes parameters over then.
+  var parameters: [String]?
+
+  init(_ signature: DocumentValue?, path: String) throws(ModelFormatError) {
+    guard case .object(let members)? = signature else { return }
+    parameters = try MLflowSignature.list(members["params"], "params", path).compactMap {
+      if case .object(let object) = $0, case .string(let name)? = object["name"] { return name }
+      return nil
+    }
+    var names: [String] = []
+    var rules: [ColumnRule] = []
+    for input in try MLflowSignature.list(members["inputs"], "inputs", path) {
+      // A tensor, or a column without a name: the model's own order counts.
+      guard case .object(let column) = input, column["tensor-spec"] == nil,
+        case .string(let name)? = column["name"], case .string(let type)? = column["type"]
+      else { return }
+      guard let rule = MLflowSignature.rule(type) else {
+        throw .unsupported(
+          format: "MLflow", what: "column '\(name)' is of type \(type)",
+          advice: "boolean, integer, long, float, double and string columns can be sent")
+      }
+      names.append(name)
+      rules.append(rule)
+    }
+    if !names.isEmpty {
+      columns = names
+      self.rules = rules
+    }
+  }
+
+  private static func rule(_ type: String) -> ColumnRule? {
+    switch type {
+    case "boolean": .boolean
+    case "integer": .integer(bits: 32)
+    case "long": .integer(bits: 64)
+    // Text is a category's name, or the model's own input is of strings.
+    case "float", "double", "string": .number
+    default: nil
+    }
+  }
+
+  private static func list(
+    _ member: DocumentValue?, _ name: String, _ path: String
+  ) throws(ModelFormatError) -> [DocumentValue] {
+    guard case .string(let text)? = member else { return [] }
+    let value: DocumentValue
+    do {
+      value = try JSONReader.read(text, source: "signature.\(name)")
+    } catch {
+      throw .malformed(format: "MLflow", at: path, reason: "\(error)")
+    }
+    switch value {
+    case .array(let elements): return elements
+    case .null: return []
+    default:
+      throw .malformed(format: "MLflow", at: path, reason: "signature.\(name): expected a list")
+    }
+  }
+}

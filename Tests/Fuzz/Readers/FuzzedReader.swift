@@ -1,0 +1,106 @@
+import Documents
+import Executors
+import ONNX
+import Serving
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A reader of foreign bytes, as the fuzzer and the plain tests of its seeds call it.
+///
+/// Whatever the bytes are: an error or a value, never a trap.
+package enum FuzzedReader: String, CaseIterable, Sendable {
+  case onnx
+  case xgboostJSON = "xgboost-json"
+  case xgboostUBJSON = "xgboost-ubj"
+  case lightGBM = "lightgbm"
+  case body, yaml
+
+  /// - Returns: Whether the bytes were taken.
+  @discardableResult
+  package func read(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    switch self {
+    case .onnx: loads { try FuzzedReader.onnx(bytes) }
+    case .xgboostJSON: loads { try NativeModel.loadXGBoostJSON(bytes.bytes) }
+    case .xgboostUBJSON: loads { try NativeModel.loadXGBoostUBJSON(bytes.bytes) }
+    case .lightGBM: loads { try NativeModel.loadLightGBM(bytes.bytes) }
+    case .body: FuzzedReader.readBody(bytes)
+    case .yaml:
+      (try? YAMLReader.read(String(decoding: bytes, as: UTF8.self), source: "fuzz")) != nil
+    }
+  }
+
+  private func loads(_ load: () throws -> any ModelExecutor) -> Bool {
+    guard let executor = try? load() else { return false }
+    FuzzedReader.score(executor)
+    return true
+  }
+
+  /// A model that loads is also run, on zeros: what was let pass must not trap later.
+  private static func score(_ executor: any ModelExecutor) {
+    var inputs: [Tensor?] = []
+    for input in executor.signature.inputs {
+      let dimensions = input.shape.map { $0 ?? 2 }
+      guard let shape = try? Shape(checking: dimensions), shape.elementCount <= 1 << 16 else {
+        return
+      }
+      inputs.append(Tensor(input.elementType, shape: shape))
+    }
+    let scratch = executor.makeScratch()
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    scratch.deadline = (UInt64(now.tv_sec) + 2) * 1_000_000_000
+    _ = try? executor.predict(
+      inputs, outputs: executor.signature.defaultOutputs, scratch: scratch)
+  }
+
+  /// ONNX files are mapped: the bytes go through a file in memory.
+  private static func onnx(_ bytes: UnsafeRawBufferPointer) throws -> any ModelExecutor {
+    let path = "/dev/shm/swerve-fuzz-\(getpid())-\(pthread_self()).onnx"
+    let file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard file >= 0 else { throw ModelFormatError.unreadable(path: path, reason: "not made") }
+    defer {
+      close(file)
+      unlink(path)
+    }
+    var written = 0
+    while written < bytes.count {
+      let count = write(file, bytes.baseAddress?.advanced(by: written), bytes.count - written)
+      guard count > 0 else { throw ModelFormatError.unreadable(path: path, reason: "not written") }
+      written += count
+    }
+    return try ONNXModel.load(path: path)
+  }
+
+  /// The body is read for a table with names and categories, for columns each of their own, and
+  /// for named tensors.
+  private static func readBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    let body = Array(bytes)
+    var isTaken = false
+    for decoder in decoders {
+      if (try? decoder.decode(body.span)) != nil { isTaken = true }
+    }
+    return isTaken
+  }
+
+  private static let decoders: [PayloadDecoder] = {
+    var table = ModelInput(
+      name: "X", elementType: .float32, shape: [nil, 3], columns: ["a", "b", "c"])
+    table.columnRules = [.number, .integer(bits: 32), .boolean]
+    var typed = ModelSignature(inputs: [table], outputs: [])
+    typed.parameters = ["threshold"]
+    let columns = ModelSignature(
+      inputs: [
+        ModelInput(name: "a", elementType: .float32, shape: [nil, 1]),
+        ModelInput(name: "b", elementType: .string, shape: [nil, 1]),
+      ], outputs: [])
+    let tensors = ModelSignature(
+      inputs: [
+        ModelInput(name: "image", elementType: .float32, shape: [nil, 1, 2, 2]),
+        ModelInput(name: "tokens", elementType: .int64, shape: [nil, nil]),
+      ], outputs: [])
+    return [typed, columns, tensors].map { PayloadDecoder($0) }
+  }()
+}

@@ -1,0 +1,139 @@
+import Documents
+import Executors
+import Tensors
+import Testing
+
+@testable import Serving
+
+/// MLflow folders: what their signature asks of a body, and how their answers look.
+struct MLflowTests {
+  private let fixtures = packageRoot + "/Tests/ExecutorsTests/Fixtures"
+
+  private func folder(
+    model: String, named file: String, flavor: String, signature: String
+  ) throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    try folder.copy(model, to: file)
+    try folder.write(
+      """
+      flavors:
+        \(flavor)
+        python_function:
+          loader_module: mlflow
+      signature:
+      \(signature)
+      """, to: "MLmodel")
+    return folder
+  }
+
+  /// Four columns of the iris model: one of each strictness.
+  private func iris() throws -> LoadedModel {
+    let folder = try folder(
+      model: packageRoot + "/models/iris/1/model.onnx", named: "model.onnx",
+      flavor: "onnx:\n    data: model.onnx",
+      signature: """
+          inputs: '[{"type": "double", "name": "w", "required": false},
+            {"type": "long", "name": "x"}, {"type": "boolean", "name": "y"},
+            {"type": "float", "name": "z"}]'
+          params: '[{"name": "threshold", "default": 0.5, "shape": null, "type": "double"}]'
+        """)
+    return try ModelLoader.load(path: folder.path, type: "mlflow_model")
+  }
+
+  private func decode(_ body: String) throws -> Result<DecodedRequest, ScoringError> {
+    let decoder = PayloadDecoder(try iris().signature)
+    do {
+      return .success(try decoder.decode(Array(body.utf8).span))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  @Test func `columns come in any order, extra ones are passed over, null is missing`() throws {
+    let request = try decode(
+      #"{"dataframe_records": [{"y": true, "more": "text", "x": 3, "z": 2, "w": null}]}"#
+    ).get()
+    let tensor = try #require(request.inputs[0])
+    let values = tensor.values(as: Float.self)
+    #expect(values[0].isNaN)
+    #expect([values[1], values[2], values[3]] == [3, 1, 2])
+    #expect(request.isFrame)
+  }
+
+  @Test(arguments: [
+    (#"{"w": 1, "x": 1.5, "y": true, "z": 1}"#, "an integer of 64 bits"),
+    (#"{"w": 1, "x": null, "y": true, "z": 1}"#, "no missing values"),
+    (#"{"w": 1, "x": 1, "y": 2, "z": 1}"#, "true or false"),
+    (#"{"w": "high", "x": 1, "y": true, "z": 1}"#, "a number"),
+    (#"{"w": 1, "x": 1, "z": 1}"#, "'y'"),
+  ])
+  func `what the signature's types cannot take is refused`(
+    record: String, reason: String
+  ) throws {
+    guard
+      case .failure(.badInput(let sentence)) = try decode("{\"dataframe_records\": [\(record)]}")
+    else {
+      Issue.record("\(record) was taken")
+      return
+    }
+    #expect(sentence.contains(reason), "\(sentence)")
+  }
+
+  @Test func `parameters of the signature are taken, others refused`() throws {
+    let rows = #""inputs": [[1, 2, 1, 4]]"#
+    #expect(throws: Never.self) {
+      try decode("{\(rows), \"params\": {\"threshold\": 0.7}}").get()
+    }
+    #expect(throws: Never.self) { try decode("{\"params\": null, \(rows)}").get() }
+    guard case .failure(.badInput(let sentence)) = try decode("{\(rows), \"params\": {\"t\": 1}}")
+    else {
+      Issue.record("an unknown parameter was taken")
+      return
+    }
+    #expect(sentence.contains("'t'") && sentence.contains("'threshold'"), "\(sentence)")
+  }
+
+  @Test func `an ONNX model answers a table with records, tensors by name`() throws {
+    let values: [ModelValue] = [
+      .tensor(Tensor([Int64(1), 2], shape: Shape(2))),
+      .tensor(Tensor([Float(0.5), 0.25], shape: Shape(2, 1))),
+    ]
+    func text(isFrame: Bool) -> String {
+      var writer = JSONWriter()
+      ScoringAnswer.writePredictions(
+        values, names: ["label", "score"], .named, isFrame: isFrame, to: &writer)
+      return String(decoding: writer.bytes, as: UTF8.self)
+    }
+    #expect(
+      text(isFrame: true)
+        == #"{"predictions": [{"label":1,"score":0.5},{"label":2,"score":0.25}]}"#)
+    #expect(text(isFrame: false) == #"{"predictions": {"label":[1,2],"score":[[0.5],[0.25]]}}"#)
+  }
+
+  @Test(arguments: [
+    ("xgboost.sklearn.XGBClassifier", ElementType.int64), ("xgboost.core.Booster", .float32),
+    ("xgboost.sklearn.XGBRegressor", .float32),
+  ])
+  func `a classifier's wrapper gives classes, a booster scores`(
+    modelClass: String, type: ElementType
+  ) throws {
+    for fixture in ["xgb_binary.json", "xgb_softprob.ubj"] {
+      let file = fixture.hasSuffix("json") ? "model.json" : "model.ubj"
+      let folder = try folder(
+        model: fixtures + "/" + fixture, named: file,
+        flavor: "xgboost:\n    data: \(file)\n    model_class: \(modelClass)",
+        signature: "  outputs: null")
+      let model = try ModelLoader.load(path: folder.path, type: "mlflow_model")
+      let width = try #require(model.signature.inputs[0].shape[1])
+      let rows = Tensor([Float](repeating: 0.5, count: 2 * width), shape: Shape(2, width))
+      let values = try model.executor.predict(
+        [rows], outputs: [0], scratch: model.executor.makeScratch())
+      guard case .tensor(let tensor) = values[0] else {
+        Issue.record("no tensor")
+        continue
+      }
+      #expect(tensor.elementType == type)
+      if type == .int64 { #expect(tensor.shape == Shape(2)) }
+    }
+  }
+}
