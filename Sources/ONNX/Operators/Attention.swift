@@ -86,8 +86,10 @@ struct Attention: Operator {
     let wantsScores = scratch.wants(output: 3)
     var allScores =
       wantsScores ? try scratch.memory(3, scoreShape) : Tensor(.float32, shape: Shape(0))
+    // There may be ever so many samples of nothing.
+    let isEmpty = shape.elementCount == 0 && allScores.shape.elementCount == 0
     let factor = (scale ?? 1 / Float(queries.size).squareRoot()).squareRoot()
-    do {
+    if !isEmpty {
       let q = query.values(as: Float.self)
       let k = keys.values(as: Float.self)
       let v = values.values(as: Float.self)

@@ -52,6 +52,12 @@ struct BatchNormalization: FloatOperator {
     let channels = try checkedShape(channelShape).elementCount
     let inner =
       rank < 2 || !isSpatial ? 1 : try checkedShape(Array(dimensions[2...])).elementCount
+    for index in 1..<5 {
+      let count = try scratch.input(index).shape.elementCount
+      guard count == channels else {
+        throw OperatorError("input \(index) has \(count) values for \(channels) channels")
+      }
+    }
     var factors = [Element](repeating: 0, count: channels)
     var offsets = factors
     try prepare(scratch, channels, &factors, &offsets)
@@ -77,12 +83,6 @@ struct BatchNormalization: FloatOperator {
     _ scratch: ONNXScratch, _ channels: Int, _ factors: inout [Element],
     _ offsets: inout [Element]
   ) throws(OperatorError) {
-    for index in 1..<5 {
-      let count = try scratch.input(index).shape.elementCount
-      guard count == channels else {
-        throw OperatorError("input \(index) has \(count) values for \(channels) channels")
-      }
-    }
     let tensors = (
       try scratch.input(1), try scratch.input(2), try scratch.input(3),
       try scratch.input(4)

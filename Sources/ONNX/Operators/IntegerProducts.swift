@@ -137,6 +137,8 @@ struct StackedProduct {
       }
     }
     var sums = [Int32](repeating: 0, count: shape.elementCount)
+    // There may be ever so many products of nothing.
+    if sums.isEmpty { return sums }
     var target = sums.mutableSpan
     let (left, right) = (a.span, b.span)
     batches.forEachRun { out, i, iStep, j, jStep, count in

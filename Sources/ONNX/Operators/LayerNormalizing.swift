@@ -96,9 +96,11 @@ struct LayerNormalization: FloatOperator {
     let offset = try scratch.optionalInput(2).map { tensor throws(OperatorError) in
       try stretched(tensor, to: input.shape, length)
     }
+    let reduced = try checkedShape(
+      Array(dimensions[..<axis]) + [Int](repeating: 1, count: dimensions.count - axis))
     var output = try scratch.memory(0, input.shape)
-    var means = [Float](repeating: 0, count: rows)
-    var inverses = means
+    var means = try statistics(scratch, 1, reduced)
+    var inverses = try statistics(scratch, 2, reduced)
     do {
       let source = input.values(as: Element.self)
       var target = output.mutableValues(as: Element.self)
@@ -110,8 +112,8 @@ struct LayerNormalization: FloatOperator {
         let values = source.extracting(first..<(first + length))
         let (mean, inverse) = moments(
           values, epsilon: Element(epsilon), subtractsMean: subtractsMean)
-        means[row] = Float(mean)
-        inverses[row] = Float(inverse)
+        note(Float(mean), row, in: &means)
+        note(Float(inverse), row, in: &inverses)
         // Unchecked: `extracting` and `stretched` have checked the lengths.
         for index in 0..<length {
           target[unchecked: first + index] =
@@ -123,10 +125,27 @@ struct LayerNormalization: FloatOperator {
       }
     }
     scratch.give(0, output)
-    let reduced = try checkedShape(
-      Array(dimensions[..<axis]) + [Int](repeating: 1, count: dimensions.count - axis))
-    if scratch.wants(output: 1) { scratch.give(1, Tensor(means, shape: reduced)) }
-    if scratch.wants(output: 2) { scratch.give(2, Tensor(inverses, shape: reduced)) }
+    scratch.give(1, means)
+    scratch.give(2, inverses)
+  }
+
+  /// Zeros for an output that is asked for.
+  private func statistics(
+    _ scratch: ONNXScratch, _ index: Int, _ shape: Shape
+  ) throws(OperatorError) -> Tensor {
+    guard subtractsMean, scratch.wants(output: index) else {
+      return Tensor(.float32, shape: Shape(0))
+    }
+    var tensor = try scratch.memory(index, shape)
+    var values = tensor.mutableValues(as: Float.self)
+    for index in values.indices { values[index] = 0 }
+    return tensor
+  }
+
+  private func note(_ value: Float, _ row: Int, in statistics: inout Tensor) {
+    if statistics.shape.elementCount == 0 { return }
+    var values = statistics.mutableValues(as: Float.self)
+    values[row] = value
   }
 
   private func addOffset<Element: FloatElement>(
@@ -254,7 +273,7 @@ struct MeanVariance: FloatOperator {
     _ rows: inout Tensor, _ length: Int, _: Element.Type
   ) {
     var values = rows.mutableValues(as: Element.self)
-    for first in stride(from: 0, to: length == 0 ? 0 : values.count, by: length) {
+    for first in stride(from: 0, to: length == 0 ? 0 : values.count, by: max(length, 1)) {
       let count = Element(length)
       let (mean, divisor) = statistics(values.span.extracting(first..<(first + length)), count)
       for index in first..<(first + length) {

@@ -141,7 +141,9 @@ struct MatMul: Operator {
       var target = output.mutableValues(as: Element.self)
       for index in 0..<target.count { target[unchecked: index] = Element.nothing }
       // One right side for all: the batches are rows of one product.
-      if rightBatch.elementCount == 1, leftBatch.elementCount == batches.shape.elementCount {
+      if target.count == 0 {
+        // There may be ever so many products of nothing.
+      } else if rightBatch.elementCount == 1, leftBatch.elementCount == batches.shape.elementCount {
         rows *= leftBatch.elementCount
         Element.addProduct(a, b, rows: rows, inner: inner, columns: columns, to: &target)
       } else {

@@ -69,6 +69,7 @@ enum OperatorTable {
     casting,
     rotating,
     attention,
+    gridSampling,
     quantizing,
     integerProducts,
     integerConvolving,

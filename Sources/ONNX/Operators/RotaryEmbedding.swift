@@ -30,6 +30,7 @@ struct RotaryEmbedding: Operator {
   let size: Int
   /// Pairs are neighbours; else a value's partner is half the turned values away.
   let isInterleaved: Bool
+  var sharesInput: Bool { true }
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
@@ -38,6 +39,7 @@ struct RotaryEmbedding: Operator {
     guard rotated <= layout.size, rotated % 2 == 0 else {
       throw OperatorError("\(rotated) of \(layout.size) values are to be turned")
     }
+    if input.shape.elementCount == 0 { return scratch.give(0, input) }
     let cosines = try scratch.input(1)
     let sines = try scratch.input(2)
     let rows = try cacheRows(

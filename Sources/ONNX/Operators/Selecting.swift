@@ -67,8 +67,8 @@ struct TopK: NumberOperator {
       var target = values.mutableValues(as: Element.self)
       var targetPlaces = places.mutableValues(as: Int64.self)
       var best: [Candidate<Element>] = []
-      best.reserveCapacity(count + 1)
       let runs = shape.elementCount == 0 ? 0 : outer * inner
+      if runs > 0 { best.reserveCapacity(count + 1) }
       for run in 0..<runs {
         let first = run / inner * length * inner + run % inner
         select(source, first, inner, length, count, &best)

@@ -366,6 +366,25 @@ for a in (B, S):
 q = [bytes_(B, 2, 4, 5, 5), np.array(.1, F), np.array(7, B), bytes_(S, 6, 4, 3, 3), np.abs(f(6)) + .01, np.zeros(6, S), np.array(30., F), np.array(128, B)]
 case("QLinearConv", q, opset=10)
 
+# Attention, positions and grids.
+for causal in (0, 1):
+    for heads in (1, 2):
+        case("Attention", [f(2, 2, 3, 4), f(2, heads, 5, 4), f(2, heads, 5, 6)], opset=23, is_causal=causal)
+        case("Attention", [f(2, 3, 8), f(2, 5, heads * 4), f(2, 5, heads * 4)], opset=23, is_causal=causal, q_num_heads=2, kv_num_heads=heads, rows=True)
+    case("Attention", [f(2, 2, 3, 4), f(2, 2, 2, 4), f(2, 2, 2, 4), f(3, 5), f(2, 2, 3, 4), f(2, 2, 3, 4)], opset=23, outputs=3, is_causal=causal, softcap=2., scale=.7)
+    case("Attention", [f(2, 2, 3, 4), f(2, 2, 5, 4), f(2, 2, 5, 4), R.rand(2, 1, 3, 5) > .3], opset=24, is_causal=causal)
+for inter in (0, 1):
+    case("RotaryEmbedding", [f(2, 3, 4, 8), f(9, 4), f(9, 4), n(2, 4, low=0, high=9)], opset=23, interleaved=inter)
+    case("RotaryEmbedding", [f(2, 4, 24), f(2, 4, 2), f(2, 4, 2)], opset=23, interleaved=inter, num_heads=3, rotary_embedding_dim=4, rows=True)
+case("RotaryEmbedding", [f(2, 3, 4, 8), f(3, 4), f(3, 4), n(2, 4, low=3, high=9)], opset=23, fails=True)
+for v, modes in ((16, ("nearest", "bilinear", "bicubic")), (22, ("nearest", "linear", "cubic"))):
+    for mode in modes:
+        for padding in ("zeros", "border", "reflection"):
+            for align in (0, 1):
+                case("GridSample", [f(2, 2, 4, 5), f(2, 3, 3, 2)], opset=v, mode=mode, padding_mode=padding, align_corners=align, rows=True, tolerance=1e-4)
+for mode in ("nearest", "linear"):
+    case("GridSample", [f(1, 2, 3, 4, 5), f(1, 2, 3, 3, 3)], opset=20, mode=mode, padding_mode="border")
+
 target = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "standard.json")
 with open(target, "w") as out:
     out.write("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")
