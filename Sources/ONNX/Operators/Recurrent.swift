@@ -232,7 +232,6 @@ struct Recurrent: FloatOperator {
     guard let packedInputs = packedInputs ?? Recurrent.packed(weights, directions: count),
       let packedStates = packedStates ?? Recurrent.packed(states, directions: count)
     else { throw OperatorError("weights of shape \(weights.shape)") }
-    let lengths = try self.lengths(scratch, sizes)
     let biases = try optional(scratch, 3, [count, 2 * gateRows])
     let stateShape =
       first ? [sizes.batch, count, sizes.hidden] : [count, sizes.batch, sizes.hidden]
@@ -249,6 +248,15 @@ struct Recurrent: FloatOperator {
     var lastHidden = try scratch.memory(1, try checkedShape(stateShape))
     let isLongShort = if case .longShort = cell { true } else { false }
     var lastCell = isLongShort ? try scratch.memory(2, try checkedShape(stateShape)) : lastHidden
+    if sizes.batch == 0 || sizes.hidden == 0 {
+      // Nothing to compute, however many steps an empty tensor may claim.
+      scratch.give(0, all)
+      scratch.give(1, lastHidden)
+      if isLongShort { scratch.give(2, lastCell) }
+      return
+    }
+    // Behind the outputs, whose limit bounds the batch.
+    let lengths = try self.lengths(scratch, sizes)
     do {
       var target = all.mutableValues(as: Element.self)
       for index in target.indices { target[index] = 0 }

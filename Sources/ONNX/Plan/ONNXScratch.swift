@@ -28,7 +28,14 @@ final class ONNXScratch: Scratch {
   private(set) var failedStep: Int?
 
   override var byteCount: Int {
-    memoryBytes() + pool.reduce(0) { $0 + $1.byteCount }
+    // Asked after every request: what is shared is counted once only where it may matter.
+    var bytes = 0
+    for slot in slots.indices where plan.constants[slot] == nil {
+      bytes += slots[slot]?.ownedByteCount ?? 0
+    }
+    if bytes > 1 << 20 { bytes = memoryBytes() }
+    for buffer in pool { bytes += buffer.byteCount }
+    return bytes
   }
 
   init(plan: Plan) {
