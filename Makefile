@@ -10,7 +10,7 @@ export HOST PORT WORKSPACE
 # A toolchain unpacked to /opt/swift is found without being on the PATH.
 export PATH := $(PATH):/opt/swift/usr/bin
 
-.PHONY: run test build lint format loadtest onnx-backend clean
+.PHONY: run test build lint format corpus fuzz loadtest onnx-backend clean
 
 run: build
 	@.ci/run-gateway

@@ -167,7 +167,8 @@ struct ModelCommand: ParsableCommand {
         guard let path = ResourceViews.text(file, "path"),
           let expected = ResourceViews.text(file, "sha256")
         else { continue }
-        let parts = path.split(separator: "/").map(String.init)
+        // By bytes: a slash with a combining mark behind it is a slash to the file system.
+        let parts = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
         guard !parts.isEmpty, !parts.contains("..") else {
           throw CommandFailure("'\(path)' is no path inside a package")
         }

@@ -97,7 +97,8 @@ package final class AdminHandler: HTTPHandler {
     log.write(
       isBlock && exchange.status < 400 ? .debug : .info, "admin request",
       [
-        "method": .string(exchange.method.rawValue), "path": .string(exchange.path),
+        "method": .string(exchange.method.rawValue),
+        "path": .string(String(exchange.path.prefix(400))),
         "status": .integer(Int64(exchange.status)),
         "actor": .string(caller?.name ?? "nobody"), "peer": .string(exchange.peer),
       ])

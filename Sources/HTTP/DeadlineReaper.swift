@@ -72,8 +72,10 @@ final class DeadlineReaper: Sendable {
       }
     case .sending, .closing, .timedOut:
       connection.cut(gently: false)
-      // Again in a second if that was not enough.
-      _ = connection.replace(seen, by: PhaseDeadline(.closing, until: now + 1_000_000_000))
+      // Again in a second if that was not enough. Who was told 408 stays so: what still lies in
+      // the socket must not be carried out.
+      let next = seen.phase == .timedOut ? ConnectionPhase.timedOut : .closing
+      _ = connection.replace(seen, by: PhaseDeadline(next, until: now + 1_000_000_000))
     }
   }
 

@@ -46,7 +46,7 @@ struct PackageStore: Sendable {
       let open = try file.open()
       defer { close(open) }
       do throws(StoreError) {
-        let parent = target.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+        let parent = pathParts(target).dropLast()
         try DurableFile.makeDirectory(parent.joined(separator: "/"))
         try DurableFile.copy(from: open, to: target)
       } catch {

@@ -81,7 +81,7 @@ package final class ContainedFolder: Sendable {
   }
 
   private func openToWrite(_ relativePath: String, isNew: Bool) throws(StoreError) -> Int32 {
-    let names = relativePath.split(separator: "/", omittingEmptySubsequences: false)
+    let names = pathParts(relativePath)
     guard !names.contains(where: { $0 == ".." || $0.isEmpty }) else {
       throw .escapes(path: relativePath, root: path)
     }
@@ -91,10 +91,10 @@ package final class ContainedFolder: Sendable {
     var folder = descriptor
     defer { if folder != descriptor { close(folder) } }
     for name in names.dropLast() {
-      if isNew, mkdirat(folder, String(name), 0o755) != 0, errno != EEXIST {
+      if isNew, mkdirat(folder, name, 0o755) != 0, errno != EEXIST {
         throw .system(errno, path: path + "/" + relativePath, operation: "make a folder for")
       }
-      let next = openat(folder, String(name), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+      let next = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
       guard next >= 0 else {
         throw .system(errno, path: path + "/" + relativePath, operation: "open the folder of")
       }
@@ -102,7 +102,7 @@ package final class ContainedFolder: Sendable {
       folder = next
     }
     let flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
-    let file = openat(folder, String(last), isNew ? flags | O_CREAT | O_EXCL : flags, 0o600)
+    let file = openat(folder, last, isNew ? flags | O_CREAT | O_EXCL : flags, 0o600)
     guard file >= 0 else {
       throw .system(errno, path: path + "/" + relativePath, operation: isNew ? "create" : "write")
     }
@@ -141,15 +141,17 @@ package final class ContainedFolder: Sendable {
 
   /// Walks down one name at a time and follows no link.
   func openWithoutLinks(_ relativePath: String, flags: Int32) throws(StoreError) -> Int32 {
-    guard !relativePath.hasPrefix("/") else { throw .escapes(path: relativePath, root: path) }
-    let names = relativePath.split(separator: "/").filter { $0 != "." }
+    guard relativePath.utf8.first != UInt8(ascii: "/") else {
+      throw .escapes(path: relativePath, root: path)
+    }
+    let names = pathParts(relativePath).filter { !$0.isEmpty && $0 != "." }
     guard !names.contains("..") else { throw .escapes(path: relativePath, root: path) }
     var folder = descriptor
     defer { if folder != descriptor { close(folder) } }
     for (index, name) in names.enumerated() {
       let isLast = index == names.count - 1
       let next = openat(
-        folder, String(name), (isLast ? flags : O_RDONLY | O_DIRECTORY | O_CLOEXEC) | O_NOFOLLOW)
+        folder, name, (isLast ? flags : O_RDONLY | O_DIRECTORY | O_CLOEXEC) | O_NOFOLLOW)
       guard next >= 0 else {
         if errno == ELOOP { throw .escapes(path: relativePath, root: path) }
         throw .system(errno, path: path + "/" + relativePath, operation: "open")

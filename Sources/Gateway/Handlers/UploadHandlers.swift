@@ -104,6 +104,8 @@ extension ARMError {
           + "(--max-upload-bytes)")
     case .committedAlready(let id):
       self.init(409, "Conflict", "upload '\(id)' is committed already")
+    case .busy(let id):
+      self.init(409, "Conflict", "another request is at work with upload '\(id)'; try again")
     case .noFile(let index, let count):
       self.init(400, "BadArgument", "the upload has no file \(index); it has \(count), from 0")
     case .noBlock(let file, let block, let count, let expected):

@@ -6,6 +6,8 @@ enum UploadError: Error, Equatable {
   case tooMany(limit: Int)
   case noRoom(wanted: Int, free: Int)
   case committedAlready(String)
+  /// Another request is at work with it.
+  case busy(String)
   case noFile(index: Int, count: Int)
   case noBlock(file: String, block: Int, of: Int, expected: Int)
   case wrongBlockSize(file: String, block: Int, received: Int, expected: Int)

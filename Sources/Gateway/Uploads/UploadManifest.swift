@@ -1,4 +1,5 @@
 internal import Documents
+internal import Store
 
 /// The files that an upload consists of, as the client declares them: checked here before anything
 /// is made on the disk.
@@ -43,10 +44,12 @@ struct UploadManifest: Equatable, Sendable {
       guard names.insert(file.path).inserted, !folders.contains(file.path) else {
         throw Self.fault(place, "a path that no other file has", file.path)
       }
-      var parent = file.path[...]
-      while let slash = parent.lastIndex(of: "/") {
-        parent = parent[..<slash]
-        folders.insert(String(parent))
+      let parts = pathParts(file.path)
+      for depth in parts.indices.dropFirst() {
+        folders.insert(parts[..<depth].joined(separator: "/"))
+      }
+      guard folders.count <= Self.maxFiles else {
+        throw list.mismatch("at most \(Self.maxFiles) folders")
       }
       let (sum, overflows) = byteCount.addingReportingOverflow(file.byteCount)
       guard !overflows, sum <= maxBytes else {
@@ -80,7 +83,7 @@ struct UploadManifest: Equatable, Sendable {
   }
 
   static func isContained(_ path: String) -> Bool {
-    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    let parts = pathParts(path)
     return !path.isEmpty && path.utf8.count <= maxPathBytes && parts.count <= maxDepth
       && path.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
       && parts.allSatisfy {

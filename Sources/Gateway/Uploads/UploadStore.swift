@@ -32,10 +32,13 @@ final class UploadStore: Sendable {
   private let threads = Threads()
 
   struct Upload: Sendable {
-    /// open → committed. It may go from either.
+    /// open → committing → committed, or back to open where a file is not as it should be. It may
+    /// go from any.
     enum State: Sendable {
       /// Blocks come in.
       case open
+      /// Its files are being compared: no block may change them.
+      case committing
       /// Every file is whole and has the hash that the client says.
       case committed
     }
@@ -48,6 +51,8 @@ final class UploadStore: Sendable {
     var lastUse: UInt64
     /// Requests that are at work with it: it stays meanwhile.
     var userCount = 0
+    /// Told to go: its last user removes it, and nobody new finds it.
+    var isRemoved = false
   }
 
   struct Begun: Sendable {
@@ -136,6 +141,7 @@ final class UploadStore: Sendable {
   ) throws(UploadError) {
     let upload = try hold(id)
     defer { release(id) }
+    // Held as open: a commit waits for nobody, and is refused as long as we write.
     guard upload.state == .open else { throw .committedAlready(id) }
     guard upload.manifest.files.indices.contains(index) else {
       throw .noFile(index: index, count: upload.manifest.files.count)
@@ -175,7 +181,24 @@ final class UploadStore: Sendable {
   func commit(_ manifest: UploadManifest, upload id: String) throws(UploadError) -> Begun {
     let upload = try hold(id)
     defer { release(id) }
-    guard upload.state == .open else { throw .committedAlready(id) }
+    try uploads.withLock { uploads throws(UploadError) in
+      guard uploads[id]?.state == .open else { throw .committedAlready(id) }
+      guard uploads[id]?.userCount == 1 else { throw .busy(id) }
+      uploads[id]?.state = .committing
+    }
+    do throws(UploadError) {
+      try compare(upload, with: manifest)
+    } catch {
+      uploads.withLock { $0[id]?.state = .open }
+      throw error
+    }
+    uploads.withLock { $0[id]?.state = .committed }
+    return Begun(id: id, path: filesPath(id))
+  }
+
+  private func compare(
+    _ upload: Upload, with manifest: UploadManifest
+  ) throws(UploadError) {
     let expected = Dictionary(
       manifest.files.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
     guard expected.count == upload.manifest.files.count else {
@@ -195,8 +218,6 @@ final class UploadStore: Sendable {
         throw .wrongHash(file: file.path, received: found, expected: wanted.sha256 ?? "")
       }
     }
-    uploads.withLock { $0[id]?.state = .committed }
-    return Begun(id: id, path: filesPath(id))
   }
 
   private func hash(
@@ -217,7 +238,16 @@ final class UploadStore: Sendable {
 
   /// Removes an upload with its files; one that is not there is no error.
   func remove(_ id: String) {
-    guard uploads.withLock({ $0.removeValue(forKey: id) }) != nil else { return }
+    let isUnused = uploads.withLock { uploads -> Bool in
+      guard let upload = uploads[id] else { return false }
+      uploads[id]?.isRemoved = true
+      if upload.userCount == 0 { uploads[id] = nil }
+      return upload.userCount == 0
+    }
+    if isUnused { removeFiles(id) }
+  }
+
+  private func removeFiles(_ id: String) {
     // What cannot be removed now is collected at the next start.
     try? FolderTree.remove(folder + "/" + id)
   }
@@ -242,12 +272,13 @@ final class UploadStore: Sendable {
   func lease(on paths: [String]) -> Lease? {
     var ids: Set<String> = []
     for path in paths {
-      guard path.hasPrefix(folder + "/") else { return nil }
-      let parts = path.dropFirst(folder.count + 1).split(
-        separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
-      guard parts.count == 3, parts[1] == "files", UploadManifest.isContained(String(parts[2]))
+      let root = (folder + "/").utf8
+      guard path.utf8.starts(with: root) else { return nil }
+      let parts = pathParts(String(Substring(path.utf8.dropFirst(root.count))))
+      guard parts.count >= 3, parts[1] == "files",
+        UploadManifest.isContained(parts[2...].joined(separator: "/"))
       else { return nil }
-      ids.insert(String(parts[0]))
+      ids.insert(parts[0])
     }
     guard let id = ids.first, ids.count == 1, let upload = try? hold(id) else { return nil }
     guard upload.state == .committed else {
@@ -268,6 +299,7 @@ final class UploadStore: Sendable {
   private func hold(_ id: String) throws(UploadError) -> Upload {
     let now = clock.now()
     let upload = uploads.withLock { uploads -> Upload? in
+      guard uploads[id]?.isRemoved == false else { return nil }
       uploads[id]?.userCount += 1
       uploads[id]?.lastUse = now
       return uploads[id]
@@ -278,10 +310,14 @@ final class UploadStore: Sendable {
 
   private func release(_ id: String) {
     let now = clock.now()
-    uploads.withLock { uploads in
+    let isLast = uploads.withLock { uploads -> Bool in
       uploads[id]?.userCount -= 1
       uploads[id]?.lastUse = now
+      guard let upload = uploads[id], upload.isRemoved, upload.userCount == 0 else { return false }
+      uploads[id] = nil
+      return true
     }
+    if isLast { removeFiles(id) }
   }
 
   /// Removes what nobody has touched for too long.

@@ -1,5 +1,6 @@
 internal import Documents
 internal import Executors
+internal import Store
 
 /// What an MLflow directory's `MLmodel` says about the model in it.
 ///
@@ -50,7 +51,7 @@ struct MLflowModel {
         throw .malformed(
           format: "MLflow", at: "\(folder)/MLmodel", reason: "flavor \(name) names no data file")
       }
-      guard data.split(separator: "/").allSatisfy({ $0 != ".." }), !data.hasPrefix("/") else {
+      guard !pathParts(data).contains(".."), data.utf8.first != UInt8(ascii: "/") else {
         throw .malformed(
           format: "MLflow", at: "\(folder)/MLmodel",
           reason: "data file '\(data)' leads out of the folder")

@@ -1,5 +1,6 @@
 internal import Documents
 internal import Registry
+internal import Store
 
 /// A model written into a deployment instead of a reference to one. Source: `AZUREML.md` §1.6.
 package enum InlineModel {
@@ -59,9 +60,9 @@ package enum InlineModel {
 
   /// Joins and tidies: no `.`, no `..`, no double or last slash.
   package static func absolutePath(_ path: String, in folder: String) -> String {
-    let whole = path.hasPrefix("/") ? path : folder + "/" + path
-    var parts: [Substring] = []
-    for part in whole.split(separator: "/") where part != "." {
+    let whole = path.utf8.first == UInt8(ascii: "/") ? path : folder + "/" + path
+    var parts: [String] = []
+    for part in pathParts(whole) where !part.isEmpty && part != "." {
       if part == ".." { _ = parts.popLast() } else { parts.append(part) }
     }
     return "/" + parts.joined(separator: "/")

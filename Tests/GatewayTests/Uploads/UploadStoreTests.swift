@@ -67,7 +67,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "../x", "/etc/passwd", "a/../../x", "a/./b", "a//b", "", ".", "..", "a/", "a\u{0}b", "a\nb",
+    "../x", "../\u{301}x", "\u{600}/../x", "a/\u{301}/../../x", "/etc/passwd", "a/../../x", "a/./b",
+    "a//b", "", ".", "..", "a/", "a\u{0}b", "a\nb",
     String(repeating: "n", count: 256), String(repeating: "d/", count: 60) + "f",
   ])
   func `a path that leads elsewhere is no path of a package`(path: String) {
