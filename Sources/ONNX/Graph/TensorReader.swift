@@ -229,9 +229,11 @@ struct TensorReader {
       }
     }
     guard type != .string else { throw malformed(place, "strings cannot be external data") }
-    let parts = location.split(separator: "/", omittingEmptySubsequences: false)
-    guard !location.isEmpty, !location.contains("\0"),
-      !parts.contains(where: { $0 == ".." || $0.isEmpty })
+    // By bytes, as the system reads it: a combining mark after a slash hides it among characters.
+    let parts = location.utf8.split(
+      separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    guard !location.isEmpty, !location.utf8.contains(0),
+      !parts.contains(where: { $0.isEmpty || $0.elementsEqual("..".utf8) })
     else {
       throw .unsupported(
         format: "ONNX", what: "\(place) lies in '\(location)'",
@@ -240,7 +242,7 @@ struct TensorReader {
     let path = "\(folder)/\(location)"
     // A link could lead out of the package whatever the path's text says.
     guard let real = resolved(path), let root = resolved(folder),
-      root == "/" || real.hasPrefix(root + "/")
+      root == "/" || real.utf8.starts(with: "\(root)/".utf8)
     else {
       throw .unreadable(path: path, reason: "external data of \(place) is not in the package")
     }

@@ -59,7 +59,9 @@ struct NonMaxSuppression: Operator {
             ? values[start + $0] > values[start + $1] : $0 < $1
         }
         var chosen: [Box] = []
-        for index in order {
+        for (turn, index) in order.enumerated() {
+          // Each candidate meets every chosen box.
+          if turn & 255 == 255 { try scratch.stopAtDeadline() }
           if chosen.count >= limit { break }
           let box = box(corners, (batch * count + index) * 4)
           if chosen.contains(where: { share($0, box) > overlap }) { continue }

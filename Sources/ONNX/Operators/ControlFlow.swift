@@ -124,6 +124,7 @@ struct Loop: Operator {
     var state: [Tensor] = []
     for index in 0..<carried { state.append(try scratch.input(index + 2)) }
     var stacks = [[Tensor]](repeating: [], count: body.outputs.count - 1 - carried)
+    var held = 0
     var turn = 0
     while turn < limit, goesOn {
       // A body without steps would not ask.
@@ -136,7 +137,9 @@ struct Loop: Operator {
       goesOn = try isTrue(try scratch.result(0, of: body))
       for index in 0..<carried { state.append(try scratch.result(index + 1, of: body)) }
       for index in stacks.indices {
-        stacks[index].append(try scratch.result(1 + carried + index, of: body))
+        let tensor = try scratch.result(1 + carried + index, of: body)
+        try scratch.hold(tensor, &held)
+        stacks[index].append(tensor)
       }
       scratch.forget(body)
       turn += 1
@@ -177,7 +180,10 @@ struct Scan: Operator {
       axes.append(axis)
     }
     var stacks = [[Tensor]](repeating: [], count: outputAxes.count)
+    var held = 0
     for turn in 0..<(length ?? 0) {
+      // A body without steps would not ask.
+      try scratch.stopAtDeadline()
       for index in 0..<carried { scratch.setSlot(body.inputs[index], state[index]) }
       state.removeAll(keepingCapacity: true)
       for index in scanned.indices {
@@ -188,7 +194,9 @@ struct Scan: Operator {
       try scratch.run(block: body.index)
       for index in 0..<carried { state.append(try scratch.result(index, of: body)) }
       for index in stacks.indices {
-        stacks[index].append(try scratch.result(carried + index, of: body))
+        let tensor = try scratch.result(carried + index, of: body)
+        try scratch.hold(tensor, &held)
+        stacks[index].append(tensor)
       }
       scratch.forget(body)
     }
@@ -255,6 +263,17 @@ extension ONNXScratch {
       throw OperatorError("output \(index) of the body was not computed")
     }
     return tensor
+  }
+
+  /// Counts what a turn leaves for the stack: it is in no slot, where it would be counted.
+  fileprivate func hold(_ tensor: Tensor, _ held: inout Int) throws(OperatorError) {
+    // A tensor takes some bytes beside its elements'.
+    let (bytes, overflows) = held.addingReportingOverflow(tensor.ownedByteCount)
+    let (all, overflowsToo) = bytes.addingReportingOverflow(128)
+    guard !overflows, !overflowsToo, all <= maxBytes else {
+      throw OperatorError("the outputs of all turns take over \(maxBytes) bytes")
+    }
+    held = all
   }
 
   /// Lets go of a body's results, which are somebody else's now.

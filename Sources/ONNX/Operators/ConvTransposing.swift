@@ -72,9 +72,10 @@ struct ConvTranspose: FloatOperator {
           for place in 0..<places { target[image * places + place] = value }
         }
         if input.shape.elementCount > 0 {
-          add(
+          try add(
             input.values(as: Element.self), weights.values(as: Element.self), axes,
-            samples: shape[0], inputChannels: input.shape[1], channels: channels, to: &target)
+            samples: shape[0], inputChannels: input.shape[1], channels: channels, to: &target,
+            scratch)
         }
       }
     }
@@ -135,15 +136,21 @@ struct ConvTranspose: FloatOperator {
 
   private func add<Element: FloatElement>(
     _ source: Span<Element>, _ weights: Span<Element>, _ axes: [Axis], samples: Int,
-    inputChannels: Int, channels: Int, to target: inout MutableSpan<Element>
-  ) {
+    inputChannels: Int, channels: Int, to target: inout MutableSpan<Element>,
+    _ scratch: ONNXScratch
+  ) throws(OperatorError) {
     let places = axes[0].input * axes[1].input * axes[2].input
     let taps = axes[0].kernel * axes[1].kernel * axes[2].kernel
     let outputPlaces = axes[0].output * axes[1].output * axes[2].output
     let inner = inputChannels / groups
     let perGroup = channels / groups
+    // The product lies beside the memory that is counted.
+    let (count, overflows) = taps.multipliedReportingOverflow(by: places)
+    guard !overflows, count <= scratch.maxBytes / MemoryLayout<Element>.size else {
+      throw OperatorError("\(taps) taps at \(places) places take too much memory")
+    }
     var factors = [Element](repeating: 0, count: taps * inner)
-    var values = [Element](repeating: 0, count: taps * places)
+    var values = [Element](repeating: 0, count: count)
     for channel in 0..<channels {
       let group = channel / perGroup
       // (inner, channels, taps) as (taps, inner) of this one channel.
@@ -152,6 +159,7 @@ struct ConvTranspose: FloatOperator {
         for tap in 0..<taps { factors[tap * inner + row] = weights[start + tap] }
       }
       for sample in 0..<samples {
+        try scratch.stopAtDeadline()
         for index in values.indices { values[index] = 0 }
         let start = (sample * inputChannels + group * inner) * places
         var product = values.mutableSpan

@@ -88,9 +88,9 @@ struct Conv: FloatOperator {
       var target = output.mutableValues(as: Element.self)
       layOutBias(bias, shape, to: &target)
       if shape.inputChannels == groups, shape.outputChannels / groups < 4 {
-        convolveDepthwise(source, factors, shape, to: &target)
+        try convolveDepthwise(source, factors, shape, to: &target, scratch)
       } else {
-        convolve(source, factors, shape, to: &target)
+        try convolve(source, factors, shape, to: &target, scratch)
       }
     }
     scratch.give(0, output)
@@ -113,8 +113,8 @@ struct Conv: FloatOperator {
 
   private func convolve<Element: FloatElement>(
     _ source: Span<Element>, _ weights: Span<Element>, _ shape: ConvolutionShape,
-    to target: inout MutableSpan<Element>
-  ) {
+    to target: inout MutableSpan<Element>, _ scratch: ONNXScratch
+  ) throws(OperatorError) {
     let places = shape.places
     let rows = shape.outputChannels / groups
     let inner = shape.inner
@@ -127,6 +127,8 @@ struct Conv: FloatOperator {
     var columns = [Element](repeating: 0, count: isDirect ? 0 : inner * tile)
     var part = [Element](repeating: 0, count: isWhole || isDirect ? 0 : rows * tile)
     for block in 0..<(shape.samples * groups) {
+      // A look at the clock costs as much as a small group.
+      if block & 15 == 15 { try scratch.stopAtDeadline() }
       let group = block % groups
       let image = source.extracting((block * groupSize)..<((block + 1) * groupSize))
       let factors = weights.extracting((group * rows * inner)..<((group + 1) * rows * inner))
@@ -138,6 +140,7 @@ struct Conv: FloatOperator {
         continue
       }
       for first in stride(from: 0, to: places, by: tile) {
+        if first > 0 { try scratch.stopAtDeadline() }
         let count = min(tile, places - first)
         var matrix = columns.mutableSpan
         var used = matrix._mutatingExtracting(0..<(inner * count))
@@ -171,13 +174,14 @@ struct Conv: FloatOperator {
   /// One input channel for each group: a row of outputs at a time, tap after tap.
   private func convolveDepthwise<Element: FloatElement>(
     _ source: Span<Element>, _ weights: Span<Element>, _ shape: ConvolutionShape,
-    to target: inout MutableSpan<Element>
-  ) {
+    to target: inout MutableSpan<Element>, _ scratch: ONNXScratch
+  ) throws(OperatorError) {
     let (depth, height, width) = (shape.axes[0], shape.axes[1], shape.axes[2])
     let perGroup = shape.outputChannels / groups
     let taps = shape.taps
     let line = LineTaps(width)
     for channel in 0..<(shape.samples * shape.outputChannels) {
+      if channel & 15 == 15 { try scratch.stopAtDeadline() }
       let output = channel % shape.outputChannels
       let image =
         (channel / shape.outputChannels * groups + output / perGroup) * shape.inputPlaces

@@ -148,23 +148,36 @@ struct Einsum: NumberOperator {
     }
     var counters = [Int](repeating: 0, count: loops.count)
     var offsets = [Int](repeating: 0, count: tensors.count)
+    // Products between two looks at the clock, which the innermost loop does without.
+    let block = 1 << 16
+    var left = block
+    try scratch.stopAtDeadline()
     for place in target.indices {
       var total = Element.nothing
-      if place & 1023 == 0 { try scratch.stopAtDeadline() }
-      for _ in 0..<inner {
-        var product = Element.one
-        for index in tensors.indices {
-          product = Element.product(product, lists[index][offsets[index]])
+      var done = 0
+      while done < inner {
+        let count = min(left, inner - done)
+        for _ in 0..<count {
+          var product = Element.one
+          for index in tensors.indices {
+            product = Element.product(product, lists[index][offsets[index]])
+          }
+          total = Element.sum(total, product)
+          var axis = loops.count - 1
+          while axis >= 0 {
+            counters[axis] += 1
+            for index in offsets.indices { offsets[index] += steps[index][axis] }
+            if counters[axis] < loops[axis] { break }
+            for index in offsets.indices { offsets[index] -= steps[index][axis] * loops[axis] }
+            counters[axis] = 0
+            axis -= 1
+          }
         }
-        total = Element.sum(total, product)
-        var axis = loops.count - 1
-        while axis >= 0 {
-          counters[axis] += 1
-          for index in offsets.indices { offsets[index] += steps[index][axis] }
-          if counters[axis] < loops[axis] { break }
-          for index in offsets.indices { offsets[index] -= steps[index][axis] * loops[axis] }
-          counters[axis] = 0
-          axis -= 1
+        done += count
+        left -= count
+        if left == 0 {
+          try scratch.stopAtDeadline()
+          left = block
         }
       }
       target[place] = total

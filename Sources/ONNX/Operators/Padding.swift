@@ -56,21 +56,33 @@ struct Pad: Operator {
     guard let value, value.shape.elementCount == 1, pads.count == 2 * axes.count,
       Set(axes).count == axes.count
     else { throw OperatorError("\(pads.count) pads for axes \(axes)") }
+    // The output's size before any map of it.
+    var sizes = input.shape.array
+    for (index, axis) in axes.enumerated() {
+      let (some, overflows) = sizes[axis].addingReportingOverflow(pads[index])
+      let (all, overflowsToo) = some.addingReportingOverflow(pads[index + axes.count])
+      guard !overflows, !overflowsToo, all >= 0 else {
+        throw OperatorError(
+          "pads of \(pads[index]) and \(pads[index + axes.count]) for \(sizes[axis]) places")
+      }
+      sizes[axis] = all
+    }
+    let shape = try checkedShape(sizes)
+    var writer = try scratch.writer(0, shape)
     var maps = (0..<rank).map { AxisMap(size: input.shape[$0]) }
     for (index, axis) in axes.enumerated() {
       maps[axis] = try AxisMap(
         size: input.shape[axis], before: pads[index], after: pads[index + axes.count], mode: mode)
     }
-    let shape = try checkedShape(maps.map(\.size))
-    var writer = try scratch.writer(0, shape)
-    if shape.elementCount > 0 { write(input, value, maps, to: &writer) }
+    if shape.elementCount > 0 { try write(input, value, maps, to: &writer, scratch) }
     scratch.give(0, writer.finish())
   }
 
   /// Line after line: the last axis in runs, the others place by place.
   private func write(
-    _ input: Tensor, _ value: Tensor, _ maps: [AxisMap], to writer: inout ElementWriter
-  ) {
+    _ input: Tensor, _ value: Tensor, _ maps: [AxisMap], to writer: inout ElementWriter,
+    _ scratch: ONNXScratch
+  ) throws(OperatorError) {
     guard let last = maps.last else {
       writer.append(from: input, start: 0, count: 1)
       return
@@ -78,7 +90,10 @@ struct Pad: Operator {
     let strides = rowMajorStrides(input.shape)
     let outer = maps.dropLast()
     var index = [Int](repeating: 0, count: outer.count)
+    var line = 0
     while true {
+      line += 1
+      if line & 255 == 0 { try scratch.stopAtDeadline() }
       var start: Int? = 0
       for axis in outer.indices {
         guard let known = start, let place = maps[axis].source(index[axis]) else {
@@ -162,7 +177,9 @@ private struct AxisMap {
       ]
     case .wrap:
       guard kept > 0 || before + after == 0 else { throw OperatorError("nothing to repeat") }
-      guard before + after < 1 << 24 || kept > 1 << 10 else {
+      // Each repetition is a run, and runs are outside of the memory that is counted.
+      let (repeated, overflows) = before.addingReportingOverflow(after)
+      guard !overflows, repeated / max(kept, 1) < 1 << 16 else {
         throw OperatorError("pads of \(before) and \(after) for \(kept) places")
       }
       var left = kept + before + after

@@ -80,12 +80,24 @@ private struct PoolShape {
 
   /// Calls `body(image, z, y, x)` for each output, in order.
   @inline(__always)
-  func visit(_ body: (Int, Int, Int, Int) -> Void) {
+  func visit(
+    _ scratch: ONNXScratch, _ body: (Int, Int, Int, Int) -> Void
+  ) throws(OperatorError) {
     if output.elementCount == 0 { return }
+    // Taps between two looks at the clock, which cost as much as many small windows.
+    let taps = axes.reduce(1) { $0 * min($1.kernel, $1.input) }
+    var left = 1 << 16
     for image in 0..<images {
       for z in 0..<axes[0].output {
         for y in 0..<axes[1].output {
-          for x in 0..<axes[2].output { body(image, z, y, x) }
+          for x in 0..<axes[2].output {
+            body(image, z, y, x)
+            left -= taps
+            if left < 0 {
+              try scratch.stopAtDeadline()
+              left = 1 << 16
+            }
+          }
         }
       }
     }
@@ -122,7 +134,7 @@ struct MaxPool: Operator {
       var targetPlaces = places.mutableValues(as: Int64.self)
       let (depth, height, width) = (shape.axes[0], shape.axes[1], shape.axes[2])
       var index = 0
-      shape.visit { image, z, y, x in
+      try shape.visit(scratch) { image, z, y, x in
         let first = image * shape.inputPlaces
         var best = Element.lowest
         var found = (-1, 0, 0)
@@ -178,7 +190,7 @@ struct WindowMean: FloatOperator {
       var target = output.mutableValues(as: Element.self)
       let (depth, height, width) = (shape.axes[0], shape.axes[1], shape.axes[2])
       var index = 0
-      shape.visit { image, z, y, x in
+      try shape.visit(scratch) { image, z, y, x in
         let first = image * shape.inputPlaces
         var sum: Element = 0
         let zTaps = depth.taps(z)

@@ -84,6 +84,13 @@ private func rearranged(
     0, strided(input, 0, order.map { strides[$0] }, order.map { split[$0] }, shape, writer))
 }
 
+/// A dimension times a block's size: an empty tensor's may be as large as an Int.
+private func product(_ size: Int, _ factor: Int) throws(OperatorError) -> Int {
+  let (result, overflows) = size.multipliedReportingOverflow(by: factor)
+  guard !overflows else { throw OperatorError("a dimension of \(size) times \(factor)") }
+  return result
+}
+
 struct DepthToSpace: Operator {
   let block: Int
   let isDepthFirst: Bool
@@ -95,7 +102,7 @@ struct DepthToSpace: Operator {
     }
     let (n, h, w) = (input.shape[0], input.shape[2], input.shape[3])
     let depth = input.shape[1] / (block * block)
-    let result = [n, depth, h * block, w * block]
+    let result = [n, depth, try product(h, block), try product(w, block)]
     if isDepthFirst {
       try rearranged(
         input, split: [n, block, block, depth, h, w], order: [0, 3, 4, 1, 5, 2], to: result,
@@ -120,7 +127,7 @@ struct SpaceToDepth: Operator {
     let (h, w) = (input.shape[2] / block, input.shape[3] / block)
     try rearranged(
       input, split: [n, c, h, block, w, block], order: [0, 3, 5, 1, 2, 4],
-      to: [n, c * block * block, h, w], scratch)
+      to: [n, try product(c, block * block), h, w], scratch)
   }
 }
 
@@ -263,19 +270,21 @@ struct Determinant: FloatOperator {
       let source = input.values(as: Element.self)
       var target = output.mutableValues(as: Element.self)
       for matrix in target.indices {
+        try scratch.stopAtDeadline()
         var rows: [Element] = []
         for index in 0..<(size * size) { rows.append(source[matrix * size * size + index]) }
-        target[matrix] = determinant(&rows, size)
+        target[matrix] = try determinant(&rows, size, scratch)
       }
     }
     scratch.give(0, output)
   }
 
   private func determinant<Element: FloatElement>(
-    _ rows: inout [Element], _ size: Int
-  ) -> Element {
+    _ rows: inout [Element], _ size: Int, _ scratch: ONNXScratch
+  ) throws(OperatorError) -> Element {
     var result: Element = 1
     for column in 0..<size {
+      if column & 63 == 63 { try scratch.stopAtDeadline() }
       var pivot = column
       for row in (column + 1)..<max(size, column + 1)
       where rows[row * size + column].magnitude > rows[pivot * size + column].magnitude {

@@ -33,6 +33,8 @@ struct RecurrentRun<Element: FloatElement> {
     hidden: inout [Element], memory: inout [Element], all: inout MutableSpan<Element>,
     _ scratch: ONNXScratch
   ) throws(OperatorError) {
+    // Without a step nothing bounds what one would take.
+    if steps == 0 { return }
     let (rows, overflows) = (steps * batch).multipliedReportingOverflow(by: gateCount)
     guard !overflows, rows <= scratch.maxBytes / 8 else {
       throw OperatorError("\(steps) steps of \(batch) sequences take too much memory")

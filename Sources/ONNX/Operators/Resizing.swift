@@ -141,6 +141,9 @@ struct Resize: Operator {
     var isKept: Bool { input == output && scale == 1 && roiStart == 0 && roiEnd == 1 }
   }
 
+  /// An axis has a table of its places beside the output: none that is resized may be longer.
+  static let maxPlaces = 1 << 24
+
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
     let axes = try resized(input.shape, scratch)
@@ -153,6 +156,8 @@ struct Resize: Operator {
     } else if shape == input.shape, coordinates != .cropAndResize {
       // Whatever the scale: ONNX Runtime copies.
       scratch.give(0, input)
+    } else if axes.contains(where: { !$0.isKept && $0.output > Resize.maxPlaces }) {
+      throw OperatorError("\(input.shape) resized to \(shape) has too long an axis")
     } else if mode == .nearest {
       try runNearest(input, axes, shape, scratch)
     } else if type == .float64 {
@@ -201,7 +206,12 @@ struct Resize: Operator {
       if policy != .stretch, let ratio {
         for axis in chosen {
           result[axis].scale = ratio
-          result[axis].output = Int((ratio * Float(shape[axis])).rounded())
+          // An empty tensor's other dimensions may be as large as an Int.
+          let output = (ratio * Float(shape[axis])).rounded()
+          guard output.isFinite, output <= Float(Int32.max / 2) else {
+            throw OperatorError("scale \(ratio) for axis \(axis) of \(shape)")
+          }
+          result[axis].output = Int(output)
         }
       }
     } else {
@@ -278,6 +288,8 @@ struct Resize: Operator {
   private func runNearest(
     _ input: Tensor, _ axes: [Axis], _ shape: Shape, _ scratch: ONNXScratch
   ) throws(OperatorError) {
+    // Asked for first: it knows what memory is left.
+    var writer = try scratch.writer(0, shape)
     // The place in the input of each place of each axis; -1 outside.
     var tables: [[Int]] = []
     for axis in axes {
@@ -292,14 +304,14 @@ struct Resize: Operator {
     let strides = rowMajorStrides(input.shape)
     let last = axes.count - 1
     let outside = try converted(Tensor([extrapolation], shape: Shape()), to: type)
-    var writer = try scratch.writer(0, shape)
     guard last >= 0 else {
       writer.append(from: input, start: 0, count: 1)
       scratch.give(0, writer.finish())
       return
     }
     var counters = [Int](repeating: 0, count: last)
-    for _ in 0..<(shape.elementCount / shape[last]) {
+    for line in 0..<(shape.elementCount / shape[last]) {
+      if line & 255 == 255 { try scratch.stopAtDeadline() }
       var start = 0
       var isInside = true
       for axis in 0..<last {
@@ -363,6 +375,8 @@ struct Resize: Operator {
   private func interpolate<Element: FloatElement>(
     _ input: Tensor, _ axes: [Axis], _ shape: Shape, _ scratch: ONNXScratch, _: Element.Type
   ) throws(OperatorError) {
+    // Asked for before the temporaries: it knows what memory is left.
+    var output = try scratch.memory(0, shape)
     var values: [Element] = []
     let source = input.values(as: Element.self)
     values.reserveCapacity(source.count)
@@ -373,7 +387,6 @@ struct Resize: Operator {
       guard Float(axis.input) / axis.scale < Float(Int32.max) else {
         throw OperatorError("scale \(axis.scale) is too small")
       }
-      try scratch.stopAtDeadline()
       let inner = try checkedShape(Array(sizes[(number + 1)...])).elementCount
       let outer = try checkedShape(Array(sizes[..<number])).elementCount
       sizes[number] = axis.output
@@ -384,6 +397,7 @@ struct Resize: Operator {
       var result = [Element](repeating: 0, count: count)
       outside[number] = [Bool](repeating: false, count: axis.output)
       for place in 0..<axis.output {
+        if place & 15 == 0 { try scratch.stopAtDeadline() }
         let x = coordinate(place, axis)
         outside[number][place] = isOutside(x, axis)
         let limited = min(max(x, -4), Float(axis.input) + 4)
@@ -400,7 +414,6 @@ struct Resize: Operator {
       values = result
     }
     if coordinates == .cropAndResize { fillOutside(outside, sizes, &values) }
-    var output = try scratch.memory(0, shape)
     do {
       var target = output.mutableValues(as: Element.self)
       for index in target.indices { target[index] = values[index] }

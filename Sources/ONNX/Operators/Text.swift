@@ -268,7 +268,9 @@ struct TfIdfVectorizer: Operator {
       var target = output.mutableValues(as: Float.self)
       for index in target.indices { target[index] = 0 }
       for row in 0..<rows {
-        for (gram, count) in grams(items[(row * length)..<((row + 1) * length)]) {
+        try scratch.stopAtDeadline()
+        let items = items[(row * length)..<((row + 1) * length)]
+        for (gram, count) in try grams(items, scratch) {
           let weight = weights.isEmpty ? 1 : weights[gram]
           target[row * width + columns[gram]] =
             switch mode {
@@ -282,10 +284,13 @@ struct TfIdfVectorizer: Operator {
     scratch.give(0, output)
   }
 
-  private func grams(_ items: ArraySlice<Key>) -> [Int: Int] {
+  private func grams(
+    _ items: ArraySlice<Key>, _ scratch: ONNXScratch
+  ) throws(OperatorError) -> [Int: Int] {
     var counts: [Int: Int] = [:]
     for skip in 0...maxSkip {
       let step = skip + 1
+      try scratch.stopAtDeadline()
       for size in minLength...maxLength {
         // A single item has nothing between: it is counted once.
         if size == 1, skip > 0 { continue }
