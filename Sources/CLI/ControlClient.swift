@@ -190,6 +190,7 @@ final class ControlClient {
 
   /// The gateway's own sentence in an answer that is no success.
   static func sentence(of response: HTTPClient.Response) -> String {
+    // What is no JSON comes from something in between: the status has to do.
     let value = try? JSONReader.read(response.body.span, source: "the gateway's answer")
     return sentence(of: value ?? .null, status: response.status)
   }

@@ -47,8 +47,13 @@ struct RegisteredPackage {
       for file in files {
         let descriptor = try file.open()
         defer { close(descriptor) }
-        let found = try? SHA256.hex(ofDescriptor: descriptor, path: file.packagePath)
-        guard let found, found.hash == known[file.packagePath] else { return false }
+        let found: String
+        do throws(DigestError) {
+          found = try SHA256.hex(ofDescriptor: descriptor, path: file.packagePath).hash
+        } catch {
+          throw RegistryError.unreadable(path: file.packagePath, reason: error.description)
+        }
+        guard found == known[file.packagePath] else { return false }
       }
       return true
     } catch {

@@ -40,6 +40,7 @@ extension ModelRegistry {
       try store.remove(package)
       return result
     } catch {
+      // The first error is the one to tell; what stays is collected at the next start.
       try? store.removeTree(package)
       throw error
     }

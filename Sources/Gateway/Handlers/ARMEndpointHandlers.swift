@@ -159,6 +159,7 @@ extension AdminHandler {
     of specification: inout DeploymentSpecification, _ request: AdminRequest
   ) throws(ARMError) {
     guard case .inline(let registration)? = specification.model else { return }
+    // Out of memory, not from the disk: the only error is that there is none.
     if let current = try? control.deployment(specification.name, of: specification.endpointName),
       current.specification.model == specification.model
     {

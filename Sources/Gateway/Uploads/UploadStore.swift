@@ -125,7 +125,8 @@ final class UploadStore: Sendable {
       }
     } catch {
       remove(id)
-      try? FolderTree.remove(folder + "/" + id)
+      // It may not have been entered yet.
+      removeFiles(id)
       throw error
     }
     return Begun(id: id, path: path)

@@ -89,6 +89,7 @@ package struct ModelCheck: Sendable {
 
   /// What can be said of a file before it is loaded, and even when it cannot be.
   private mutating func describe(_ path: String) {
+    // What is wrong with it, the load that follows says.
     guard let file = try? ModelFile(path: path) else { return }
     switch ModelFormat.detect(file) {
     case .xgboostJSON:

@@ -53,6 +53,7 @@ package enum WarmUp {
     }
     let nanoseconds = fastest(scorer) {
       var times = ScoringTimes()
+      // The same has just been answered: only its time is of interest.
       _ = try? scorer.score(
         request.span, form: .score, scratch: scratch, started: scorer.clock.now(), times: &times)
     }

@@ -15,6 +15,7 @@ private let reader: FuzzedReader = {
   let name = getenv("SWERVE_FUZZ_READER").map { String(cString: $0) } ?? ""
   guard let reader = FuzzedReader(rawValue: name) else {
     let names = FuzzedReader.allCases.map(\.rawValue).joined(separator: ", ")
+    // A mistake of who starts it, before any input is read.
     fatalError("SWERVE_FUZZ_READER is '\(name)'; one of \(names) is expected")
   }
   return reader
