@@ -77,7 +77,7 @@ final class DataPlaneHandler: HTTPHandler {
       ? .bodyTooLarge(limit: settings.maxBodyBytes) : .refused(status: status, reason: reason)
     let requestID = identifiers.next()
     var response = ErrorResponse(error).response(requestID: requestID, form: .score)
-    response.headers.append("x-request-id", requestID.text)
+    requestID.withText { response.headers.append("x-request-id", verbatim: $0) }
     return response
   }
 
@@ -167,22 +167,26 @@ final class DataPlaneHandler: HTTPHandler {
     case .success(let body):
       response = HTTPResponse(
         status: 200, headers: HTTPHeaders(reservingBytes: 288), body: .bytes(body))
-      response.headers.append("Content-Type", "application/json")
+      response.headers.append(Self.jsonContent)
     case .failure(let error):
       response = ErrorResponse(.scoring(error))
         .response(requestID: scoring.requestID, form: scoring.form)
     }
     if let deployment = outcome.deployment {
-      response.headers.append("azureml-model-deployment", deployment.name)
+      deployment.nameBytes.withUnsafeBufferPointer {
+        response.headers.append("azureml-model-deployment", verbatim: $0)
+      }
     }
     if outcome.times.execute > 0 {
-      response.headers.append("ms-azureml-model-time") {
-        appendMilliseconds(outcome.times.execute, to: &$0)
+      withMilliseconds(outcome.times.execute) {
+        response.headers.append("ms-azureml-model-time", verbatim: $0)
       }
     }
     addIdentifiers(scoring.requestID, scoring.clientRequestID, to: &response)
     return response
   }
+
+  private static let jsonContent = HTTPHeaders([("Content-Type", "application/json")])
 
   // MARK: - The rest
 
@@ -287,23 +291,35 @@ final class DataPlaneHandler: HTTPHandler {
   private func addIdentifiers(
     _ requestID: RequestIdentifier, _ clientRequestID: String?, to response: inout HTTPResponse
   ) {
-    response.headers.append("x-request-id") { requestID.append(to: &$0) }
+    requestID.withText { text in
+      response.headers.append("x-request-id", verbatim: text)
+      if clientRequestID == nil { response.headers.append("x-ms-request-id", verbatim: text) }
+    }
     if let clientRequestID {
       response.headers.append("x-ms-request-id", clientRequestID)
       response.headers.append("x-ms-client-request-id", clientRequestID)
-    } else {
-      response.headers.append("x-ms-request-id") { requestID.append(to: &$0) }
     }
   }
 }
 
-/// Appends milliseconds with three decimals: `0.012`.
-func appendMilliseconds(_ nanoseconds: UInt64, to text: inout [UInt8]) {
-  let microseconds = nanoseconds / 1000
-  text.append(contentsOf: String(microseconds / 1000).utf8)
-  let rest = UInt8(truncatingIfNeeded: microseconds % 1000 / 10)
-  text.append(UInt8(ascii: "."))
-  text.append(UInt8(ascii: "0") + rest / 10)
-  text.append(UInt8(ascii: "0") + rest % 10)
-  text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: microseconds % 10))
+/// Runs `body` with milliseconds as text of three decimals: `0.012`.
+func withMilliseconds<Result>(
+  _ nanoseconds: UInt64, _ body: (UnsafeBufferPointer<UInt8>) -> Result
+) -> Result {
+  let capacity = 24
+  return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: capacity) { text in
+    // From the last digit to the first.
+    var rest = nanoseconds / 1000
+    var start = capacity
+    repeat {
+      if start == capacity - 3 {
+        start -= 1
+        text[start] = UInt8(ascii: ".")
+      }
+      start -= 1
+      text[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
+    } while rest > 0 || start > capacity - 5
+    return body(UnsafeBufferPointer(rebasing: text[start..<capacity]))
+  }
 }

@@ -29,6 +29,8 @@ package struct PayloadDecoder: Sendable {
   let columns: [String]?
   let columnBytes: [[UInt8]]
   let targets: [String: Target]
+  /// How the usual small bodies are read; nil where the model takes no such ones.
+  let plainTable: PlainTable?
 
   /// The members of a body that hold rows or tensors.
   static let forms = Form.allCases.map(\.rawValue)
@@ -79,6 +81,7 @@ package struct PayloadDecoder: Sendable {
         ? Target(input: index, column: 0) : Target(input: 0, column: index)
     }
     self.targets = targets
+    plainTable = PlainTable(signature, layout: layout, columns: columnBytes)
   }
 
   private static func isColumn(_ input: ModelInput) -> Bool {

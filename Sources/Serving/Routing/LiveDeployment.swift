@@ -8,6 +8,8 @@ package import Telemetry
 package final class LiveDeployment: Sendable {
   package let endpointName: String
   package let name: String
+  /// The same in UTF-8, for the header of each answer.
+  package let nameBytes: [UInt8]
   package let generation: Int64
   package let specification: DeploymentSpecification
   /// `churn:3`.
@@ -84,6 +86,7 @@ package final class LiveDeployment: Sendable {
     self.cost = cost
     endpointName = specification.endpointName
     name = specification.name
+    nameBytes = Array(specification.name.utf8)
     self.generation = generation
     self.specification = specification
     self.modelName = modelName

@@ -22,12 +22,25 @@ struct Scorer: Sendable {
     outputNames = model.defaultOutputs.map { model.signature.outputs[$0].name }
   }
 
+  private static let maxKeptBodyBytes = 64 << 10
+
   func score(
     _ body: Span<UInt8>, form: AnswerForm, scratch: ScoringScratch, started: UInt64,
     deadline: UInt64 = .max, times: inout ScoringTimes
   ) throws(ScoringError) -> [UInt8] {
-    let request = try decoder.decode(body)
-    let (outputs, outputNames) = try chosen(request.outputs)
+    var isFrame = false
+    var asked: [String]?
+    if let plain = decoder.plainTable?.read(body, into: &scratch.inputs) {
+      isFrame = plain
+    } else {
+      let request = try decoder.decode(body)
+      isFrame = request.isFrame
+      asked = request.outputs
+      scratch.inputs = request.inputs
+    }
+    // What a large body was read into goes with it.
+    defer { if body.count > Scorer.maxKeptBodyBytes { scratch.inputs = [] } }
+    let (outputs, outputNames) = try chosen(asked)
     let decoded = clock.now()
     times.decode = decoded &- started
     if decoded >= deadline { throw .executor(.deadlinePassed) }
@@ -35,7 +48,7 @@ struct Scorer: Sendable {
     let values: [ModelValue]
     do {
       values = try executor.predict(
-        request.inputs, outputs: outputs, scratch: scratch.executor)
+        scratch.inputs, outputs: outputs, scratch: scratch.executor)
     } catch {
       throw .executor(error)
     }
@@ -46,10 +59,10 @@ struct Scorer: Sendable {
     switch form {
     case .score:
       ScoringAnswer.write(
-        values, names: outputNames, answerShape, isFrame: request.isFrame, to: &writer)
+        values, names: outputNames, answerShape, isFrame: isFrame, to: &writer)
     case .invocations:
       ScoringAnswer.writePredictions(
-        values, names: outputNames, answerShape, isFrame: request.isFrame, to: &writer)
+        values, names: outputNames, answerShape, isFrame: isFrame, to: &writer)
     }
     times.encode = clock.now() &- executed
     return writer.bytes
