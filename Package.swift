@@ -51,7 +51,7 @@ let package = Package(
     .target(
       name: "HTTP", dependencies: ["CMicroHTTPD", "CGnuTLS", "CLinux"], swiftSettings: boundarySettings),
     .target(
-      name: "Telemetry", dependencies: [.product(name: "Logging", package: "swift-log")],
+      name: "Telemetry", dependencies: ["CLinux", .product(name: "Logging", package: "swift-log")],
       swiftSettings: settings),
     .target(name: "Executors", dependencies: ["Tensors"], swiftSettings: settings),
     .target(name: "ONNX", dependencies: ["Executors", "Tensors"], swiftSettings: settings),
