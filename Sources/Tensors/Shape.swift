@@ -107,6 +107,7 @@ package struct Shape: Sendable {
     }
   }
 
+  @inline(__always)
   private func dimension(_ axis: Int) -> Int {
     switch axis {
     case 0: dimensions.0

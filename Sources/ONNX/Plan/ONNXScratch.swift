@@ -105,11 +105,13 @@ final class ONNXScratch: Scratch {
       reusing: try freeMemory(index, shape), shape: shape)
   }
 
-  func give(_ index: Int, _ tensor: Tensor) {
+  func give(_ index: Int, _ tensor: consuming Tensor) {
     guard index < Int(links.outputCount) else { return }
     let slot = Int(plan.slotLists[Int(links.outputStart) + index])
     guard slot >= 0 else { return }
-    setSlot(slot, tensor)
+    let byteCount = tensor.byteCount
+    if byteCount > ONNXScratch.maxSlotBytes { liveBytes += byteCount }
+    slots[slot] = consume tensor
   }
 
   /// Ends work that nobody waits for any more. Long operators ask now and then; the loop over
