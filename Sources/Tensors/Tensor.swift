@@ -21,7 +21,7 @@ package struct Tensor: Sendable {
     }
   }
 
-  /// A tensor that lies in `buffer` from `byteOffset` on, which must fit and be aligned to the
+  /// A tensor that lies in `buffer` from `byteOffset` on, which must fit and be a multiple of the
   /// element's size.
   package init(
     _ elementType: ElementType, shape: Shape, buffer: TensorBuffer, byteOffset: Int = 0
@@ -94,6 +94,17 @@ package struct Tensor: Sendable {
       let span = unsafe RawSpan(_unsafeBytes: raw)
       return unsafe _overrideLifetime(span, borrowing: self)
     }
+  }
+
+  /// The elements' bytes, at whatever address a mapped file has them: what uses weights in place
+  /// asks for these, everybody else gets aligned ones. `Element` as for `values`.
+  @_lifetime(borrow self)
+  package func unalignedBytes<Element: TensorElement>(as _: Element.Type) -> RawSpan {
+    checkAccess(Element.self)
+    let start = unsafe buffer.unalignedBytes.baseAddress.map { unsafe $0 + byteOffset }
+    let raw = unsafe UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : byteCount)
+    let span = unsafe RawSpan(_unsafeBytes: raw)
+    return unsafe _overrideLifetime(span, borrowing: self)
   }
 
   /// The elements of a string tensor.

@@ -108,6 +108,8 @@ struct TensorReader {
   }
 
   private static let maxSparseElements = 1 << 22
+  /// A smaller tensor is copied: it costs nothing, and is aligned.
+  private static let minMappedBytes = 1 << 12
 
   private func raw(
     _ file: ModelFile, _ range: Range<Int>, _ type: ElementType, _ shape: Shape, _ place: String
@@ -117,12 +119,9 @@ struct TensorReader {
       throw malformed(
         place, "\(shape) of \(type.name) takes \(expected) bytes; the file has \(range.count)")
     }
-    if type != .bool {
-      let isAligned = file.bytes.withUnsafeBytes { bytes in
-        guard let base = bytes.baseAddress else { return true }
-        return (Int(bitPattern: base) + range.lowerBound) % type.byteSize == 0
-      }
-      if isAligned { return Tensor(type, shape: shape, buffer: file.buffer(range)) }
+    if type != .bool, expected >= TensorReader.minMappedBytes {
+      return Tensor(
+        type, shape: shape, buffer: file.buffer(range, elementSize: type.byteSize))
     }
     let buffer = TensorBuffer(byteCount: expected)
     file.bytes.withUnsafeBytes { bytes in
