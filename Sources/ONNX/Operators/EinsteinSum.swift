@@ -141,6 +141,10 @@ struct Einsum: NumberOperator {
     _ tensors: [Tensor], _ steps: [[Int]], _ loops: [Int], inner: Int,
     to target: inout MutableSpan<Element>, _ scratch: ONNXScratch
   ) throws(OperatorError) {
+    var elementCount = 0
+    for tensor in tensors { elementCount += tensor.shape.elementCount }
+    try scratch.checkRoom(
+      elementCount * MemoryLayout<Element>.stride, for: "a copy of what is summed")
     var lists: [[Element]] = []
     for tensor in tensors {
       let values = tensor.values(as: Element.self)

@@ -154,4 +154,10 @@ enum OperatorTable {
   ]
   static let numbers = floats.union(integers)
   static let all = numbers.union([.bool, .string, .float16, .bfloat16])
+  /// Types that are only stored, moved, cast and quantized to: nothing computes with them.
+  static let packed: Set<ElementType> = [
+    .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0,
+    .int4, .uint4, .int2, .uint2,
+  ]
+  static let stored = all.union(packed)
 }
