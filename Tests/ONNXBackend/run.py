@@ -60,13 +60,14 @@ GROUP_OF = {name: group for group, names in GROUPS.items() for name in names.spl
 OTHER = 9
 TIME_LIMIT = 60
 
-TYPES = {np.dtype(ml_dtypes.bfloat16): "bfloat16", np.dtype(bool): "bool"}
+# An element of less than a byte lies in one of its own.
+SMALL = {"int4": np.int8, "int2": np.int8, "uint4": np.uint8, "uint2": np.uint8}
 
 
 def type_name(array):
     if array.dtype == object or array.dtype.kind in "US":
         return "string"
-    return TYPES.get(array.dtype, array.dtype.name)
+    return array.dtype.name
 
 
 def write_tensor(array, path):
@@ -79,7 +80,7 @@ def write_tensor(array, path):
                 text = item if isinstance(item, bytes) else str(item).encode()
                 file.write(len(text).to_bytes(4, "little") + text)
         else:
-            file.write(np.ascontiguousarray(array).tobytes())
+            file.write(np.ascontiguousarray(array, dtype=SMALL.get(name)).tobytes())
 
 
 def read_tensor(path):
@@ -94,8 +95,8 @@ def read_tensor(path):
             items.append(data[place + 4 : place + 4 + length].decode())
             place += 4 + length
         return np.array(items, dtype=object).reshape(shape)
-    kind = ml_dtypes.bfloat16 if name == "bfloat16" else name
-    return np.frombuffer(data, dtype=kind).reshape(shape)
+    kind = getattr(ml_dtypes, name, name)
+    return np.frombuffer(data, dtype=SMALL.get(name, kind)).reshape(shape).astype(kind)
 
 
 class Scorer:

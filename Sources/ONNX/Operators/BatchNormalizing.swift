@@ -4,15 +4,18 @@ import Tensors
 extension OperatorTable {
   static let batchNormalizing: [OperatorDefinition] = [
     OperatorDefinition(
-      "BatchNormalization", [7, 9, 14, 15], floats, others: [.same], minInputs: 5, maxInputs: 5
+      "BatchNormalization", [7, 9, 14, 15], floats, others: [.same], minInputs: 5, maxInputs: 5,
+      mixesRows: "with training_mode 1: mean and variance are the batch's"
     ) {
       context throws(ModelFormatError) in
       let type = try context.type(0)
       let epsilon = try context.float("epsilon") ?? 1e-5
       let momentum = try context.float("momentum") ?? 0.9
       if context.version >= 14, try context.integer("training_mode") ?? 0 != 0 {
-        return BuiltOperator(
+        var built = BuiltOperator(
           TrainingNormalization(epsilon: epsilon, momentum: momentum, type: type), type, type, type)
+        built.mixesRows = true
+        return built
       }
       let isSpatial = context.version < 9 ? try context.integer("spatial") ?? 1 != 0 : true
       return BuiltOperator(

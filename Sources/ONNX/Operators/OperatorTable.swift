@@ -15,11 +15,13 @@ struct OperatorDefinition: Sendable {
   /// How many of the first inputs must be there.
   var minInputs: Int
   var maxInputs: Int
+  /// When a row's result depends on the other rows by definition: `always`. Nil: never.
+  var mixesRows: String?
   var build: @Sendable (inout NodeContext) throws(ModelFormatError) -> BuiltOperator
 
   init(
     _ name: String, domain: String = "ai.onnx", _ versions: [Int], _ types: Set<ElementType>,
-    others: [TypeRule] = [], minInputs: Int? = nil, maxInputs: Int = 1,
+    others: [TypeRule] = [], minInputs: Int? = nil, maxInputs: Int = 1, mixesRows: String? = nil,
     build: @escaping @Sendable (inout NodeContext) throws(ModelFormatError) -> BuiltOperator
   ) {
     self.name = name
@@ -29,6 +31,7 @@ struct OperatorDefinition: Sendable {
     self.others = others
     self.minInputs = minInputs ?? min(1, maxInputs)
     self.maxInputs = maxInputs
+    self.mixesRows = mixesRows
     self.build = build
   }
 }

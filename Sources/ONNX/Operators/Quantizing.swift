@@ -38,8 +38,13 @@ extension OperatorTable {
       let type = try context.type(0)
       return BuiltOperator(DequantizeLinear(layout: layout, type: type), .float32)
     },
-    OperatorDefinition("DynamicQuantizeLinear", [11], [.float32]) { _ throws(ModelFormatError) in
-      BuiltOperator(DynamicQuantizeLinear(), .uint8, .float32, .uint8)
+    OperatorDefinition(
+      "DynamicQuantizeLinear", [11], [.float32],
+      mixesRows: "always: one scale is computed for the whole batch"
+    ) { _ throws(ModelFormatError) in
+      var built = BuiltOperator(DynamicQuantizeLinear(), .uint8, .float32, .uint8)
+      built.mixesRows = true
+      return built
     },
   ]
 
