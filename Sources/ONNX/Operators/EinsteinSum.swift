@@ -129,6 +129,9 @@ struct Einsum: NumberOperator {
         }
       }
     }
+    var bytes = shape.elementCount * MemoryLayout<Element>.stride
+    for tensor in tensors { bytes += tensor.byteCount }
+    try scratch.checkRoom(bytes, for: "its output \(shape) and a copy of what is summed")
     var output = try scratch.memory(0, shape)
     if shape.elementCount > 0 {
       var target = output.mutableValues(as: Element.self)
@@ -141,10 +144,6 @@ struct Einsum: NumberOperator {
     _ tensors: [Tensor], _ steps: [[Int]], _ loops: [Int], inner: Int,
     to target: inout MutableSpan<Element>, _ scratch: ONNXScratch
   ) throws(OperatorError) {
-    var elementCount = 0
-    for tensor in tensors { elementCount += tensor.shape.elementCount }
-    try scratch.checkRoom(
-      elementCount * MemoryLayout<Element>.stride, for: "a copy of what is summed")
     var lists: [[Element]] = []
     for tensor in tensors {
       let values = tensor.values(as: Element.self)

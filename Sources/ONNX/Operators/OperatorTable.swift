@@ -92,6 +92,7 @@ enum OperatorTable {
     einsteinSums,
     text,
     boxSelecting,
+    uniquing,
   ].flatMap { $0 }
 
   private static let byName: [String: OperatorDefinition] = Dictionary(
