@@ -60,8 +60,8 @@ package struct Tensor: Sendable {
 
   package var byteCount: Int { shape.elementCount * elementType.byteSize }
 
-  /// The elements, read only. `Element` must be the tensor's type (`UInt8` for `bool`, `UInt16`
-  /// for `bfloat16`).
+  /// The elements, read only. `Element` must be the type that its `storage` says: `UInt8` for
+  /// `bool`, `UInt16` for `bfloat16`.
   @_lifetime(borrow self)
   package func values<Element: TensorElement>(as _: Element.Type = Element.self) -> Span<Element> {
     checkAccess(Element.self)
@@ -223,13 +223,9 @@ package struct Tensor: Sendable {
   }
 
   private func checkAccess<Element: TensorElement>(_: Element.Type) {
-    let matches =
-      switch elementType {
-      case .bool: Element.elementType == .uint8
-      case .bfloat16: Element.elementType == .uint16
-      default: Element.elementType == elementType
-      }
-    precondition(matches, "a tensor of \(elementType.name) read as \(Element.self)")
+    precondition(
+      elementType.storage == Element.elementType,
+      "a tensor of \(elementType.name) read as \(Element.self)")
   }
 
   private mutating func makeUnique() {
