@@ -49,7 +49,8 @@ let package = Package(
       swiftSettings: settings),
     .target(name: "Digest", dependencies: ["CGnuTLS"], swiftSettings: boundarySettings),
     .target(
-      name: "HTTP", dependencies: ["CMicroHTTPD", "CGnuTLS", "CLinux"], swiftSettings: boundarySettings),
+      name: "HTTP", dependencies: ["CMicroHTTPD", "CGnuTLS", "CLinux"],
+      swiftSettings: boundarySettings),
     .target(
       name: "Telemetry", dependencies: ["CLinux", .product(name: "Logging", package: "swift-log")],
       swiftSettings: settings),
