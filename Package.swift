@@ -78,7 +78,9 @@ let package = Package(
         "Executors", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: settings),
+      swiftSettings: settings,
+      // The process's allocator: requests and answers are many small pieces.
+      linkerSettings: [.linkedLibrary("mimalloc")]),
 
     // What the load test measures against: libmicrohttpd with nothing on top.
     .executableTarget(

@@ -31,6 +31,8 @@ struct ServeCommand: ParsableCommand {
   @Option(help: "Its private key, PEM.") var tlsKey: String?
   @Flag(help: "Something in front ends TLS: allow plain HTTP off loopback.")
   var tlsUpstream = false
+  @Option(help: "The scoring address that callers use, where something stands in front.")
+  var publicUrl: String?
   @Option(help: "A folder with ENDPOINT/primary and ENDPOINT/secondary: keys from files.")
   var keysDir: String?
   @Option(help: "Largest request body in bytes. Default: 67108864.") var maxBodyBytes: Int?
@@ -62,7 +64,9 @@ struct ServeCommand: ParsableCommand {
     ready["admin_address"] = server.adminAddress.map { .string($0) }
     if !configuration.quickModels.isEmpty {
       ready["scoring_uris"] = .array(
-        configuration.quickModels.map { .string("\(server.address)/endpoints/\($0.name)/score") })
+        configuration.quickModels.map {
+          .string("\(server.scoringAddress)/endpoints/\($0.name)/score")
+        })
     }
     var line = JSONWriter()
     line.document(.object(ready))
@@ -86,6 +90,7 @@ struct ServeCommand: ParsableCommand {
     if let tlsCert { configuration.tlsCertificatePath = LocalFile.absolute(tlsCert) }
     if let tlsKey { configuration.tlsKeyPath = LocalFile.absolute(tlsKey) }
     if tlsUpstream { configuration.isTLSUpstream = true }
+    if let publicUrl { configuration.publicURL = publicUrl }
     if let keysDir { configuration.keysFolder = LocalFile.absolute(keysDir) }
     if let maxBodyBytes { configuration.maxBodyBytes = maxBodyBytes }
     if let maxUploadBytes { configuration.maxUploadBytes = maxUploadBytes }

@@ -6,7 +6,7 @@ import Gateway
 enum SettingsFile {
   static let names = [
     "workspace", "host", "port", "model", "apply", "admin-listen", "tls-cert", "tls-key",
-    "tls-upstream", "keys-dir", "max-body-bytes", "max-upload-bytes", "max-connections",
+    "tls-upstream", "public-url", "keys-dir", "max-body-bytes", "max-upload-bytes", "max-connections",
     "drain-delay", "drain-timeout", "log-level",
     "threads", "default-endpoint",
   ]
@@ -59,6 +59,7 @@ enum SettingsFile {
     case ("tls-cert", .string(let text)): configuration.tlsCertificatePath = path(text)
     case ("tls-key", .string(let text)): configuration.tlsKeyPath = path(text)
     case ("tls-upstream", .bool(let flag)): configuration.isTLSUpstream = flag
+    case ("public-url", .string(let text)): configuration.publicURL = text
     case ("keys-dir", .string(let text)): configuration.keysFolder = path(text)
     case ("max-body-bytes", .integer(let number)): configuration.maxBodyBytes = Int(number)
     case ("max-upload-bytes", .integer(let number)): configuration.maxUploadBytes = Int(number)

@@ -18,6 +18,10 @@ extension GatewayConfiguration {
     if let defaultEndpoint, !isResourceName(defaultEndpoint) {
       faults.append("--default-endpoint is '\(defaultEndpoint)'; expected an endpoint's name")
     }
+    if let publicURL, UsableAddress.publicAddress(publicURL) == nil {
+      faults.append(
+        "--public-url is '\(publicURL)'; expected an address such as https://models.example.org")
+    }
     faults += range("--max-body-bytes", maxBodyBytes, 1024...(1 << 31))
     faults += range("--max-upload-bytes", maxUploadBytes, 1024...(1 << 50))
     faults += range("--max-connections", maxConnections, 1...1_000_000)

@@ -18,6 +18,9 @@ package struct GatewayConfiguration: Sendable {
   package var tlsKeyPath: String?
   /// Something in front ends TLS: plain HTTP off loopback is then allowed.
   package var isTLSUpstream = false
+  /// The scoring address that callers use, `https://models.example.org`, where it is not the one
+  /// listened on; nil: that one.
+  package var publicURL: String?
   /// A folder with `<endpoint>/primary` and optionally `<endpoint>/secondary`.
   package var keysFolder: String?
   /// Largest body of a scoring request, bytes. Default 64 MiB.

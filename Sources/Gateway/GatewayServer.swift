@@ -58,6 +58,8 @@ package final class GatewayServer: Sendable {
 
   /// The address that scoring answers on: `http://127.0.0.1:8080`.
   package var address: String { listeners.address }
+  /// Where callers reach it: the public address, where there is one.
+  package var scoringAddress: String { listeners.scoringAddress }
 
   /// The address of the admin API over TCP, as it was picked; nil when it is on its socket only.
   package var adminAddress: String? { listeners.adminAddress }

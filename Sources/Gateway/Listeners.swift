@@ -13,6 +13,7 @@ struct Listeners: Sendable {
   let admin: HTTPServer
   let remoteAdmin: HTTPServer?
   let address: String
+  let scoringAddress: String
   /// `https://127.0.0.1:8081`; nil when the admin API is on its socket only.
   let adminAddress: String?
 
@@ -35,6 +36,9 @@ struct Listeners: Sendable {
       isTLS: settings.tls != nil)
     let address = UsableAddress.text(listening, askedAs: nil)
     self.address = address
+    scoringAddress =
+      configuration.publicURL.flatMap(UsableAddress.publicAddress) ?? address
+    let publicAddress = configuration.publicURL.flatMap(UsableAddress.publicAddress) ?? listening
     let startTime = MonotonicClock.system.now()
     let adminHandler = AdminHandler(
       control: parts.control, registry: parts.registry, adminKeys: parts.adminKeys,
@@ -48,7 +52,7 @@ struct Listeners: Sendable {
             Int64((MonotonicClock.system.now() &- startTime) / 1_000_000_000)),
         ]
       },
-      scoringAddress: { listening }, log: parts.log)
+      scoringAddress: { publicAddress }, log: parts.log)
     do {
       var unix = HTTPServerConfiguration(address: .unix(path: parts.workspace.socketPath))
       // A handler may block: the second thread answers meanwhile.

@@ -18,6 +18,20 @@ enum UsableAddress {
     return address[..<scheme.upperBound] + (isUsable ? asked : loopback) + port
   }
 
+  /// A public address without the slash at its end; nil for what is none: a scheme of HTTP, a
+  /// host, perhaps a port and a path.
+  static func publicAddress(_ text: String) -> String? {
+    guard let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) }) else {
+      return nil
+    }
+    var rest = text.dropFirst(scheme.count)
+    while rest.hasSuffix("/") { rest = rest.dropLast() }
+    let host = rest.prefix { $0 != "/" }
+    let isPlain =
+      rest.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } && !rest.contains { "?#@\"".contains($0) }
+    return isPlain && !split(host).host.isEmpty ? scheme + rest : nil
+  }
+
   /// `[::1]:80` is `[::1]` and `:80`.
   private static func split(_ authority: Substring) -> (host: String, port: String) {
     guard let colon = authority.lastIndex(of: ":"),

@@ -15,6 +15,9 @@ final class Acceptor: Sendable {
   private let wakes: WakePipe
   private let thread = Mutex<ServiceThread?>(nil)
 
+  /// A handler that takes longer may take very long.
+  private static let longHandling: UInt64 = 2_000_000
+
   /// When the process has no descriptor left, or no connection may come.
   private static let pauseMs: Int32 = 20
 
@@ -90,14 +93,22 @@ final class Acceptor: Sendable {
   /// burst is spread as well.
   private func leastLoaded(_ turn: inout Int) -> Daemon {
     turn = (turn + 1) % daemons.count
+    let now = monotonicNanoseconds()
     var best = daemons[turn]
-    var fewest = best.connectionCount.load(ordering: .relaxed)
+    var lowest = load(of: best, at: now)
     for offset in 1..<max(daemons.count, 1) {
       let daemon = daemons[(turn + offset) % daemons.count]
-      let count = daemon.connectionCount.load(ordering: .relaxed)
-      if count < fewest { (best, fewest) = (daemon, count) }
+      let load = load(of: daemon, at: now)
+      if load < lowest { (best, lowest) = (daemon, load) }
     }
     return best
+  }
+
+  /// Connections; one whose handler takes long comes after all others.
+  private func load(of daemon: Daemon, at now: UInt64) -> Int {
+    let since = daemon.handlingSince.load(ordering: .relaxed)
+    let isBlocked = since > 0 && now > since && now - since > Self.longHandling
+    return daemon.connectionCount.load(ordering: .relaxed) + (isBlocked ? maxConnections : 0)
   }
 }
 

@@ -10,6 +10,8 @@ internal import Synchronization
   let core: ServerCore
   /// Open connections, counted by the library's callbacks.
   let connectionCount = Atomic<Int>(0)
+  /// When the handler that runs now was called, monotonic nanoseconds; 0 when none runs.
+  let handlingSince = Atomic<UInt64>(0)
   /// Exchanges between head and last byte sent.
   let exchangeCount = Atomic<Int>(0)
   private var handle: OpaquePointer?

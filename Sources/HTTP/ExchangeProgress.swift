@@ -104,7 +104,10 @@ extension HTTPExchange {
     bodyTime = monotonicNanoseconds()
     guard connection.advance(to: .handling, until: PhaseDeadline.never) else { return .NO }
     stage = .handling
+    let daemon = connection.daemon
+    daemon.handlingSince.store(bodyTime, ordering: .relaxed)
     connection.core.handler.handle(self)
+    daemon.handlingSince.store(0, ordering: .relaxed)
     // Once suspended, the exchange belongs to whoever will respond.
     return didSuspend ? .YES : unsafe queueAnswer(handle)
   }

@@ -22,4 +22,17 @@ struct UsableAddressTests {
   ) {
     #expect(UsableAddress.text(address, askedAs: host) == expected)
   }
+
+  @Test(arguments: [
+    ("https://models.example.org", "https://models.example.org"),
+    ("https://models.example.org/", "https://models.example.org"),
+    ("http://10.0.0.1:8080/swerve//", "http://10.0.0.1:8080/swerve"),
+    ("https://[2001:db8::1]:443", "https://[2001:db8::1]:443"),
+    ("models.example.org", nil), ("ftp://models.example.org", nil), ("https://", nil),
+    ("https:///path", nil), ("https://:443", nil), ("https://host/?a=b", nil),
+    ("https://user@host", nil), ("https://ho st", nil), ("", nil),
+  ])
+  func `a public address is a scheme, a host and perhaps a path`(text: String, expected: String?) {
+    #expect(UsableAddress.publicAddress(text) == expected)
+  }
 }

@@ -324,4 +324,26 @@ struct HTTPServerTests {
     for client in clients { #expect(try client.send(method: "GET", path: "/").status == 200) }
     #expect(threads.withLock { $0.values.sorted() } == [4, 4, 4, 4])
   }
+
+  @Test func `new connections pass by a thread whose handler blocks`() throws {
+    final class Flag: Sendable { let isBlocked = Atomic<Bool>(true) }
+    let flag = Flag()
+    let handler = TestHandler(handle: { exchange in
+      while exchange.path == "/block", flag.isBlocked.load(ordering: .relaxed) { usleep(1_000) }
+      exchange.respond(HTTPResponse(status: 200))
+    })
+    var configuration = loopback()
+    configuration.threads = 2
+    let server = try HTTPServer(configuration, handler: handler)
+    defer { server.stop(deadline: inSeconds(5)) }
+    let blocked = try RawConnection(server)
+    blocked.send("GET /block HTTP/1.1\r\nHost: a\r\n\r\n")
+    usleep(50_000)
+    // More than the blocked thread has: each would be its turn every other time.
+    for _ in 0..<6 {
+      let quick = try client(server, timeout: .seconds(5))
+      #expect(try quick.send(method: "GET", path: "/quick").status == 200)
+    }
+    flag.isBlocked.store(false, ordering: .relaxed)
+  }
 }

@@ -14,7 +14,8 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
   private(set) var outcome: ScoringOutcome?
   /// Let go in `ended`: the exchange holds this object as its context.
   private let exchange: HTTPExchange
-  private let handler: DataPlaneHandler
+  /// Outlives the server and so every exchange.
+  private unowned(unsafe) let handler: DataPlaneHandler
 
   init(
     _ exchange: HTTPExchange, handler: DataPlaneHandler, requestID: RequestIdentifier,

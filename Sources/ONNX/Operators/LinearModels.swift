@@ -75,8 +75,14 @@ struct LinearScores: Sendable {
         values[row * outputs + column] = intercepts.isEmpty ? 0 : intercepts[column]
       }
     }
-    let features = try asFloat(input)
     let weights = weights
+    if input.elementType == .float32 {
+      BLAS.addProduct(
+        input.values(as: Float.self), weights.values(as: Float.self), rows: rows,
+        inner: weights.shape[0], columns: outputs, to: &values)
+      return
+    }
+    let features = try asFloat(input)
     BLAS.addProduct(
       features.values(as: Float.self), weights.values(as: Float.self), rows: rows,
       inner: weights.shape[0], columns: outputs, to: &values)
