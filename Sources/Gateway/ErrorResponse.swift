@@ -7,6 +7,7 @@ internal import Serving
 enum DataPlaneError: Error, Equatable {
   case scoring(ScoringError)
   case unauthorized
+  case adminKeyNeeded
   case endpointNotFound(String)
   /// A route without a name, and several endpoints (or none) that it could mean.
   case noDefaultEndpoint
@@ -15,6 +16,8 @@ enum DataPlaneError: Error, Equatable {
   case unsupportedContent(String)
   case bodyTooLarge(limit: Int)
   case notReady(String)
+  /// A part of a protocol that is not here.
+  case notServed(String)
   /// What the HTTP server itself refuses.
   case refused(status: Int, reason: String)
 }
@@ -35,6 +38,11 @@ struct ErrorResponse: Equatable {
         401, "Unauthorized",
         "the endpoint's key is missing or wrong; send it as 'Authorization: Bearer KEY'",
         ["WWW-Authenticate": "Bearer"])
+    case .adminKeyNeeded:
+      self.init(
+        401, "Unauthorized",
+        "an admin key is needed for this; send it as 'Authorization: Bearer KEY'",
+        ["WWW-Authenticate": "Bearer"])
     case .endpointNotFound(let name):
       self.init(404, "EndpointNotFound", "there is no endpoint '\(name)'")
     case .noDefaultEndpoint:
@@ -53,6 +61,8 @@ struct ErrorResponse: Equatable {
       self.init(413, "RequestTooLarge", "the body is larger than \(limit) bytes")
     case .notReady(let reason):
       self.init(503, "ServiceUnavailable", reason, ["Retry-After": "1"])
+    case .notServed(let what):
+      self.init(501, "NotImplemented", "\(what) is not served here")
     case .refused(let status, let reason):
       self.init(
         status, ErrorResponse.code(of: status), reason,
@@ -60,8 +70,7 @@ struct ErrorResponse: Equatable {
     }
   }
 
-  private init(_ status: Int, _ code: String, _ message: String, _ headers: [String: String] = [:])
-  {
+  init(_ status: Int, _ code: String, _ message: String, _ headers: [String: String] = [:]) {
     self.status = status
     self.code = code
     self.message = message
@@ -89,6 +98,10 @@ struct ErrorResponse: Equatable {
         404, "NoTraffic", "no deployment of endpoint '\(endpoint)' has any traffic")
     case .badInput(let reason):
       self.init(400, "BadRequest", reason)
+    case .unpackable(let reason):
+      self.init(400, "BadRequest", reason)
+    case .bodyTooLarge(let limit):
+      self = ErrorResponse(.bodyTooLarge(limit: limit))
     case .executor(.failed(let node, let reason)):
       self.init(
         424, "ModelError", "\(ExecutorError.failed(node: node, reason: reason))",
@@ -148,6 +161,10 @@ struct ErrorResponse: Equatable {
       text.raw("{\"error_code\": ")
       text.string(status == 400 ? "BAD_REQUEST" : code)
       text.raw(", \"message\": ")
+      text.string(message)
+      text.raw("}")
+    case .inference:
+      text.raw("{\"error\": ")
       text.string(message)
       text.raw("}")
     }

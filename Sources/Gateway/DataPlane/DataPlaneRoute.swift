@@ -6,6 +6,8 @@ enum DataPlaneRoute: Equatable, Sendable {
   case invocations(endpoint: Range<Int>?)
   /// `/endpoints/{ep}/swagger.json`
   case swagger(endpoint: Range<Int>)
+  /// `/v2/…`, and `/endpoints/{ep}/v2/…`; `segments` stand before what the protocol itself names.
+  case inference(endpoint: Range<Int>?, segments: Int)
   case livez
   case readyz
   case metrics
@@ -27,6 +29,8 @@ enum DataPlaneRoute: Equatable, Sendable {
         .metrics
       } else if isEqual(path, "/invocations") {
         .invocations(endpoint: nil)
+      } else if isEqual(path, "/v2") || starts(path, with: "/v2/") {
+        .inference(endpoint: nil, segments: 1)
       } else {
         .unknown
       }
@@ -37,7 +41,7 @@ enum DataPlaneRoute: Equatable, Sendable {
     switch self {
     case .score, .invocations: "POST"
     case .swagger, .livez, .readyz, .metrics, .root: "GET, HEAD"
-    case .unknown: ""
+    case .inference, .unknown: ""
     }
   }
 
@@ -50,6 +54,9 @@ enum DataPlaneRoute: Equatable, Sendable {
     if isEqual(rest, "score") { return .score(endpoint: nameStart..<nameEnd) }
     if isEqual(rest, "invocations") { return .invocations(endpoint: nameStart..<nameEnd) }
     if isEqual(rest, "swagger.json") { return .swagger(endpoint: nameStart..<nameEnd) }
+    if isEqual(rest, "v2") || starts(rest, with: "v2/") {
+      return .inference(endpoint: nameStart..<nameEnd, segments: 3)
+    }
     return .unknown
   }
 }

@@ -19,6 +19,10 @@ package struct DecodedRequest: Sendable {
   package var inputs: [Tensor?]
   /// The outputs asked for by name; nil: the usual ones.
   package var outputs: [String]?
+  /// The same with how each is to be given, from the Open Inference Protocol's own routes.
+  package var outputRequests: [OutputRequest]?
+  /// Whether outputs are given as bytes that do not say otherwise.
+  package var binaryByDefault = false
   /// The request's own id, echoed back.
   package var id: String?
 }

@@ -201,7 +201,11 @@ package struct PayloadDecoder: Sendable {
     case .inputs:
       if try isListOfObjects(&scanner) {
         scanner.position = start
-        return DecodedRequest(form: .inferenceProtocol, inputs: try readNamedTensors(&scanner))
+        var context = TensorContext()
+        return DecodedRequest(
+          form: .inferenceProtocol,
+          inputs: try readNamedTensors(
+            &scanner, tail: scanner.text.extracting(last: 0), &context))
       }
       scanner.position = start
       return DecodedRequest(form: .mlflow, inputs: try readAny(&scanner))

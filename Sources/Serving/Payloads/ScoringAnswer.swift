@@ -125,47 +125,9 @@ package enum ScoringAnswer {
     _ values: [ModelValue], names: [String], id: String?, model: String, version: String,
     to writer: inout JSONWriter
   ) {
-    writer.byte(UInt8(ascii: "{"))
-    if let id {
-      writer.raw(#""id":"#)
-      writer.string(id)
-      writer.byte(UInt8(ascii: ","))
-    }
-    writer.raw(#""model_name":"#)
-    writer.string(model)
-    writer.raw(#","model_version":"#)
-    writer.string(version)
-    writer.raw(#","outputs":["#)
-    var isFirst = true
-    for (name, value) in zip(names, values) {
-      switch value {
-      case .tensor(let tensor):
-        writeOutput(tensor, name: name, isFirst: isFirst, to: &writer)
-      case .maps(let keys, let numbers):
-        writeOutput(keys, name: name + ".keys", isFirst: isFirst, to: &writer)
-        writeOutput(numbers, name: name + ".values", isFirst: false, to: &writer)
-      }
-      isFirst = false
-    }
-    writer.raw("]}")
-  }
-
-  private static func writeOutput(
-    _ tensor: Tensor, name: String, isFirst: Bool, to writer: inout JSONWriter
-  ) {
-    if !isFirst { writer.byte(UInt8(ascii: ",")) }
-    writer.raw(#"{"name":"#)
-    writer.string(name)
-    writer.raw(#","datatype":""#)
-    writer.raw(tensor.elementType.wireName)
-    writer.raw(#"","shape":["#)
-    for axis in 0..<tensor.shape.rank {
-      if axis > 0 { writer.byte(UInt8(ascii: ",")) }
-      writer.integer(tensor.shape[axis])
-    }
-    writer.raw(#"],"data":"#)
-    TensorText(tensor).writeFlat(to: &writer)
-    writer.byte(UInt8(ascii: "}"))
+    _ = InferenceAnswer.write(
+      InferenceAnswer.outputs(values, names: names), id: id, model: model, version: version,
+      to: &writer)
   }
 
   private static func write(_ value: ModelValue, to writer: inout JSONWriter) {

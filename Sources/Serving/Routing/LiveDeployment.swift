@@ -79,7 +79,10 @@ package final class LiveDeployment: Sendable {
     sampleRequest: [UInt8]? = nil
   ) {
     self.sampleRequest = sampleRequest.flatMap { $0.count <= Self.maxSampleBytes ? $0 : nil }
-    scorer = Scorer(model)
+    var scorer = Scorer(model)
+    scorer.deploymentName = specification.name
+    scorer.modelVersion = modelVersion
+    self.scorer = scorer
     scratches = ScratchPool(executor: model.executor)
     self.cost = cost
     endpointName = specification.endpointName

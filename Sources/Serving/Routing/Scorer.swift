@@ -1,6 +1,7 @@
 internal import Documents
 internal import Executors
 internal import Telemetry
+internal import Tensors
 
 /// A body's bytes to an answer's bytes: decode, predict, encode, each measured where it ends.
 struct Scorer: Sendable {
@@ -8,7 +9,10 @@ struct Scorer: Sendable {
   let signature: ModelSignature
   /// Indices into the signature's outputs that an answer carries.
   let outputs: [Int]
-  private let decoder: PayloadDecoder
+  let decoder: PayloadDecoder
+  /// The deployment's name and its model's version: what an answer may name.
+  var deploymentName = ""
+  var modelVersion = ""
   private let outputNames: [String]
   private let answerShape: AnswerShape
   let clock = MonotonicClock.system
@@ -26,8 +30,9 @@ struct Scorer: Sendable {
     _ body: Span<UInt8>, form: AnswerForm, scratch: ScoringScratch, started: UInt64,
     deadline: UInt64 = .max, times: inout ScoringTimes
   ) throws(ScoringError) -> [UInt8] {
-    let request = try decoder.decode(body)
-    let (outputs, outputNames) = try chosen(request.outputs)
+    let request = try decode(body, form)
+    let (outputs, outputNames) =
+      if case .inference = form { protocolOutputs(request) } else { try chosen(request.outputs) }
     let decoded = clock.now()
     times.decode = decoded &- started
     if decoded >= deadline { throw .executor(.deadlinePassed) }
@@ -41,6 +46,7 @@ struct Scorer: Sendable {
     }
     let executed = clock.now()
     times.execute = executed &- decoded
+    times.rows = UInt64(rowCount(request.inputs))
     if executed >= deadline { throw .executor(.deadlinePassed) }
     var writer = JSONWriter()
     switch form {
@@ -50,9 +56,27 @@ struct Scorer: Sendable {
     case .invocations:
       ScoringAnswer.writePredictions(
         values, names: outputNames, answerShape, isFrame: request.isFrame, to: &writer)
+    case .inference(let call):
+      try writeInference(values, names: outputNames, request, call, to: &writer)
     }
     times.encode = clock.now() &- executed
     return writer.bytes
+  }
+
+  private func decode(
+    _ body: Span<UInt8>, _ form: AnswerForm
+  ) throws(ScoringError) -> DecodedRequest {
+    switch form {
+    case .score, .invocations: try decoder.decode(body)
+    case .inference(let call): try decoder.decodeInference(body, call)
+    }
+  }
+
+  private func rowCount(_ inputs: [Tensor?]) -> Int {
+    for input in inputs {
+      if let input { return input.rowCount }
+    }
+    return 0
   }
 
   /// The outputs that a request names; the usual ones when it names none.

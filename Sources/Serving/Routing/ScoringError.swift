@@ -9,6 +9,9 @@ package enum ScoringError: Error, Equatable, Sendable {
   case noTraffic(endpoint: String)
   /// The body is not what the model takes: place, what came, what was expected.
   case badInput(String)
+  /// The compressed body is damaged, or too large when it is not.
+  case unpackable(String)
+  case bodyTooLarge(limit: Int)
   /// The model refused a value, or went wrong.
   case executor(ExecutorError)
   case queueFull(deployment: String, depth: Int)
