@@ -93,7 +93,7 @@ struct ScoreCommand: ParsableCommand {
     case .azure:
       ScoringAnswer.write(
         values, names: names, loaded.answerShape, isFrame: decoded.isFrame, to: &writer)
-    case .mlflow:
+    case .mlflow, .tensorFlow:
       ScoringAnswer.writePredictions(
         values, names: names, loaded.answerShape, isFrame: decoded.isFrame, to: &writer)
     case .inferenceProtocol:

@@ -26,3 +26,9 @@ static inline int swerve_rename_new(const char *path, const char *target) {
 static inline ssize_t swerve_copy_file_range(int from, int to, size_t count) {
   return syscall(SYS_copy_file_range, from, NULL, to, NULL, count, 0);
 }
+
+/// `accept4(2)` of a socket that does not block and is not inherited. `address` is a `sockaddr`.
+static inline int swerve_accept(int listener, void *address, unsigned int *byte_count) {
+  return (int)syscall(
+      SYS_accept4, listener, address, byte_count, 04000 | 02000000 /* NONBLOCK | CLOEXEC */);
+}

@@ -157,13 +157,17 @@ struct ErrorResponse: Equatable {
       text.raw(", \"request_id\": ")
       text.string(requestID.text)
       text.raw("}}")
-    case .invocations:
+    case .invocations where status == 415, .invocationsCSV where status == 415:
+      return HTTPResponse(
+        status: status, headers: [("Content-Type", "text/plain; charset=utf-8")],
+        body: .bytes(Array(message.utf8)))
+    case .invocations, .invocationsCSV:
       text.raw("{\"error_code\": ")
       text.string(status == 400 ? "BAD_REQUEST" : code)
       text.raw(", \"message\": ")
       text.string(message)
       text.raw("}")
-    case .inference:
+    case .inference, .predict:
       text.raw("{\"error\": ")
       text.string(message)
       text.raw("}")

@@ -60,6 +60,8 @@ struct PhaseDeadline: Equatable {
   let suspended = Mutex<HTTPExchange?>(nil)
   /// Its place in the table, guarded by the table.
   var slot = -1
+  /// The header fields of the request that is there.
+  var fields = ReceivedFields()
   /// The last body's memory, for the next one.
   var spareBody = BodyBuffer()
   /// The peer may still be sending a body that nobody will read.

@@ -58,19 +58,19 @@ extension HTTPExchange {
   private func validateHead(
     _ handle: OpaquePointer, version: UnsafePointer<CChar>
   ) throws(HeadFault) -> BodyFraming {
-    var validation = HeadValidation()
-    unsafe withUnsafeMutablePointer(to: &validation) { pointer in
+    var head = ReceivedHead()
+    // Changes hands: a copy would be written to.
+    swap(&head.fields, &connection.fields)
+    head.fields.removeAll()
+    defer { swap(&head.fields, &connection.fields) }
+    unsafe withUnsafeMutablePointer(to: &head) { pointer in
       _ = unsafe MHD_get_connection_values_n(
         handle, .HEADER_KIND,
         { cls, _, name, nameSize, value, valueSize in
-          let validation = unsafe cls?.assumingMemoryBound(to: HeadValidation.self)
           let name = unsafe UnsafeRawBufferPointer(start: name, count: name == nil ? 0 : nameSize)
           let value = unsafe UnsafeRawBufferPointer(
             start: value, count: value == nil ? 0 : valueSize)
-          unsafe validation?.pointee.note(
-            name: name.assumingMemoryBound(to: UInt8.self).span,
-            value: value.assumingMemoryBound(to: UInt8.self).span,
-            gap: spacesBetween(name, value))
+          unsafe cls?.assumingMemoryBound(to: ReceivedHead.self).pointee.note(name, value)
           return .YES
         }, pointer)
     }
@@ -79,7 +79,7 @@ extension HTTPExchange {
       unsafe strcmp(version, "HTTP/1.1") == 0
       ? .http11 : unsafe strcmp(version, "HTTP/1.0") == 0 ? .http10 : .other
     let headByteCount = unsafe swerve_request_head_size(handle)
-    return try validation.framing(
+    return try head.validation.framing(
       version: versionNumber,
       requestLineByteCount: method.rawValue.utf8.count + targetByteCount + versionBytes.count + 4,
       headByteCount: headByteCount > 0 ? headByteCount : nil)
@@ -174,6 +174,20 @@ extension HTTPExchange {
       connection.core.handler.refusal(status: fault.status, reason: fault.reason),
       on: self, handle: handle)
     return .NO
+  }
+}
+
+/// A head while the library hands over its headers.
+private struct ReceivedHead {
+  var validation = HeadValidation()
+  var fields = ReceivedFields()
+
+  mutating func note(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    let nameBytes = unsafe name.assumingMemoryBound(to: UInt8.self)
+    let valueBytes = unsafe value.assumingMemoryBound(to: UInt8.self)
+    unsafe validation.note(
+      name: nameBytes.span, value: valueBytes.span, gap: spacesBetween(name, value))
+    unsafe fields.append(name: nameBytes, value: valueBytes)
   }
 }
 

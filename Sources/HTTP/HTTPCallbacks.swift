@@ -2,7 +2,7 @@ internal import CMicroHTTPD
 internal import Glibc
 internal import Synchronization
 
-// The C callbacks and nothing more. `cls` is the `ServerCore`, which outlives the daemon; a
+// The C callbacks and nothing more. `cls` is the `Daemon`, which outlives the library's; a
 // connection's context is a retained `Connection`; a request's is a retained `HTTPExchange`.
 
 /// Connections beyond the limit that still get a 503; further ones are closed unanswered.
@@ -18,11 +18,14 @@ func connectionCallback(
   }
   switch code {
   case .CONNECTION_NOTIFY_STARTED:
-    let core = unsafe Unmanaged<ServerCore>.fromOpaque(cls).takeUnretainedValue()
-    let connection = unsafe core.connectionStarted(handle)
+    let daemon = unsafe Unmanaged<Daemon>.fromOpaque(cls).takeUnretainedValue()
+    daemon.connectionCount.add(1, ordering: .relaxed)
+    let connection = unsafe daemon.core.connectionStarted(handle)
     unsafe context.pointee = Unmanaged.passRetained(connection).toOpaque()
   case .CONNECTION_NOTIFY_CLOSED:
     guard let retained = unsafe context.pointee else { return }
+    unsafe Unmanaged<Daemon>.fromOpaque(cls).takeUnretainedValue()
+      .connectionCount.subtract(1, ordering: .relaxed)
     let connection = unsafe Unmanaged<Connection>.fromOpaque(retained).takeRetainedValue()
     unsafe context.pointee = nil
     connection.core.connectionClosed(connection)

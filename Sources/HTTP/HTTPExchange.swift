@@ -131,8 +131,8 @@ internal import Synchronization
     }
   }
 
-  /// The first header of this name, any letter case; nil when absent. Valid until the answer,
-  /// and in `HTTPHandler.ended`.
+  /// The first header of this name, which is given in lower case; nil when absent. On the
+  /// server's thread, until `HTTPHandler.ended` returns.
   package func header(_ name: StaticString) -> String? {
     guard let bytes = headerBytes(name) else { return nil }
     return unsafe bytes.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
@@ -141,15 +141,10 @@ internal import Synchronization
   /// The same without making a string of it.
   @_lifetime(borrow self)
   package func headerBytes(_ name: StaticString) -> Span<UInt8>? {
-    guard let handle = unsafe handle else { return nil }
-    var value: UnsafePointer<CChar>?
-    var byteCount = 0
-    let isFound = unsafe MHD_lookup_connection_value_n(
-      handle, .HEADER_KIND, UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self),
-      name.utf8CodeUnitCount, &value, &byteCount)
-    guard isFound == .YES, let value = unsafe value else { return nil }
-    let bytes = unsafe UnsafeRawBufferPointer(start: value, count: byteCount)
-    let span = unsafe Span<UInt8>(_unsafeElements: bytes.assumingMemoryBound(to: UInt8.self))
+    guard unsafe handle != nil, let value = unsafe connection.fields.value(of: name) else {
+      return nil
+    }
+    let span = unsafe Span(_unsafeElements: value)
     return unsafe _overrideLifetime(span, borrowing: self)
   }
 

@@ -56,13 +56,16 @@ package enum HTTPServerError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// A listening server. Owns the daemon, its socket and the deadline thread.
+/// A listening server. Owns the socket, the daemons, and the threads that accept and watch
+/// deadlines.
 package final class HTTPServer: Sendable {
   private let core: ServerCore
   private let listener: Listener
   private let credentials: TLSCredentials?
   private let reaper: DeadlineReaper
-  private let daemon: Mutex<Daemon?>
+  private let acceptor: Acceptor
+  /// One for each thread; none once stopped.
+  private let daemons: Mutex<[Daemon]>
 
   /// Starts listening and serving.
   package init(
@@ -79,18 +82,26 @@ package final class HTTPServer: Sendable {
     // Only a backstop behind our own deadlines.
     let backstop = UInt32(
       clamping: (core.timeouts.idle + core.timeouts.send) / 1_000_000_000 + 60)
-    guard
-      let started = Daemon(
-        core: core, listener: listener.descriptor, threads: threads,
-        maxConnections: limits.libraryMaxConnections, backstopSeconds: backstop,
-        credentials: credentials)
-    else {
-      let reason = errnoText()
-      listener.unlinkSocketFile()
-      close(listener.descriptor)
-      throw .cannotStart(reason: "libmicrohttpd did not start: \(reason)")
+    var started: [Daemon] = []
+    for _ in 0..<threads {
+      guard
+        let daemon = Daemon(
+          core: core, maxConnections: limits.libraryMaxConnections, backstopSeconds: backstop,
+          credentials: credentials)
+      else {
+        let reason = errnoText()
+        for daemon in started { daemon.stop() }
+        listener.unlinkSocketFile()
+        close(listener.descriptor)
+        throw .cannotStart(reason: "libmicrohttpd did not start: \(reason)")
+      }
+      started.append(daemon)
     }
-    daemon = Mutex(started)
+    daemons = Mutex(started)
+    acceptor = Acceptor(
+      listener: listener.descriptor, daemons: started,
+      maxConnections: limits.libraryMaxConnections)
+    acceptor.start()
     reaper.start()
   }
 
@@ -110,17 +121,20 @@ package final class HTTPServer: Sendable {
   /// (monotonic nanoseconds) passed first and what was left has been cut off.
   @discardableResult
   package func stop(deadline: UInt64) -> Bool {
-    guard let daemon = daemon.withLock({ $0.take() }) else { return true }
+    let daemons = daemons.withLock { daemons in
+      defer { daemons = [] }
+      return daemons
+    }
+    guard !daemons.isEmpty else { return true }
     beginDrain()
     // A Unix client that comes now finds no file; one that is in the backlog is served.
     listener.unlinkSocketFile()
-    daemon.quiesce()
-    daemon.addBacklog(of: listener.descriptor)
+    acceptor.stop()
     shutdown(listener.descriptor, Int32(SHUT_RDWR))
     close(listener.descriptor)
     let isClean = waitForConnections(until: deadline)
     if !isClean { abandonRest() }
-    daemon.stop()
+    for daemon in daemons { daemon.stop() }
     reaper.stop()
     return isClean
   }

@@ -15,25 +15,7 @@ final class LingeringSockets: Sendable {
   private static let maxSockets = 256
   private static let maxTime: UInt64 = 2_000_000_000
   private let sockets = Mutex<[Socket]>([])
-  /// A pipe: a byte written to one end ends a `poll` on the other.
-  private let wakeReader: Int32
-  private let wakeWriter: Int32
-
-  init() {
-    var ends: [Int32] = [-1, -1]
-    let failed = unsafe pipe(&ends)
-    precondition(failed == 0, "no pipe: \(errnoText())")
-    for end in ends {
-      _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-      _ = fcntl(end, F_SETFL, O_NONBLOCK)
-    }
-    (wakeReader, wakeWriter) = (ends[0], ends[1])
-  }
-
-  deinit {
-    close(wakeReader)
-    close(wakeWriter)
-  }
+  private let wakes = WakePipe()
 
   /// Keeps a duplicate of `descriptor`.
   func keep(_ descriptor: Int32) {
@@ -50,18 +32,15 @@ final class LingeringSockets: Sendable {
   }
 
   /// Ends a `drain` that is waiting.
-  func wake() {
-    var one: UInt8 = 1
-    unsafe _ = write(wakeWriter, &one, 1)
-  }
+  func wake() { wakes.wake() }
 
   /// Waits for bytes on the sockets, throws them away, and closes sockets that are done.
   func drain(waitingMs: Int32) {
     let list = sockets.withLock { $0 }
     var polls = list.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
-    polls.append(pollfd(fd: wakeReader, events: Int16(POLLIN), revents: 0))
+    polls.append(pollfd(fd: wakes.reader, events: Int16(POLLIN), revents: 0))
     guard unsafe poll(&polls, nfds_t(polls.count), waitingMs) >= 0 else { return }
-    if polls[list.count].revents != 0 { discardWakes() }
+    if polls[list.count].revents != 0 { wakes.clear() }
     guard !list.isEmpty else { return }
     let now = monotonicNanoseconds()
     var done: Set<Int32> = []
@@ -79,11 +58,6 @@ final class LingeringSockets: Sendable {
       return list
     }
     for socket in list { close(socket.descriptor) }
-  }
-
-  private func discardWakes() {
-    var bytes: [UInt8] = Array(repeating: 0, count: 64)
-    while unsafe read(wakeReader, &bytes, bytes.count) == bytes.count {}
   }
 
   /// False at the end of the stream.

@@ -109,20 +109,40 @@ extension LogLine {
 
   /// Appends a time span as milliseconds with three decimals, without floating point.
   package mutating func appendLogMember(_ name: StaticString, millisecondsOf nanoseconds: UInt64) {
-    appendLogName(name)
-    appendLogThousandths(nanoseconds / 1000, isNegative: false)
+    let microseconds = nanoseconds / 1000
+    guard microseconds < 10_000 else {
+      appendLogName(name)
+      return appendLogThousandths(microseconds, isNegative: false)
+    }
+    let nameBytes = Self.nameBytes(name)
+    appendLogBytes(nameBytes + 5) { target in
+      Self.put(name, at: target)
+      let number = target + nameBytes
+      let digits = UInt32(truncatingIfNeeded: microseconds)
+      let zero = UInt8(ascii: "0")
+      number[0] = zero + UInt8(truncatingIfNeeded: digits / 1000)
+      number[1] = UInt8(ascii: ".")
+      number[2] = zero + UInt8(truncatingIfNeeded: digits / 100 % 10)
+      number[3] = zero + UInt8(truncatingIfNeeded: digits / 10 % 10)
+      number[4] = zero + UInt8(truncatingIfNeeded: digits % 10)
+    }
   }
 
   /// - Precondition: `name` needs no escape: it is a constant of ours.
   private mutating func appendLogName(_ name: StaticString) {
+    appendLogBytes(Self.nameBytes(name)) { Self.put(name, at: $0) }
+  }
+
+  private static func nameBytes(_ name: StaticString) -> Int { name.utf8CodeUnitCount + 4 }
+
+  @inline(__always)
+  private static func put(_ name: StaticString, at target: UnsafeMutablePointer<UInt8>) {
     let count = name.utf8CodeUnitCount
-    appendLogBytes(count + 4) { target in
-      target[0] = UInt8(ascii: ",")
-      target[1] = UInt8(ascii: "\"")
-      memcpy(target + 2, name.utf8Start, count)
-      target[count + 2] = UInt8(ascii: "\"")
-      target[count + 3] = UInt8(ascii: ":")
-    }
+    target[0] = UInt8(ascii: ",")
+    target[1] = UInt8(ascii: "\"")
+    memcpy(target + 2, name.utf8Start, count)
+    target[count + 2] = UInt8(ascii: "\"")
+    target[count + 3] = UInt8(ascii: ":")
   }
 
   /// Grows by `byteCount` bytes at once; `write` sets every one of them.

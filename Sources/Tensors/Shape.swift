@@ -89,6 +89,7 @@ package struct Shape: Sendable {
   }
 
   /// The dimension at `axis`, `0..<rank`.
+  @inline(__always)
   package subscript(axis: Int) -> Int {
     precondition(axis >= 0 && axis < rank, "axis \(axis) of a shape of rank \(rank)")
     return dimensions[axis]

@@ -17,12 +17,38 @@ import Testing
     return nil
   }
 
-  @Test(arguments: ["test_triton"])
+  /// MLflow's client has no place for a key: it gets an endpoint that wants none.
+  private static func modelsWithAnOpenEndpoint() throws -> URL {
+    let folder = GatewayProcess.temporaryFolder().appendingPathComponent("models")
+    try FileManager.default.copyItem(at: GatewayProcess.models, to: folder)
+    let schema = "https://azuremlschemas.azureedge.net/latest/managedOnline"
+    try """
+    $schema: \(schema)Endpoint.schema.json
+    name: open
+    auth_mode: key
+    traffic: {blue: 100}
+    swerve: {auth: none}
+    """.write(
+      to: folder.appendingPathComponent("endpoints/open.yml"), atomically: true, encoding: .utf8)
+    try """
+    $schema: \(schema)Deployment.schema.json
+    name: blue
+    endpoint_name: open
+    model: azureml:breast-cancer:1
+    """.write(
+      to: folder.appendingPathComponent("endpoints/open-blue.yml"), atomically: true,
+      encoding: .utf8)
+    return folder
+  }
+
+  @Test(arguments: ["test_triton", "test_mlflow", "test_rest"])
   func `the client suite passes`(suite: String) throws {
     guard let python = Self.python else { return }
     let identity = Self.folder.appendingPathComponent("identity.onnx").path
+    let models = try Self.modelsWithAnOpenEndpoint()
+    defer { try? FileManager.default.removeItem(at: models) }
     let gateway = try GatewayProcess(arguments: [
-      "--apply", GatewayProcess.models.path, "--model", "identity=\(identity)",
+      "--apply", models.path, "--model", "identity=\(identity)", "--default-endpoint", "open",
       "--server-name", "triton", "--model-control", "explicit",
     ])
     var keys: [String: String] = [:]

@@ -12,7 +12,7 @@ struct HTTPServerTests {
     let handler = TestHandler(handle: { exchange in
       let text = [
         exchange.method.rawValue, exchange.path, exchange.query,
-        exchange.pathSegments.joined(separator: ","), exchange.header("X-Thing") ?? "nil",
+        exchange.pathSegments.joined(separator: ","), exchange.header("x-thing") ?? "nil",
         exchange.header("absent") ?? "nil", String(exchange.bodyByteCount),
         String(exchange.peer.prefix(10)), String(exchange.isTLS),
       ].joined(separator: "|")

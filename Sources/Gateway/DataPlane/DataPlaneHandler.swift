@@ -45,7 +45,12 @@ final class DataPlaneHandler: HTTPHandler {
     case .score(let name):
       return admit(exchange, route, name: name, form: .score)
     case .invocations(let name):
-      return admit(exchange, route, name: name, form: .invocations)
+      guard let form = invocationsForm(exchange.header("content-type")) else {
+        return refuse(
+          exchange, .unsupportedContent(exchange.header("content-type") ?? ""),
+          form: .invocations)
+      }
+      return admit(exchange, route, name: name, form: form)
     case .swagger(let name):
       return admitSwagger(exchange, route, name: name)
     case .livez, .readyz, .metrics, .root:
@@ -56,6 +61,12 @@ final class DataPlaneHandler: HTTPHandler {
       return .collect(maxBodyBytes: DataPlaneHandler.maxProbeBytes)
     case .inference(let name, let segments):
       return admitInference(exchange, scope: name, segments: segments)
+    case .predict:
+      return admitPredict(exchange)
+    case .ping(let name):
+      return admitMLflow(exchange, route, name: name, isVersion: false)
+    case .version(let name):
+      return admitMLflow(exchange, route, name: name, isVersion: true)
     case .unknown:
       return refuse(exchange, .routeNotFound(exchange.path))
     }
@@ -87,7 +98,7 @@ final class DataPlaneHandler: HTTPHandler {
       ? .bodyTooLarge(limit: settings.maxBodyBytes) : .refused(status: status, reason: reason)
     let requestID = identifiers.next()
     var response = ErrorResponse(error).response(requestID: requestID, form: .score)
-    response.headers.append("x-request-id", requestID.text)
+    requestID.withText { response.headers.append("x-request-id", verbatim: $0) }
     return response
   }
 
@@ -119,7 +130,7 @@ final class DataPlaneHandler: HTTPHandler {
       return refuse(exchange, .unauthorized, form: form, endpoint: endpoint)
     }
     var coding: ContentCoding?
-    if let type = unsupportedContent(exchange, coding: &coding) {
+    if let type = unsupportedContent(exchange, form: form, coding: &coding) {
       return refuse(exchange, .unsupportedContent(type), form: form, endpoint: endpoint)
     }
     exchange.context = ScoringExchange(
@@ -157,13 +168,15 @@ final class DataPlaneHandler: HTTPHandler {
 
   /// The content type or encoding that we do not read; nil when it is one of ours. `curl -d`
   /// says that its JSON is a form: that is let through.
-  private func unsupportedContent(
-    _ exchange: HTTPExchange, coding: inout ContentCoding?
+  func unsupportedContent(
+    _ exchange: HTTPExchange, form: AnswerForm, coding: inout ContentCoding?
   ) -> String? {
     if let encoding = exchange.header("content-encoding"), encoding.lowercased() != "identity" {
       coding = ContentCoding(headerValue: encoding)
       if coding == nil { return "Content-Encoding: \(encoding)" }
     }
+    // The route has looked at the type already.
+    if case .invocationsCSV = form { return nil }
     guard let bytes = exchange.headerBytes("content-type"), !isEqual(bytes, "application/json"),
       let type = exchange.header("content-type")
     else { return nil }
@@ -182,25 +195,30 @@ final class DataPlaneHandler: HTTPHandler {
     case .success(let body):
       response = HTTPResponse(
         status: 200, headers: HTTPHeaders(reservingBytes: 288), body: .bytes(body))
-      response.headers.append("Content-Type", "application/json")
       if case .inference(let call) = scoring.form {
         response = inferenceResponse(body, call, coding: scoring.answerCoding)
+      } else {
+        response.headers.append(Self.jsonContent)
       }
     case .failure(let error):
       response = ErrorResponse(.scoring(error), form: scoring.form)
         .response(requestID: scoring.requestID, form: scoring.form)
     }
     if let deployment = outcome.deployment {
-      response.headers.append("azureml-model-deployment", deployment.name)
+      deployment.nameBytes.withUnsafeBufferPointer {
+        response.headers.append("azureml-model-deployment", verbatim: $0)
+      }
     }
     if outcome.times.execute > 0 {
-      response.headers.append("ms-azureml-model-time") {
-        appendMilliseconds(outcome.times.execute, to: &$0)
+      withMilliseconds(outcome.times.execute) {
+        response.headers.append("ms-azureml-model-time", verbatim: $0)
       }
     }
     addIdentifiers(scoring.requestID, scoring.clientRequestID, to: &response)
     return response
   }
+
+  private static let jsonContent = HTTPHeaders([("Content-Type", "application/json")])
 
   // MARK: - The rest
 
@@ -222,7 +240,7 @@ final class DataPlaneHandler: HTTPHandler {
       return HTTPResponse(
         status: 200, headers: [("Content-Type", "text/plain; charset=utf-8")],
         body: .bytes(Array("Healthy".utf8)))
-    case .score, .invocations, .swagger, .inference, .unknown:
+    case .score, .invocations, .swagger, .inference, .predict, .ping, .version, .unknown:
       preconditionFailure("\(route) is not operational")
     }
   }
@@ -305,23 +323,35 @@ final class DataPlaneHandler: HTTPHandler {
   func addIdentifiers(
     _ requestID: RequestIdentifier, _ clientRequestID: String?, to response: inout HTTPResponse
   ) {
-    response.headers.append("x-request-id") { requestID.append(to: &$0) }
+    requestID.withText { text in
+      response.headers.append("x-request-id", verbatim: text)
+      if clientRequestID == nil { response.headers.append("x-ms-request-id", verbatim: text) }
+    }
     if let clientRequestID {
       response.headers.append("x-ms-request-id", clientRequestID)
       response.headers.append("x-ms-client-request-id", clientRequestID)
-    } else {
-      response.headers.append("x-ms-request-id") { requestID.append(to: &$0) }
     }
   }
 }
 
-/// Appends milliseconds with three decimals: `0.012`.
-func appendMilliseconds(_ nanoseconds: UInt64, to text: inout [UInt8]) {
-  let microseconds = nanoseconds / 1000
-  text.append(contentsOf: String(microseconds / 1000).utf8)
-  let rest = UInt8(truncatingIfNeeded: microseconds % 1000 / 10)
-  text.append(UInt8(ascii: "."))
-  text.append(UInt8(ascii: "0") + rest / 10)
-  text.append(UInt8(ascii: "0") + rest % 10)
-  text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: microseconds % 10))
+/// Runs `body` with milliseconds as text of three decimals: `0.012`.
+func withMilliseconds<Result>(
+  _ nanoseconds: UInt64, _ body: (UnsafeBufferPointer<UInt8>) -> Result
+) -> Result {
+  let capacity = 24
+  return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: capacity) { text in
+    // From the last digit to the first.
+    var rest = nanoseconds / 1000
+    var start = capacity
+    repeat {
+      if start == capacity - 3 {
+        start -= 1
+        text[start] = UInt8(ascii: ".")
+      }
+      start -= 1
+      text[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
+    } while rest > 0 || start > capacity - 5
+    return body(UnsafeBufferPointer(rebasing: text[start..<capacity]))
+  }
 }

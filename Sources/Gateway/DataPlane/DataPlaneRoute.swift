@@ -8,6 +8,12 @@ enum DataPlaneRoute: Equatable, Sendable {
   case swagger(endpoint: Range<Int>)
   /// `/v2/…`, and `/endpoints/{ep}/v2/…`; `segments` stand before what the protocol itself names.
   case inference(endpoint: Range<Int>?, segments: Int)
+  /// `/v1/models…`: TensorFlow Serving and KServe.
+  case predict
+  /// MLflow's `/ping` and `/health`, at the root or below an endpoint.
+  case ping(endpoint: Range<Int>?)
+  /// MLflow's `/version`.
+  case version(endpoint: Range<Int>?)
   case livez
   case readyz
   case metrics
@@ -31,6 +37,12 @@ enum DataPlaneRoute: Equatable, Sendable {
         .invocations(endpoint: nil)
       } else if isEqual(path, "/v2") || starts(path, with: "/v2/") {
         .inference(endpoint: nil, segments: 1)
+      } else if isEqual(path, "/v1/models") || starts(path, with: "/v1/models/") {
+        .predict
+      } else if isEqual(path, "/ping") || isEqual(path, "/health") {
+        .ping(endpoint: nil)
+      } else if isEqual(path, "/version") {
+        .version(endpoint: nil)
       } else {
         .unknown
       }
@@ -41,7 +53,8 @@ enum DataPlaneRoute: Equatable, Sendable {
     switch self {
     case .score, .invocations: "POST"
     case .swagger, .livez, .readyz, .metrics, .root: "GET, HEAD"
-    case .inference, .unknown: ""
+    case .ping, .version: "GET, HEAD"
+    case .inference, .predict, .unknown: ""
     }
   }
 
@@ -54,6 +67,10 @@ enum DataPlaneRoute: Equatable, Sendable {
     if isEqual(rest, "score") { return .score(endpoint: nameStart..<nameEnd) }
     if isEqual(rest, "invocations") { return .invocations(endpoint: nameStart..<nameEnd) }
     if isEqual(rest, "swagger.json") { return .swagger(endpoint: nameStart..<nameEnd) }
+    if isEqual(rest, "ping") || isEqual(rest, "health") {
+      return .ping(endpoint: nameStart..<nameEnd)
+    }
+    if isEqual(rest, "version") { return .version(endpoint: nameStart..<nameEnd) }
     if isEqual(rest, "v2") || starts(rest, with: "v2/") {
       return .inference(endpoint: nameStart..<nameEnd, segments: 3)
     }

@@ -34,32 +34,44 @@ struct RequestIdentifier: Hashable, Sendable {
   static let byteCount = 36
 
   /// Lower-case text as in RFC 9562.
-  var text: String {
-    String(unsafeUninitializedCapacity: RequestIdentifier.byteCount) { write(to: $0) }
-  }
+  var text: String { withText { String(decoding: $0, as: UTF8.self) } }
 
-  func append(to bytes: inout [UInt8]) {
+  /// Runs `body` with the text's bytes.
+  func withText<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: RequestIdentifier.byteCount) { text in
-      _ = write(to: text)
-      bytes.append(contentsOf: text)
+      write(to: UnsafeMutableRawBufferPointer(text))
+      return body(UnsafeBufferPointer(text))
     }
   }
 
-  /// - Returns: How many bytes were written: all.
-  func write(to text: UnsafeMutableBufferPointer<UInt8>) -> Int {
-    var position = 0
-    for index in 0..<32 {
-      if index == 8 || index == 12 || index == 16 || index == 20 {
-        text[position] = UInt8(ascii: "-")
-        position += 1
-      }
-      let word = index < 16 ? high : low
-      let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - index % 16 * 4)) & 0xF
-      text[position] = digit < 10 ? digit + UInt8(ascii: "0") : digit - 10 + UInt8(ascii: "a")
-      position += 1
-    }
-    return position
+  private func write(to text: UnsafeMutableRawBufferPointer) {
+    let hyphen = UInt8(ascii: "-")
+    let second = hexDigits(UInt32(truncatingIfNeeded: high))
+    let third = hexDigits(UInt32(truncatingIfNeeded: low >> 32))
+    text.storeBytes(of: hexDigits(UInt32(truncatingIfNeeded: high >> 32)), as: UInt64.self)
+    text.storeBytes(of: hyphen, toByteOffset: 8, as: UInt8.self)
+    text.storeBytes(of: UInt32(truncatingIfNeeded: second), toByteOffset: 9, as: UInt32.self)
+    text.storeBytes(of: hyphen, toByteOffset: 13, as: UInt8.self)
+    text.storeBytes(of: UInt32(second >> 32), toByteOffset: 14, as: UInt32.self)
+    text.storeBytes(of: hyphen, toByteOffset: 18, as: UInt8.self)
+    text.storeBytes(of: UInt32(truncatingIfNeeded: third), toByteOffset: 19, as: UInt32.self)
+    text.storeBytes(of: hyphen, toByteOffset: 23, as: UInt8.self)
+    text.storeBytes(of: UInt32(third >> 32), toByteOffset: 24, as: UInt32.self)
+    text.storeBytes(
+      of: hexDigits(UInt32(truncatingIfNeeded: low)), toByteOffset: 28, as: UInt64.self)
   }
+}
+
+/// Eight lower-case digits, the first in the lowest byte: as they stand in memory.
+private func hexDigits(_ word: UInt32) -> UInt64 {
+  // Each half byte gets a byte of its own, in three steps.
+  var digits = UInt64(word.byteSwapped)
+  digits = (digits | digits << 16) & 0x0000_FFFF_0000_FFFF
+  digits = (digits | digits << 8) & 0x00FF_00FF_00FF_00FF
+  digits = (digits & 0x000F_000F_000F_000F) << 8 | (digits >> 4) & 0x000F_000F_000F_000F
+  // Six more than ten or above carries into bit 4.
+  let isLetter = (digits &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+  return digits &+ 0x3030_3030_3030_3030 &+ isLetter &* 0x27
 }
 
 /// What is left of a caller's own request id: `[A-Za-z0-9_-]`, at most 40 characters.

@@ -107,18 +107,18 @@ struct RequestLog: Sendable {
     if case .aborted(let reason) = outcome { line.appendLogMember("aborted", reason) }
   }
 
+  private static let maxAgentBytes = 70
+
   private func appendCaller(_ exchange: HTTPExchange, to line: inout LogLine) {
     line.appendLogMember("peer", exchange.peer)
-    if let agent = exchange.header("user-agent"), !agent.isEmpty {
-      line.appendLogMember("user_agent", String(agent.prefix(70)))
+    if let agent = exchange.headerBytes("user-agent"), agent.count > 0 {
+      let start = agent.extracting(0..<min(agent.count, Self.maxAgentBytes))
+      start.withUnsafeBufferPointer { line.appendLogMember("user_agent", bytes: $0) }
     }
   }
 
   private func append(_ identifier: RequestIdentifier, to line: inout LogLine) {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: RequestIdentifier.byteCount) { text in
-      _ = identifier.write(to: text)
-      line.appendLogMember("request_id", verbatim: UnsafeBufferPointer(text))
-    }
+    identifier.withText { line.appendLogMember("request_id", verbatim: $0) }
   }
 
   private func appendError(_ error: ErrorResponse, to line: inout LogLine) {

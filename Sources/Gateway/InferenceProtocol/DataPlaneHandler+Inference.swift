@@ -233,7 +233,7 @@ extension DataPlaneHandler {
       status: isGood ? 200 : 503)
   }
 
-  private func answer(
+  func answer(
     _ exchange: HTTPExchange, _ value: DocumentValue, _ endpoint: EndpointRoute? = nil,
     isHealth: Bool = false, status: Int = 200
   ) -> HTTPAdmission {

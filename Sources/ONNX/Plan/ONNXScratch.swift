@@ -23,12 +23,17 @@ final class ONNXScratch: Scratch {
   /// until somebody asks exactly.
   private var liveBytes = 0
   var maxBytes = ONNXScratch.maxLiveBytes
+  /// No string, whose text lies beside its slot, and few slots: their sum is small.
+  private let hasOnlySmallSlots: Bool
+  /// Whether a tensor beyond `maxSlotBytes` was ever made here.
+  private var tookLarge = false
   private var stepsRun = 0
   /// The innermost node that failed.
   private(set) var failedStep: Int?
 
   override var byteCount: Int {
-    // Asked after every request: what is shared is counted once only where it may matter.
+    // Asked after every request: counted only where it may matter.
+    if hasOnlySmallSlots, !tookLarge { return slots.count * ONNXScratch.maxSlotBytes }
     var bytes = 0
     for slot in slots.indices where plan.constants[slot] == nil {
       bytes += slots[slot]?.ownedByteCount ?? 0
@@ -41,6 +46,7 @@ final class ONNXScratch: Scratch {
   init(plan: Plan) {
     self.plan = plan
     slots = plan.constants
+    hasOnlySmallSlots = slots.count <= 64 && !plan.outputTypes.contains(.string)
   }
 
   // MARK: What operators call
@@ -122,9 +128,17 @@ final class ONNXScratch: Scratch {
 
   func slot(_ index: Int) -> Tensor? { slots[index] }
 
-  func setSlot(_ index: Int, _ tensor: Tensor?) {
-    if let tensor, tensor.byteCount > ONNXScratch.maxSlotBytes { liveBytes += tensor.byteCount }
+  func setSlot(_ index: Int, _ tensor: Tensor) {
+    if tensor.byteCount > ONNXScratch.maxSlotBytes { liveBytes += tensor.byteCount }
     slots[index] = tensor
+  }
+
+  func setSlot(_ index: Int, _ tensor: Tensor?) {
+    guard let tensor else {
+      slots[index] = nil
+      return
+    }
+    setSlot(index, tensor)
   }
 
   /// Runs the steps of a block in order.
@@ -196,7 +210,10 @@ final class ONNXScratch: Scratch {
     let type = plan.outputTypes[Int(links.typeStart) + index]
     // A string takes its length and a place in a list.
     let byteCount = shape.elementCount * (type == .string ? 16 : type.byteSize)
-    if byteCount > ONNXScratch.maxSlotBytes { return try large(byteCount, type, index, shape) }
+    if byteCount > ONNXScratch.maxSlotBytes {
+      tookLarge = true
+      return try large(byteCount, type, index, shape)
+    }
     guard index < Int(links.outputCount) else { return Tensor(type, shape: Shape(0)) }
     let slot = Int(plan.slotLists[Int(links.outputStart) + index])
     guard slot >= 0, let tensor = slots[slot].take(), tensor.elementType == type else {

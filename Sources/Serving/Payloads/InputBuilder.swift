@@ -201,6 +201,19 @@ struct InputBuilder {
     return nil
   }
 
+  /// A column that the body may leave out: missing, whatever the column's values must be.
+  ///
+  /// - Returns: False for a type that has no missing values, or without room.
+  mutating func setMissing(at index: Int) -> Bool {
+    guard [.float16, .float32, .float64].contains(elementType), prepare(index) else { return false }
+    switch elementType {
+    case .float32: unsafe store(Float.nan, at: index)
+    case .float64: unsafe store(Double.nan, at: index)
+    default: unsafe store(Float16.nan, at: index)
+    }
+    return true
+  }
+
   mutating func setBool(_ value: Bool, at index: Int) -> String? {
     if elementType == .string { return "a string" }
     return set(

@@ -29,6 +29,8 @@ package struct PayloadDecoder: Sendable {
   let columns: [String]?
   let columnBytes: [[UInt8]]
   let targets: [String: Target]
+  /// How the usual small bodies are read; nil where the model takes no such ones.
+  let plainTable: PlainTable?
 
   /// The members of a body that hold rows or tensors.
   static let forms = Form.allCases.map(\.rawValue)
@@ -79,6 +81,7 @@ package struct PayloadDecoder: Sendable {
         ? Target(input: index, column: 0) : Target(input: 0, column: index)
     }
     self.targets = targets
+    plainTable = PlainTable(signature, layout: layout, columns: columnBytes)
   }
 
   private static func isColumn(_ input: ModelInput) -> Bool {
@@ -127,6 +130,7 @@ package struct PayloadDecoder: Sendable {
     var id: String?
     var isDone: DecodedRequest?
     var unknown: [String] = []
+    var ignored: [String] = []
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "a JSON object") {
       repeat {
         let keyPosition = scanner.position
@@ -148,7 +152,7 @@ package struct PayloadDecoder: Sendable {
           found = form
           isDone = try read(&scanner, form: form)
         } else if key == "params", let parameters = signature.parameters {
-          try readParameters(&scanner, known: parameters)
+          ignored = try readParameters(&scanner, known: parameters)
         } else if key == "outputs" {
           outputsPosition = scanner.position
           try scanner.skipValue(depth: 1)
@@ -169,6 +173,7 @@ package struct PayloadDecoder: Sendable {
       throw PayloadFault(
         offset: 0, reason: "has none of the members \(listed(PayloadDecoder.forms))\(hint)")
     }
+    request.ignoredParameters = ignored
     if request.form == .inferenceProtocol {
       request.id = id
       if let outputsPosition {
@@ -247,28 +252,24 @@ package struct PayloadDecoder: Sendable {
     return try holdsSplit(&scanner)
   }
 
-  /// MLflow's parameters: those that the signature names are taken (the models that run here
-  /// have no use for them), others refused.
+  /// MLflow's parameters: the models that run here have no use for any.
+  ///
+  /// - Returns: Those that the signature does not name, which the log is told of.
   private func readParameters(
     _ scanner: inout PayloadScanner, known: [String]
-  ) throws(PayloadFault) {
-    if scanner.takes("null") { return }
+  ) throws(PayloadFault) -> [String] {
+    var ignored: [String] = []
+    if scanner.takes("null") { return ignored }
     guard try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "an object of parameters")
-    else { return }
+    else { return ignored }
     repeat {
       _ = scanner.peek()
-      let start = scanner.position
       let name = try scanner.string()
-      guard known.contains(name) else {
-        throw scanner.fault(
-          "names parameter '\(name.prefix(80))'; "
-            + (known.isEmpty
-              ? "the model's signature has none" : "the model's signature has \(listed(known))"),
-          at: start)
-      }
+      if !known.contains(name), ignored.count < PayloadDecoder.maxNamesTold { ignored.append(name) }
       try scanner.expect(UInt8(ascii: ":"), "':'")
       try scanner.skipValue(depth: 2)
     } while try scanner.continues(until: UInt8(ascii: "}"))
+    return ignored
   }
 
   private func isListOfObjects(_ scanner: inout PayloadScanner) throws(PayloadFault) -> Bool {

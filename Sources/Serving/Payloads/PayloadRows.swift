@@ -11,6 +11,8 @@ extension PayloadDecoder {
     /// Columns of the table; nil until the first row says so.
     var width: Int?
     var count = 0
+    /// Columns that the body leaves out, as it may.
+    var absent: [Int] = []
   }
 
   /// - Parameter hasNames: Whether the body names its columns.
@@ -53,7 +55,8 @@ extension PayloadDecoder {
     guard try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of rows") else {
       return try finish(makeRows(scanner, hasNames: false), at: start)
     }
-    let isRecords = scanner.peek() == UInt8(ascii: "{")
+    let holdsBytes = scanner.peek() == UInt8(ascii: "{") ? try self.holdsBytes(scanner) : false
+    let isRecords = scanner.peek() == UInt8(ascii: "{") && !holdsBytes
     var rows = makeRows(scanner, hasNames: isRecords)
     if !isRecords { try refuseNameless(at: start) }
     repeat {
@@ -65,6 +68,17 @@ extension PayloadDecoder {
       }
     } while try scanner.continues(until: UInt8(ascii: "]"))
     return try finish(rows, at: start)
+  }
+
+  /// Whether an object is bytes for a column of strings, as TensorFlow Serving sends them.
+  private func holdsBytes(_ scanner: borrowing PayloadScanner) throws(PayloadFault) -> Bool {
+    guard columns == nil || columns?.contains(Base64.member) == false,
+      signature.inputs.count == 1, signature.inputs[0].elementType == .string
+    else { return false }
+    var ahead = PayloadScanner(scanner.text)
+    ahead.position = scanner.position + 1
+    guard ahead.peek() == UInt8(ascii: "\"") else { return false }
+    return try ahead.string() == Base64.member
   }
 
   /// `{"columns": […], "index": […], "data": [[…], …]}`, members in any order.
@@ -106,6 +120,7 @@ extension PayloadDecoder {
     }
     scanner.position = dataPosition
     var rows = makeRows(scanner, hasNames: names != nil)
+    if let names { rows.absent = absentColumns(names) }
     if layout == .tensors {
       let tensors = try readNestedOnly(&scanner)
       scanner.position = end
@@ -151,7 +166,7 @@ extension PayloadDecoder {
   /// Where each column of a body goes; nil for one that the model does not have.
   ///
   /// - Returns: nil when the model has no names: columns are taken by their position.
-  private func columnMap(
+  func columnMap(
     _ names: [String], at position: Int
   ) throws(PayloadFault) -> [Target?]? {
     guard let columns else { return nil }
@@ -165,7 +180,7 @@ extension PayloadDecoder {
       map.append(targets[name])
     }
     let missing = columns.enumerated().filter { index, name in
-      !seen.contains(name) && (layout != .columnPerInput || signature.inputs[index].isRequired)
+      !seen.contains(name) && !isOptional(index)
     }.map(\.element)
     guard missing.isEmpty else {
       throw PayloadFault(offset: position, reason: missingText(missing, among: names))
@@ -237,6 +252,36 @@ extension PayloadDecoder {
     if let expected, column != expected {
       throw try wrongWidth(&scanner, start: start, expected: expected)
     }
+    if !rows.absent.isEmpty { try fillAbsent(&rows, at: start) }
+  }
+
+  // MARK: Columns that may be missing
+
+  private func isOptional(_ column: Int) -> Bool {
+    layout == .columnPerInput
+      ? !signature.inputs[column].isRequired
+      : signature.inputs[0].optionalColumns.contains(column)
+  }
+
+  /// The optional columns of a table that a body does not name.
+  func absentColumns(_ names: [String]) -> [Int] {
+    guard case .table = layout, let columns, !signature.inputs[0].optionalColumns.isEmpty else {
+      return []
+    }
+    return signature.inputs[0].optionalColumns.sorted().filter { !names.contains(columns[$0]) }
+  }
+
+  /// Missing values where the row that has just been read has none.
+  func fillAbsent(_ rows: inout Rows, at position: Int) throws(PayloadFault) {
+    let width = rows.width ?? columns?.count ?? 1
+    for column in rows.absent {
+      guard rows.builders[0].setMissing(at: rows.count * width + column) else {
+        throw PayloadFault(
+          offset: position,
+          reason: "has no column '\(columns?[column] ?? "\(column)")', and "
+            + "\(rows.builders[0].typeName) has no missing values")
+      }
+    }
   }
 
   private func expectedWidth(_ rows: Rows) -> Int? {
@@ -301,12 +346,16 @@ extension PayloadDecoder {
       } while try scanner.continues(until: UInt8(ascii: "}"))
     }
     let missing = columns.indices.filter { index in
-      !seen[index] && (layout != .columnPerInput || signature.inputs[index].isRequired)
+      !seen[index] && !isOptional(index)
     }
     if !missing.isEmpty {
       let names = try recordNames(&scanner, at: start)
       throw PayloadFault(
         offset: start, reason: missingText(missing.map { columns[$0] }, among: names))
+    }
+    if case .table = layout {
+      rows.absent = seen.indices.filter { !seen[$0] }
+      if !rows.absent.isEmpty { try fillAbsent(&rows, at: start) }
     }
   }
 
@@ -365,10 +414,17 @@ extension PayloadDecoder {
     }
     if hasTensor || columns == nil { return try checked(tensors, at: start) }
     let missing = (columns ?? []).enumerated().filter { index, name in
-      !seen.contains(name) && (layout != .columnPerInput || signature.inputs[index].isRequired)
+      !seen.contains(name) && !isOptional(index)
     }.map(\.element)
     guard missing.isEmpty else {
       throw PayloadFault(offset: start, reason: missingText(missing, among: names))
+    }
+    rows.absent = absentColumns(Array(seen))
+    if !rows.absent.isEmpty {
+      for row in 0..<(columnCount ?? 0) {
+        rows.count = row
+        try fillAbsent(&rows, at: start)
+      }
     }
     rows.count = columnCount ?? 0
     return try finish(rows, at: start)
@@ -441,6 +497,8 @@ extension PayloadDecoder {
     let expected: String?
     if scanner.peek() == UInt8(ascii: "\"") {
       expected = builder.setString(try scanner.stringBytes(), at: index)
+    } else if scanner.peek() == UInt8(ascii: "{"), builder.elementType == .string {
+      expected = builder.setString(try scanner.base64(), at: index)
     } else if scanner.takes("null") {
       expected = builder.setNull(at: index)
     } else if scanner.takes("NaN") {
@@ -463,7 +521,7 @@ extension PayloadDecoder {
 
   // MARK: The end
 
-  private func finish(_ rows: Rows, at start: Int) throws(PayloadFault) -> [Tensor?] {
+  func finish(_ rows: Rows, at start: Int) throws(PayloadFault) -> [Tensor?] {
     var tensors: [Tensor?] = []
     tensors.reserveCapacity(signature.inputs.count)
     for index in signature.inputs.indices {

@@ -44,7 +44,7 @@ extension PayloadDecoder {
 
   /// `dimensions` holds the sizes found so far, from the outside; the first list of a depth
   /// fixes it for all others.
-  private func readNested(
+  func readNested(
     _ scanner: inout PayloadScanner, depth: Int, _ dimensions: inout [Int?],
     into builder: inout InputBuilder, at index: inout Int
   ) throws(PayloadFault) {

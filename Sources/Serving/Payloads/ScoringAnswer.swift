@@ -150,6 +150,11 @@ package enum ScoringAnswer {
     writer.byte(UInt8(ascii: "]"))
   }
 
+  /// One row of maps.
+  static func writeRow(_ value: ModelValue, row: Int, to writer: inout JSONWriter) {
+    writeCell(value, row: row, width: 1, to: &writer)
+  }
+
   private static func writeMap(
     _ names: [String], _ text: TensorText, row: Int, to writer: inout JSONWriter
   ) {
@@ -174,8 +179,16 @@ package enum ScoringAnswer {
 /// A tensor's elements as JSON.
 struct TensorText {
   let tensor: Tensor
+  /// Strings as bytes: `{"b64": "…"}`.
+  var isBase64 = false
 
   init(_ tensor: Tensor) { self.tensor = tensor }
+
+  /// The part of the tensor that is row `row`, nested. Precondition: it has rows.
+  func writeRow(_ row: Int, to writer: inout JSONWriter) {
+    var index = tensor.rowCount == 0 ? 0 : row * (tensor.shape.elementCount / tensor.rowCount)
+    write(axis: 1, &index, to: &writer)
+  }
 
   /// Nested as deep as the tensor has dimensions; a scalar is bare.
   func writeNested(to writer: inout JSONWriter) {
@@ -249,6 +262,10 @@ struct TensorText {
     case .uint16: writer.integer(element(index, UInt16.self))
     case .uint8: writer.integer(element(index, UInt8.self))
     case .bool: writer.raw(element(index, UInt8.self) == 0 ? "false" : "true")
+    case .string where isBase64:
+      writer.raw(#"{"b64":""#)
+      Base64.encoded(tensor.strings[index]).withUnsafeBytes { writer.raw(bytes: $0) }
+      writer.raw(#""}"#)
     case .string: writer.string(utf8: tensor.strings[index])
     }
   }

@@ -8,6 +8,8 @@ package import Telemetry
 package final class LiveDeployment: Sendable {
   package let endpointName: String
   package let name: String
+  /// The same in UTF-8, for the header of each answer.
+  package let nameBytes: [UInt8]
   package let generation: Int64
   package let specification: DeploymentSpecification
   /// `churn:3`.
@@ -36,7 +38,7 @@ package final class LiveDeployment: Sendable {
   /// - Throws: `DeploymentFailure` with the reason in full.
   package convenience init(
     _ specification: DeploymentSpecification, generation: Int64, model version: ModelVersion,
-    package: String, registry: ModelRegistry, metrics: MetricRegistry
+    package: String, registry: ModelRegistry, metrics: MetricRegistry, log: Log? = nil
   ) throws(DeploymentFailure) {
     if let reason = specification.cannotRunReason {
       throw DeploymentFailure(code: "BadArgument", message: reason)
@@ -69,24 +71,29 @@ package final class LiveDeployment: Sendable {
     self.init(
       specification, generation: generation, modelName: version.name,
       modelVersion: version.version, model: model, metrics: metrics, cost: cost,
-      sampleRequest: sample.request)
+      sampleRequest: sample.request, log: log)
   }
 
   /// Puts a loaded model in force whose cost is known.
   init(
     _ specification: DeploymentSpecification, generation: Int64, modelName: String,
     modelVersion: String, model: LoadedModel, metrics: MetricRegistry, cost: CostEstimate,
-    sampleRequest: [UInt8]? = nil
+    sampleRequest: [UInt8]? = nil, log: Log? = nil
   ) {
     self.sampleRequest = sampleRequest.flatMap { $0.count <= Self.maxSampleBytes ? $0 : nil }
     var scorer = Scorer(model)
     scorer.deploymentName = specification.name
     scorer.modelVersion = modelVersion
+    if let log {
+      scorer.ignoredParameters = IgnoredParameters(
+        log: log, deployment: specification, generation: generation)
+    }
     self.scorer = scorer
     scratches = ScratchPool(executor: model.executor)
     self.cost = cost
     endpointName = specification.endpointName
     name = specification.name
+    nameBytes = Array(specification.name.utf8)
     self.generation = generation
     self.specification = specification
     self.modelName = modelName

@@ -13,8 +13,10 @@ struct Scorer: Sendable {
   /// The deployment's name and its model's version: what an answer may name.
   var deploymentName = ""
   var modelVersion = ""
-  private let outputNames: [String]
-  private let answerShape: AnswerShape
+  /// Told once of each parameter that requests send in vain; nil: nobody.
+  var ignoredParameters: IgnoredParameters?
+  let outputNames: [String]
+  let answerShape: AnswerShape
   let clock = MonotonicClock.system
 
   init(_ model: LoadedModel) {
@@ -26,13 +28,32 @@ struct Scorer: Sendable {
     outputNames = model.defaultOutputs.map { model.signature.outputs[$0].name }
   }
 
+  private static let maxKeptBodyBytes = 64 << 10
+
   func score(
     _ body: Span<UInt8>, form: AnswerForm, scratch: ScoringScratch, started: UInt64,
     deadline: UInt64 = .max, times: inout ScoringTimes
   ) throws(ScoringError) -> [UInt8] {
-    let request = try decode(body, form)
-    let (outputs, outputNames) =
-      if case .inference = form { protocolOutputs(request) } else { try chosen(request.outputs) }
+    switch form {
+    case .score, .invocations: break
+    case .inference, .predict, .invocationsCSV:
+      return try scoreProtocol(
+        body, form: form, scratch: scratch, started: started, deadline: deadline, times: &times)
+    }
+    var isFrame = false
+    var asked: [String]?
+    if let plain = decoder.plainTable?.read(body, into: &scratch.inputs) {
+      isFrame = plain
+    } else {
+      let request = try decode(body, form)
+      note(request.ignoredParameters)
+      isFrame = request.isFrame
+      asked = request.outputs
+      scratch.inputs = request.inputs
+    }
+    // What a large body was read into goes with it.
+    defer { if body.count > Scorer.maxKeptBodyBytes { scratch.inputs = [] } }
+    let (outputs, outputNames) = try chosen(asked)
     let decoded = clock.now()
     times.decode = decoded &- started
     if decoded >= deadline { throw .executor(.deadlinePassed) }
@@ -40,41 +61,32 @@ struct Scorer: Sendable {
     let values: [ModelValue]
     do {
       values = try executor.predict(
-        request.inputs, outputs: outputs, scratch: scratch.executor)
+        scratch.inputs, outputs: outputs, scratch: scratch.executor)
     } catch {
       throw .executor(error)
     }
     let executed = clock.now()
     times.execute = executed &- decoded
-    times.rows = UInt64(rowCount(request.inputs))
+    times.rows = rowCount(scratch.inputs)
     if executed >= deadline { throw .executor(.deadlinePassed) }
     var writer = JSONWriter()
     switch form {
     case .score:
       ScoringAnswer.write(
-        values, names: outputNames, answerShape, isFrame: request.isFrame, to: &writer)
+        values, names: outputNames, answerShape, isFrame: isFrame, to: &writer)
     case .invocations:
       ScoringAnswer.writePredictions(
-        values, names: outputNames, answerShape, isFrame: request.isFrame, to: &writer)
-    case .inference(let call):
-      try writeInference(values, names: outputNames, request, call, to: &writer)
+        values, names: outputNames, answerShape, isFrame: isFrame, to: &writer)
+    case .inference, .predict, .invocationsCSV:
+      preconditionFailure("\(form) has been scored elsewhere")
     }
     times.encode = clock.now() &- executed
     return writer.bytes
   }
 
-  private func decode(
-    _ body: Span<UInt8>, _ form: AnswerForm
-  ) throws(ScoringError) -> DecodedRequest {
-    switch form {
-    case .score, .invocations: try decoder.decode(body)
-    case .inference(let call): try decoder.decodeInference(body, call)
-    }
-  }
-
-  private func rowCount(_ inputs: [Tensor?]) -> Int {
+  func rowCount(_ inputs: [Tensor?]) -> UInt64 {
     for input in inputs {
-      if let input { return input.rowCount }
+      if let input { return UInt64(input.rowCount) }
     }
     return 0
   }

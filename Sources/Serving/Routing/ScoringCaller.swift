@@ -51,6 +51,10 @@ package enum AnswerForm: Sendable {
   case score
   /// MLflow's: `{"predictions": …}`.
   case invocations
+  /// The same to a body of CSV.
+  case invocationsCSV
+  /// TensorFlow Serving's and KServe's: `{"predictions": …}` or `{"outputs": …}`.
+  case predict
   /// The Open Inference Protocol's.
   case inference(InferenceCall)
 }

@@ -23,3 +23,11 @@ package enum ScoringError: Error, Equatable, Sendable {
   /// The gateway is shutting down.
   case draining
 }
+
+extension ScoringError {
+  /// The same with a sentence before its own, where it is about the body.
+  func prefixed(with sentence: String) -> ScoringError {
+    guard case .badInput(let own) = self else { return self }
+    return .badInput(sentence + own)
+  }
+}

@@ -1,5 +1,6 @@
 package import Executors
 internal import Synchronization
+internal import Tensors
 
 /// Working memory for the threads that score with one deployment: taken for one request and
 /// given back. Grows to as many as score at once, and goes with the deployment.
@@ -27,6 +28,8 @@ package final class ScratchPool: Sendable {
 final class ScoringScratch: @unchecked Sendable {
   // `@unchecked`: in the pool or in the hands of one thread, never both.
   let executor: Scratch
+  /// The last small request's inputs, whose memory the next one is read into.
+  var inputs: [Tensor?] = []
 
   init(_ executor: Scratch) { self.executor = executor }
 }

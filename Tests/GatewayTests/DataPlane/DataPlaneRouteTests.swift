@@ -27,9 +27,11 @@ struct RequestIdentifiersTests {
     for _ in 0..<1000 {
       let identifier = identifiers.next()
       let text = identifier.text
-      var bytes: [UInt8] = []
-      identifier.append(to: &bytes)
-      #expect(bytes == Array(text.utf8))
+      func digits(_ word: UInt64) -> String {
+        let text = String(word, radix: 16)
+        return String(repeating: "0", count: 16 - text.count) + text
+      }
+      #expect(text.filter { $0 != "-" } == digits(identifier.high) + digits(identifier.low))
       #expect(
         text.wholeMatch(of: #/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/#)
           != nil)
@@ -56,8 +58,7 @@ struct RequestIdentifiersTests {
     (61_000_007_000, "61000.007"),
   ])
   func `milliseconds have three decimals`(nanoseconds: UInt64, text: String) {
-    var bytes: [UInt8] = []
-    appendMilliseconds(nanoseconds, to: &bytes)
+    let bytes = withMilliseconds(nanoseconds) { Array($0) }
     #expect(String(decoding: bytes, as: UTF8.self) == text)
   }
 }

@@ -5,8 +5,37 @@ extension ErrorResponse {
   /// An error in a protocol's own statuses and words, where it has some.
   init(_ error: DataPlaneError, form: AnswerForm) {
     switch form {
-    case .score, .invocations: self.init(error)
+    case .score: self.init(error)
+    case .invocations, .invocationsCSV: self.init(mlflow: error)
+    case .predict: self.init(predict: error)
     case .inference(let call): self.init(error, call)
+    }
+  }
+
+  /// MLflow's sentence about content types; the rest is ours. Source: `WIRE.md` §2.5.
+  private init(mlflow error: DataPlaneError) {
+    self.init(error)
+    guard case .unsupportedContent(let type) = error else { return }
+    message =
+      "This predictor only supports the following content types: Types: ['text/csv', "
+      + "'application/json']. Got '\(type.prefix(200))'."
+  }
+
+  /// TensorFlow Serving's statuses and sentences. Source: `WIRE.md` §2.6.
+  private init(predict error: DataPlaneError) {
+    self.init(error)
+    switch error {
+    case .endpointNotFound(let name):
+      message = "Servable not found for request: Latest(\(name.prefix(200)))"
+    case .scoring(.deploymentNotFound(let endpoint, let name, _)):
+      message = "Servable not found for request: Specific(\(endpoint), \(name.prefix(80)))"
+    case .scoring(.deadlinePassed):
+      status = 504
+    case .scoring(.executor(.failed(node: _, reason: _))):
+      status = 500
+    case .scoring, .unauthorized, .adminKeyNeeded, .noDefaultEndpoint, .routeNotFound,
+      .methodNotAllowed, .unsupportedContent, .bodyTooLarge, .notReady, .notServed, .refused:
+      break
     }
   }
 
