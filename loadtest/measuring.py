@@ -1,9 +1,11 @@
 """What the scripts here share: the two servers as processes of ours, wrk, and /proc."""
 
+import datetime
 import http.client
 import json
 import os
 import pathlib
+import platform
 import select
 import signal
 import socket
@@ -233,3 +235,25 @@ def resident_megabytes(pid):
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def machine():
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.strip()
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%MZ"),
+        "commit": commit or "unknown",
+        "cpu": model,
+        "cpus": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
+        "load_before": os.getloadavg()[0],
+    }

@@ -32,3 +32,11 @@ static inline int swerve_accept(int listener, void *address, unsigned int *byte_
   return (int)syscall(
       SYS_accept4, listener, address, byte_count, 04000 | 02000000 /* NONBLOCK | CLOEXEC */);
 }
+
+/// A small number for the calling thread, from 1 on, given when it first asks.
+static inline unsigned int swerve_thread_number(void) {
+  static __thread unsigned int number;
+  static unsigned int last;
+  if (number == 0) number = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+  return number;
+}

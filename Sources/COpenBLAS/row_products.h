@@ -8,9 +8,13 @@
 // SWERVE_BLOCK; each block's sum is added to what stands in `out`. So a row has the same bits
 // alone and in any batch, and on every CPU. OpenBLAS's gemm does not give that: it changes its
 // path, and with it the order of the sums, with the number of rows.
+//
+// `b` may lie anywhere: weights are used where they stand in a mapped file, which puts them at any
+// byte. It is read by vector loads that ask for no alignment, and by memcpy.
 #pragma once
 
 #include <stddef.h>
+#include <string.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -19,11 +23,10 @@
 #define SWERVE_BLOCK 320
 
 // The packed columns of one block; `T packed[SWERVE_BLOCK * WIDTH]` lies on the stack.
-#define SWERVE_PACK(b, n, count, length, width, packed)                    \
-  for (ptrdiff_t i = 0; i < (length); i++) {                               \
-    ptrdiff_t lane = 0;                                                    \
-    for (; lane < (count); lane++) (packed)[i * (width) + lane] = (b)[i * (n) + lane]; \
-    for (; lane < (width); lane++) (packed)[i * (width) + lane] = 0;       \
+#define SWERVE_PACK(b, n, count, length, width, packed)                                  \
+  for (ptrdiff_t i = 0; i < (length); i++) {                                             \
+    memcpy((packed) + i * (width), (b) + i * (n), (size_t)(count) * sizeof *(packed));   \
+    for (ptrdiff_t lane = (count); lane < (width); lane++) (packed)[i * (width) + lane] = 0; \
   }
 
 /// A tile of ROWS rows and up to VECTORS * LANES columns over one block of k.
@@ -94,7 +97,86 @@
     }                                                                                              \
   }
 
+/// The whole product with weights that stand as (n, k). SHORT has one row and as many vectors.
+#define SWERVE_TRANSPOSED(NAME, TARGET, T, LANES, TALL, TALL_ROWS, TALL_VECTORS, SHORT, PACK)      \
+  __attribute__((target(TARGET), unused)) static inline void NAME(                                 \
+      const T *a, const T *b, T *out, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k) {                     \
+    const ptrdiff_t width = TALL_VECTORS * LANES;                                                  \
+    T packed[SWERVE_BLOCK * TALL_VECTORS * LANES];                                                 \
+    for (ptrdiff_t from = 0; from < k; from += SWERVE_BLOCK) {                                     \
+      ptrdiff_t length = k - from < SWERVE_BLOCK ? k - from : SWERVE_BLOCK;                        \
+      for (ptrdiff_t column = 0; column < n; column += width) {                                    \
+        ptrdiff_t count = n - column < width ? n - column : width;                                 \
+        PACK(b + column * k + from, k, count, length, width, packed);                               \
+        ptrdiff_t row = 0;                                                                         \
+        for (; row + TALL_ROWS <= m; row += TALL_ROWS)                                             \
+          TALL(a + row * k + from, k, packed, width, out + row * n + column, n, length, count);    \
+        for (; row < m; row++)                                                                     \
+          SHORT(a + row * k + from, k, packed, width, out + row * n + column, n, length, count);   \
+      }                                                                                            \
+    }                                                                                              \
+  }
+
 #if defined(__x86_64__)
+
+// Squares of weights turned in registers, (n, k) to (k, n).
+__attribute__((target("avx2,fma"), unused)) static inline void swerve_turn_8x8(
+    const float *from, ptrdiff_t step, float *to, ptrdiff_t width) {
+  __m256 row[8], pair[8], four[8];
+  _Pragma("unroll") for (int i = 0; i < 8; i++) row[i] = _mm256_loadu_ps(from + i * step);
+  _Pragma("unroll") for (int i = 0; i < 8; i += 2) {
+    pair[i] = _mm256_unpacklo_ps(row[i], row[i + 1]);
+    pair[i + 1] = _mm256_unpackhi_ps(row[i], row[i + 1]);
+  }
+  _Pragma("unroll") for (int i = 0; i < 8; i += 4) {
+    four[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
+    four[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xEE);
+    four[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
+    four[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xEE);
+  }
+  _Pragma("unroll") for (int i = 0; i < 4; i++) {
+    _mm256_storeu_ps(to + i * width, _mm256_permute2f128_ps(four[i], four[i + 4], 0x20));
+    _mm256_storeu_ps(to + (i + 4) * width, _mm256_permute2f128_ps(four[i], four[i + 4], 0x31));
+  }
+}
+
+__attribute__((target("avx2,fma"), unused)) static inline void swerve_turn_4x4(
+    const double *from, ptrdiff_t step, double *to, ptrdiff_t width) {
+  __m256d row[4], pair[4];
+  _Pragma("unroll") for (int i = 0; i < 4; i++) row[i] = _mm256_loadu_pd(from + i * step);
+  _Pragma("unroll") for (int i = 0; i < 4; i += 2) {
+    pair[i] = _mm256_unpacklo_pd(row[i], row[i + 1]);
+    pair[i + 1] = _mm256_unpackhi_pd(row[i], row[i + 1]);
+  }
+  _Pragma("unroll") for (int i = 0; i < 2; i++) {
+    _mm256_storeu_pd(to + i * width, _mm256_permute2f128_pd(pair[i], pair[i + 2], 0x20));
+    _mm256_storeu_pd(to + (i + 2) * width, _mm256_permute2f128_pd(pair[i], pair[i + 2], 0x31));
+  }
+}
+
+// SWERVE_PACK of weights that stand as (n, k). Each of a few weight rows is read along the whole
+// block: the longer the runs, the better memory keeps up.
+#define SWERVE_PACK_TRANSPOSED(NAME, T, SIDE, TURN)                                                \
+  __attribute__((target("avx2,fma"), unused)) static inline void NAME(                             \
+      const T *b, ptrdiff_t k, ptrdiff_t count, ptrdiff_t length, ptrdiff_t width, T *packed) {    \
+    ptrdiff_t lane = 0;                                                                            \
+    for (; lane + SIDE <= count; lane += SIDE) {                                                   \
+      ptrdiff_t i = 0;                                                                             \
+      for (; i + SIDE <= length; i += SIDE)                                                        \
+        TURN(b + lane * k + i, k, packed + i * width + lane, width);                               \
+      for (; i < length; i++)                                                                      \
+        for (ptrdiff_t j = lane; j < lane + SIDE; j++)                                             \
+          memcpy(packed + i * width + j, b + j * k + i, sizeof(T));                                \
+    }                                                                                              \
+    for (; lane < count; lane++)                                                                   \
+      for (ptrdiff_t i = 0; i < length; i++)                                                       \
+        memcpy(packed + i * width + lane, b + lane * k + i, sizeof(T));                            \
+    for (ptrdiff_t i = 0; i < length; i++)                                                         \
+      for (ptrdiff_t j = count; j < width; j++) packed[i * width + j] = 0;                         \
+  }
+
+SWERVE_PACK_TRANSPOSED(swerve_float_pack_transposed, float, 8, swerve_turn_8x8)
+SWERVE_PACK_TRANSPOSED(swerve_double_pack_transposed, double, 4, swerve_turn_4x4)
 
 // AVX-512: a mask register says which lanes exist.
 #define SWERVE_MASK16(lanes) ((lanes) >= 16 ? 0xFFFF : (lanes) <= 0 ? 0 : (__mmask16)((1u << (lanes)) - 1))
@@ -117,6 +199,9 @@ SWERVE_FLOAT_512(swerve_float_512_1x8, 1, 8)
 SWERVE_FLOAT_512(swerve_float_512_1x1, 1, 1)
 SWERVE_PRODUCT(swerve_float_product_512, "avx512f,fma", float, 16, swerve_float_512_6x4, 6, 4,
                swerve_float_512_8x1, swerve_float_512_1x8, swerve_float_512_1x1)
+SWERVE_FLOAT_512(swerve_float_512_1x4, 1, 4)
+SWERVE_TRANSPOSED(swerve_float_transposed_512, "avx512f,fma", float, 16, swerve_float_512_6x4, 6, 4,
+                  swerve_float_512_1x4, swerve_float_pack_transposed)
 
 SWERVE_DOUBLE_512(swerve_double_512_6x4, 6, 4)
 SWERVE_DOUBLE_512(swerve_double_512_8x1, 8, 1)
@@ -124,6 +209,9 @@ SWERVE_DOUBLE_512(swerve_double_512_1x8, 1, 8)
 SWERVE_DOUBLE_512(swerve_double_512_1x1, 1, 1)
 SWERVE_PRODUCT(swerve_double_product_512, "avx512f,fma", double, 8, swerve_double_512_6x4, 6, 4,
                swerve_double_512_8x1, swerve_double_512_1x8, swerve_double_512_1x1)
+SWERVE_DOUBLE_512(swerve_double_512_1x4, 1, 4)
+SWERVE_TRANSPOSED(swerve_double_transposed_512, "avx512f,fma", double, 8, swerve_double_512_6x4, 6, 4,
+                  swerve_double_512_1x4, swerve_double_pack_transposed)
 
 // AVX2 with FMA: sixteen registers, and the mask is a vector.
 __attribute__((target("avx2,fma"), unused)) static inline __m256i swerve_mask_8(ptrdiff_t lanes) {
@@ -151,6 +239,9 @@ SWERVE_FLOAT_256(swerve_float_256_1x8, 1, 8)
 SWERVE_FLOAT_256(swerve_float_256_1x1, 1, 1)
 SWERVE_PRODUCT(swerve_float_product_256, "avx2,fma", float, 8, swerve_float_256_4x2, 4, 2,
                swerve_float_256_8x1, swerve_float_256_1x8, swerve_float_256_1x1)
+SWERVE_FLOAT_256(swerve_float_256_1x2, 1, 2)
+SWERVE_TRANSPOSED(swerve_float_transposed_256, "avx2,fma", float, 8, swerve_float_256_4x2, 4, 2,
+                  swerve_float_256_1x2, swerve_float_pack_transposed)
 
 SWERVE_DOUBLE_256(swerve_double_256_4x2, 4, 2)
 SWERVE_DOUBLE_256(swerve_double_256_8x1, 8, 1)
@@ -158,13 +249,18 @@ SWERVE_DOUBLE_256(swerve_double_256_1x8, 1, 8)
 SWERVE_DOUBLE_256(swerve_double_256_1x1, 1, 1)
 SWERVE_PRODUCT(swerve_double_product_256, "avx2,fma", double, 4, swerve_double_256_4x2, 4, 2,
                swerve_double_256_8x1, swerve_double_256_1x8, swerve_double_256_1x1)
+SWERVE_DOUBLE_256(swerve_double_256_1x2, 1, 2)
+SWERVE_TRANSPOSED(swerve_double_transposed_256, "avx2,fma", double, 4, swerve_double_256_4x2, 4, 2,
+                  swerve_double_256_1x2, swerve_double_pack_transposed)
 
 #endif
 
 // Any CPU. On one without a fused multiply-add each is a call: slow, and the same bits.
+// `b` is read with a step of `k_step` along k and of `n_step` along n.
 #define SWERVE_PLAIN_PRODUCT(NAME, T, FMA)                                                        \
   __attribute__((unused)) static inline void NAME(const T *a, const T *b, T *out, ptrdiff_t m,    \
-                                                  ptrdiff_t n, ptrdiff_t k) {                      \
+                                                  ptrdiff_t n, ptrdiff_t k, ptrdiff_t k_step,      \
+                                                  ptrdiff_t n_step) {                              \
     T sums[64];                                                                                    \
     for (ptrdiff_t from = 0; from < k; from += SWERVE_BLOCK) {                                     \
       ptrdiff_t end = k - from < SWERVE_BLOCK ? k : from + SWERVE_BLOCK;                           \
@@ -174,8 +270,11 @@ SWERVE_PRODUCT(swerve_double_product_256, "avx2,fma", double, 4, swerve_double_2
           for (ptrdiff_t j = 0; j < count; j++) sums[j] = 0;                                       \
           for (ptrdiff_t i = from; i < end; i++) {                                                 \
             T left = a[row * k + i];                                                               \
-            const T *right = b + i * n + column;                                                   \
-            for (ptrdiff_t j = 0; j < count; j++) sums[j] = FMA(left, right[j], sums[j]);          \
+            for (ptrdiff_t j = 0; j < count; j++) {                                                \
+              T right;                                                                             \
+              memcpy(&right, b + i * k_step + (column + j) * n_step, sizeof right);                \
+              sums[j] = FMA(left, right, sums[j]);                                                 \
+            }                                                                                      \
           }                                                                                        \
           for (ptrdiff_t j = 0; j < count; j++) out[row * n + column + j] += sums[j];              \
         }                                                                                          \
@@ -194,21 +293,28 @@ __attribute__((unused)) static inline int swerve_product_level(void) {
   return 0;
 }
 
+/// `b` is (k, n), or (n, k) where it is transposed; it may lie at any byte.
 __attribute__((unused)) static inline void swerve_float_product(
-    int level, const float *a, const float *b, float *out, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k) {
-#if defined(__x86_64__)
-  if (level == 2) return swerve_float_product_512(a, b, out, m, n, k);
-  if (level == 1) return swerve_float_product_256(a, b, out, m, n, k);
-#endif
-  swerve_float_product_plain(a, b, out, m, n, k);
-}
-
-__attribute__((unused)) static inline void swerve_double_product(
-    int level, const double *a, const double *b, double *out, ptrdiff_t m, ptrdiff_t n,
+    int level, const float *a, const void *b, int is_transposed, float *out, ptrdiff_t m, ptrdiff_t n,
     ptrdiff_t k) {
 #if defined(__x86_64__)
+  if (level == 2 && is_transposed) return swerve_float_transposed_512(a, b, out, m, n, k);
+  if (level == 2) return swerve_float_product_512(a, b, out, m, n, k);
+  if (level == 1 && is_transposed) return swerve_float_transposed_256(a, b, out, m, n, k);
+  if (level == 1) return swerve_float_product_256(a, b, out, m, n, k);
+#endif
+  swerve_float_product_plain(a, b, out, m, n, k, is_transposed ? 1 : n, is_transposed ? k : 1);
+}
+
+/// `b` is (k, n), or (n, k) where it is transposed; it may lie at any byte.
+__attribute__((unused)) static inline void swerve_double_product(
+    int level, const double *a, const void *b, int is_transposed, double *out, ptrdiff_t m, ptrdiff_t n,
+    ptrdiff_t k) {
+#if defined(__x86_64__)
+  if (level == 2 && is_transposed) return swerve_double_transposed_512(a, b, out, m, n, k);
   if (level == 2) return swerve_double_product_512(a, b, out, m, n, k);
+  if (level == 1 && is_transposed) return swerve_double_transposed_256(a, b, out, m, n, k);
   if (level == 1) return swerve_double_product_256(a, b, out, m, n, k);
 #endif
-  swerve_double_product_plain(a, b, out, m, n, k);
+  swerve_double_product_plain(a, b, out, m, n, k, is_transposed ? 1 : n, is_transposed ? k : 1);
 }

@@ -14,12 +14,17 @@ package protocol ModelExecutor: Sendable {
   /// What the model is, in a few words for `show` and logs: `XGBoost gbtree, 100 trees`.
   var summary: String { get }
 
+  /// What makes a row's result depend on the other rows of its batch, because its definition
+  /// says so: `node 'quantize' (DynamicQuantizeLinear)`. As a rule nothing does.
+  var batchDependentNodes: [String] { get }
+
   /// Working memory for one thread.
   func makeScratch() -> Scratch
 
   /// Scores a batch.
   ///
-  /// A row's result does not depend on the other rows, its place, or the thread.
+  /// A row's result does not depend on the other rows, its place, or the thread, but for
+  /// `batchDependentNodes`.
   ///
   /// - Parameters:
   ///   - inputs: One tensor for each of `signature.inputs`, in that order, of that type; nil
@@ -31,6 +36,10 @@ package protocol ModelExecutor: Sendable {
   func predict(
     _ inputs: [Tensor?], outputs: [Int], scratch: Scratch
   ) throws(ExecutorError) -> [ModelValue]
+}
+
+extension ModelExecutor {
+  package var batchDependentNodes: [String] { [] }
 }
 
 /// Working memory of one thread while it scores. Subclassed by each executor; never shared.

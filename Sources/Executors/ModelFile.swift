@@ -46,7 +46,9 @@ package final class ModelFile: @unchecked Sendable {
   package var count: Int { mapping.count }
 
   /// A tensor buffer over `range` of the file, which stays mapped as long as the buffer lives.
-  package func buffer(_ range: Range<Int>) -> TensorBuffer {
-    TensorBuffer(borrowing: UnsafeRawBufferPointer(rebasing: mapping[range]), owner: self)
+  package func buffer(_ range: Range<Int>, elementSize: Int) -> TensorBuffer {
+    TensorBuffer(
+      borrowing: UnsafeRawBufferPointer(rebasing: mapping[range]), elementSize: elementSize,
+      owner: self)
   }
 }

@@ -46,6 +46,7 @@ struct PhaseDeadline: Equatable {
 /// shared with the reaper and with `stop`.
 @safe final class Connection: @unchecked Sendable {
   let core: ServerCore
+  let daemon: Daemon
   /// Valid while the connection is in the table.
   let descriptor: Int32
   let peer: String
@@ -68,9 +69,10 @@ struct PhaseDeadline: Equatable {
   var needsLingeringClose = false
 
   init(
-    core: ServerCore, descriptor: Int32, peer: String, peerUserID: UInt32?, isOverLimit: Bool
+    daemon: Daemon, descriptor: Int32, peer: String, peerUserID: UInt32?, isOverLimit: Bool
   ) {
-    self.core = core
+    self.daemon = daemon
+    core = daemon.core
     self.descriptor = descriptor
     self.peer = peer
     self.peerUserID = peerUserID

@@ -10,6 +10,8 @@ internal import Synchronization
   let core: ServerCore
   /// Open connections, counted by the library's callbacks.
   let connectionCount = Atomic<Int>(0)
+  /// Exchanges between head and last byte sent.
+  let exchangeCount = Atomic<Int>(0)
   private var handle: OpaquePointer?
 
   private static let connectionPoolBytes = 16 * 1024

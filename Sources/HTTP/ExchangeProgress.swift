@@ -15,7 +15,7 @@ extension HTTPExchange {
   ) -> MHD_Result {
     let core = connection.core
     isCounted = true
-    core.exchangeCount.add(1, ordering: .relaxed)
+    connection.daemon.exchangeCount.add(1, ordering: .relaxed)
     headTime = monotonicNanoseconds()
     guard connection.advance(to: .body, until: headTime + core.timeouts.body) else { return .NO }
     guard let method = unsafe HTTPMethod(cString: name) else {
@@ -144,7 +144,7 @@ extension HTTPExchange {
       buffer = BodyBuffer()
     }
     _ = connection.advance(to: .idle, until: endTime + core.timeouts.idle)
-    if isCounted { core.exchangeCount.subtract(1, ordering: .sequentiallyConsistent) }
+    if isCounted { connection.daemon.exchangeCount.subtract(1, ordering: .sequentiallyConsistent) }
   }
 
   private func tooLarge(_ byteCount: Int?) -> HeadFault {

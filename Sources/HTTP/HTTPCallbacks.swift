@@ -20,7 +20,7 @@ func connectionCallback(
   case .CONNECTION_NOTIFY_STARTED:
     let daemon = unsafe Unmanaged<Daemon>.fromOpaque(cls).takeUnretainedValue()
     daemon.connectionCount.add(1, ordering: .relaxed)
-    let connection = unsafe daemon.core.connectionStarted(handle)
+    let connection = unsafe daemon.core.connectionStarted(handle, on: daemon)
     unsafe context.pointee = Unmanaged.passRetained(connection).toOpaque()
   case .CONNECTION_NOTIFY_CLOSED:
     guard let retained = unsafe context.pointee else { return }
@@ -97,12 +97,12 @@ func completedCallback(
 
 extension ServerCore {
   /// Notes a new connection, and makes room for it when the limit is reached.
-  func connectionStarted(_ handle: OpaquePointer) -> Connection {
+  func connectionStarted(_ handle: OpaquePointer, on daemon: Daemon) -> Connection {
     let descriptor = unsafe swerve_connection_descriptor(handle)
     let excess = connections.count + 1 - maxConnections
     let isOverLimit = excess > 0 && !connections.evictLongestIdle()
     let connection = unsafe Connection(
-      core: self, descriptor: descriptor,
+      daemon: daemon, descriptor: descriptor,
       peer: isUnix ? "unix" : PeerAddress.text(swerve_connection_address(handle)),
       peerUserID: isUnix ? PeerAddress.userID(descriptor) : nil, isOverLimit: isOverLimit)
     connections.insert(connection)

@@ -64,8 +64,9 @@ package final class HTTPServer: Sendable {
   private let credentials: TLSCredentials?
   private let reaper: DeadlineReaper
   private let acceptor: Acceptor
-  /// One for each thread; none once stopped.
-  private let daemons: Mutex<[Daemon]>
+  /// One for each thread.
+  private let daemons: [Daemon]
+  private let isStopped = Atomic<Bool>(false)
 
   /// Starts listening and serving.
   package init(
@@ -97,7 +98,7 @@ package final class HTTPServer: Sendable {
       }
       started.append(daemon)
     }
-    daemons = Mutex(started)
+    daemons = started
     acceptor = Acceptor(
       listener: listener.descriptor, daemons: started,
       maxConnections: limits.libraryMaxConnections)
@@ -111,7 +112,9 @@ package final class HTTPServer: Sendable {
   package var port: UInt16? { listener.port }
   package var connectionCount: Int { core.connections.count }
   /// Exchanges between head and last byte sent.
-  package var exchangeCount: Int { core.exchangeCount.load(ordering: .sequentiallyConsistent) }
+  package var exchangeCount: Int {
+    daemons.reduce(0) { $0 + $1.exchangeCount.load(ordering: .sequentiallyConsistent) }
+  }
 
   /// From now on every answer carries `Connection: close`; new connections are still accepted.
   package func beginDrain() { core.isDraining.store(true, ordering: .relaxed) }
@@ -121,11 +124,7 @@ package final class HTTPServer: Sendable {
   /// (monotonic nanoseconds) passed first and what was left has been cut off.
   @discardableResult
   package func stop(deadline: UInt64) -> Bool {
-    let daemons = daemons.withLock { daemons in
-      defer { daemons = [] }
-      return daemons
-    }
-    guard !daemons.isEmpty else { return true }
+    guard !isStopped.exchange(true, ordering: .sequentiallyConsistent) else { return true }
     beginDrain()
     // A Unix client that comes now finds no file; one that is in the backlog is served.
     listener.unlinkSocketFile()

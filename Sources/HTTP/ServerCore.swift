@@ -8,7 +8,6 @@ final class ServerCore: Sendable {
   let isTLS: Bool
   let isUnix: Bool
   let connections = ConnectionTable()
-  let exchangeCount = Atomic<Int>(0)
   /// Every answer carries `Connection: close`.
   let isDraining = Atomic<Bool>(false)
   /// Suspended exchanges are answered 503 at once: `stop` has run out of time.

@@ -18,6 +18,7 @@ struct ONNXExecutor: ModelExecutor {
 
   var signature: ModelSignature { plan.signature }
   var summary: String { plan.summary }
+  var batchDependentNodes: [String] { plan.batchDependentNodes }
 
   func makeScratch() -> Scratch { ONNXScratch(plan: plan) }
 

@@ -8,6 +8,56 @@ package enum ONNXSupport {
     package var versions: [Int]
     /// Types of the first input; empty where it has none.
     package var types: [ElementType]
+    /// The inputs whose types are others than the first one's.
+    package var others: [OtherInputs]
+  }
+
+  /// Inputs that follow each other and take the same types.
+  package struct OtherInputs: Sendable {
+    /// Counted from 1.
+    package var first: Int
+    /// Nil: all that follow.
+    package var last: Int?
+    /// Nil: the operator looks at them itself.
+    package var types: [ElementType]?
+  }
+
+  /// An operator whose result for a row depends on the other rows, and when.
+  package static var batchDependent: [(name: String, when: String)] {
+    OperatorTable.definitions.compactMap { definition in
+      definition.mixesRows.map { (definition.name, $0) }
+    }
+    .sorted { $0.0 < $1.0 }
+  }
+
+  private static func others(_ definition: OperatorDefinition) -> [OtherInputs] {
+    var result: [OtherInputs] = []
+    for (index, rule) in definition.others.enumerated() {
+      let input = index + 2
+      guard input <= definition.maxInputs else { break }
+      let isLast = index == definition.others.count - 1
+      let last: Int? =
+        !isLast ? input : definition.maxInputs == .max ? nil : definition.maxInputs
+      var types: [ElementType]?
+      switch rule {
+      case .same: continue
+      case .any: types = nil
+      case .one(let set):
+        if set == definition.types { continue }
+        types = ElementType.allCases.filter(set.contains)
+      }
+      if let before = result.last, before.types == types, before.last == input - 1 {
+        result[result.count - 1].last = last
+      } else {
+        result.append(OtherInputs(first: input, last: last, types: types))
+      }
+    }
+    return result
+  }
+
+  /// Types that are computed with, and those that are only held besides.
+  package static var allTypes: [ElementType] {
+    ElementType.allCases.filter(OperatorTable.all.contains)
   }
 
   /// By domain and name.
@@ -17,7 +67,8 @@ package enum ONNXSupport {
         Row(
           domain: definition.domain, name: definition.name, versions: definition.versions,
           types: definition.maxInputs == 0
-            ? [] : ElementType.allCases.filter(definition.types.contains))
+            ? [] : ElementType.allCases.filter(definition.types.contains),
+          others: others(definition))
       }
       .sorted { ($0.domain, $0.name) < ($1.domain, $1.name) }
   }

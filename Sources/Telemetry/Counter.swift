@@ -1,15 +1,13 @@
-import Synchronization
-
 /// A number that only grows. Any thread.
 package final class Counter: Sendable {
-  private let count = Atomic<UInt64>(0)
+  private let count = ThreadShards()
 
   init() {}
 
   /// Adds `amount`; after 2^64 - 1 it begins again at zero, as Prometheus expects of a counter.
   package func increment(by amount: UInt64 = 1) {
-    count.wrappingAdd(amount, ordering: .relaxed)
+    count.add(amount)
   }
 
-  package var value: UInt64 { count.load(ordering: .relaxed) }
+  package var value: UInt64 { count.sum() }
 }

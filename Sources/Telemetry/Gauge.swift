@@ -2,17 +2,21 @@ import Synchronization
 
 /// A number that goes up and down. Any thread.
 package final class Gauge: Sendable {
-  private let current = Atomic<Int64>(0)
+  /// What `set` has said, less what had been added before.
+  private let base = Atomic<Int64>(0)
+  private let added = ThreadShards()
 
   init() {}
 
   package func set(_ value: Int64) {
-    current.store(value, ordering: .relaxed)
+    base.store(value &- addedSum, ordering: .relaxed)
   }
 
   package func add(_ amount: Int64) {
-    current.wrappingAdd(amount, ordering: .relaxed)
+    added.add(UInt64(bitPattern: amount))
   }
 
-  package var value: Int64 { current.load(ordering: .relaxed) }
+  package var value: Int64 { base.load(ordering: .relaxed) &+ addedSum }
+
+  private var addedSum: Int64 { Int64(bitPattern: added.sum()) }
 }

@@ -1,11 +1,9 @@
-import Synchronization
-
 /// Counts durations in buckets; exposed in seconds. Any thread.
 ///
 /// Two relaxed additions per observation and no lock. A reader on another thread may see the
 /// bucket of an observation before its sum; the count is the sum of the buckets, so these two
 /// always agree.
-package final class Histogram: @unchecked Sendable {
+package final class Histogram: Sendable {
   /// The upper bounds, inclusive: 50 µs to 60 s.
   package static let latencyBoundsNanoseconds: [UInt64] = [
     50_000, 100_000, 250_000, 500_000,
@@ -15,27 +13,21 @@ package final class Histogram: @unchecked Sendable {
   ]
 
   private let bounds = Histogram.latencyBoundsNanoseconds
-  // Owned, one more than there are bounds: the last one holds what is above them all. Atomics
-  // cannot be elements of an array, and need an address that never moves.
-  private let buckets: UnsafeMutablePointer<Atomic<UInt64>>
-  private let sum = Atomic<UInt64>(0)
+  /// A number for each bound, one for what is above them all, and the sum.
+  private let numbers: ThreadShards
+  private let sumIndex: Int
 
   init() {
-    buckets = .allocate(capacity: bounds.count + 1)
-    for index in 0...bounds.count { (buckets + index).initialize(to: Atomic(0)) }
-  }
-
-  deinit {
-    buckets.deinitialize(count: bounds.count + 1)
-    buckets.deallocate()
+    sumIndex = bounds.count + 1
+    numbers = ThreadShards(width: bounds.count + 2)
   }
 
   package func observe(nanoseconds: UInt64) {
     // From the front: nearly all of what is measured here ends within a few buckets.
     var index = 0
     while index < bounds.count, nanoseconds > bounds[index] { index += 1 }
-    buckets[index].wrappingAdd(1, ordering: .relaxed)
-    sum.wrappingAdd(nanoseconds, ordering: .relaxed)
+    numbers.add(1, at: index)
+    numbers.add(nanoseconds, at: sumIndex)
   }
 
   /// What had been observed at one moment.
@@ -49,9 +41,9 @@ package final class Histogram: @unchecked Sendable {
   package var snapshot: Snapshot {
     var total: UInt64 = 0
     let counts = (0...bounds.count).map { index in
-      total &+= buckets[index].load(ordering: .relaxed)
+      total &+= numbers.sum(at: index)
       return total
     }
-    return Snapshot(cumulativeCounts: counts, sumNanoseconds: sum.load(ordering: .relaxed))
+    return Snapshot(cumulativeCounts: counts, sumNanoseconds: numbers.sum(at: sumIndex))
   }
 }

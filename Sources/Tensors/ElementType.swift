@@ -5,11 +5,17 @@ package enum ElementType: UInt8, Sendable, CaseIterable {
   case int8, int16, int32, int64
   case float16, bfloat16, float32, float64
   case string
+  /// Floating point of one byte; `Float8` says what each means.
+  case float8e4m3fn, float8e4m3fnuz, float8e5m2, float8e5m2fnuz, float8e8m0
+  /// Smaller than a byte in a file; each has a byte of its own in memory.
+  case int4, uint4, int2, uint2
 
   /// Bytes of one element in memory; 0 for strings, which have no fixed size.
   package var byteSize: Int {
     switch self {
     case .bool, .uint8, .int8: 1
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0: 1
+    case .int4, .uint4, .int2, .uint2: 1
     case .uint16, .int16, .float16, .bfloat16: 2
     case .uint32, .int32, .float32: 4
     case .uint64, .int64, .float64: 8
@@ -17,7 +23,29 @@ package enum ElementType: UInt8, Sendable, CaseIterable {
     }
   }
 
-  /// The name in the Open Inference Protocol: `FP32`, `INT64`, `BYTES`.
+  /// Bits of one element where elements are packed, as in a model file.
+  package var packedBits: Int {
+    switch self {
+    case .int4, .uint4: 4
+    case .int2, .uint2: 2
+    default: byteSize * 8
+    }
+  }
+
+  /// The type whose Swift values an element's memory holds.
+  package var storage: ElementType {
+    switch self {
+    case .bool, .uint4, .uint2: .uint8
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0: .uint8
+    case .int4, .int2: .int8
+    case .bfloat16: .uint16
+    case .uint8, .uint16, .uint32, .uint64, .int8, .int16, .int32, .int64: self
+    case .float16, .float32, .float64, .string: self
+    }
+  }
+
+  /// The name in the Open Inference Protocol: `FP32`, `INT64`, `BYTES`. It has none for the types
+  /// behind those; theirs follow its way.
   package var wireName: String {
     switch self {
     case .bool: "BOOL"
@@ -34,6 +62,15 @@ package enum ElementType: UInt8, Sendable, CaseIterable {
     case .float32: "FP32"
     case .float64: "FP64"
     case .string: "BYTES"
+    case .float8e4m3fn: "FP8E4M3FN"
+    case .float8e4m3fnuz: "FP8E4M3FNUZ"
+    case .float8e5m2: "FP8E5M2"
+    case .float8e5m2fnuz: "FP8E5M2FNUZ"
+    case .float8e8m0: "FP8E8M0"
+    case .int4: "INT4"
+    case .uint4: "UINT4"
+    case .int2: "INT2"
+    case .uint2: "UINT2"
     }
   }
 
@@ -47,7 +84,14 @@ package enum ElementType: UInt8, Sendable, CaseIterable {
 
   /// The name in NumPy, as error texts and `show` print it: `float32`, `int64`, `string`.
   package var name: String {
-    self == .bfloat16 ? "bfloat16" : "\(self)"
+    switch self {
+    case .float8e4m3fn: "float8_e4m3fn"
+    case .float8e4m3fnuz: "float8_e4m3fnuz"
+    case .float8e5m2: "float8_e5m2"
+    case .float8e5m2fnuz: "float8_e5m2fnuz"
+    case .float8e8m0: "float8_e8m0fnu"
+    default: "\(self)"
+    }
   }
 }
 

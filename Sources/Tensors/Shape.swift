@@ -5,7 +5,9 @@
 package struct Shape: Sendable {
   package static let maxRank = 8
 
-  private var dimensions: [8 of Int]
+  // Not `[8 of Int]`: Swift 6.3.1 then takes tensors by address where a span depends on one, and
+  // without optimisation releases an initializer's tensor twice (Sources/README.md, Decisions).
+  private var dimensions = (1, 1, 1, 1, 1, 1, 1, 1)
   package private(set) var rank: Int
 
   /// How many elements a tensor of this shape has; 1 for a scalar.
@@ -19,7 +21,6 @@ package struct Shape: Sendable {
     guard dimensions.count <= Shape.maxRank else {
       throw .shape(dimensions, reason: "rank is over \(Shape.maxRank)")
     }
-    self.dimensions = [8 of Int](repeating: 1)
     rank = dimensions.count
     elementCount = 1
     var hasZero = false
@@ -29,7 +30,7 @@ package struct Shape: Sendable {
       guard dimension >= 0 else {
         throw .shape(dimensions, reason: "dimension \(axis) is negative")
       }
-      self.dimensions[axis] = dimension
+      set(axis, dimension)
       hasZero = hasZero || dimension == 0
       let (product, overflows) = elementCount.multipliedReportingOverflow(by: max(dimension, 1))
       // 16 bytes is the largest element there will be: sizes in bytes cannot overflow either.
@@ -56,16 +57,14 @@ package struct Shape: Sendable {
     guard columns >= 0 else {
       throw .shape([rows, columns], reason: "dimension 1 is negative")
     }
-    dimensions = [8 of Int](repeating: 1)
-    dimensions[0] = rows
-    dimensions[1] = columns
+    dimensions.0 = rows
+    dimensions.1 = columns
     rank = 2
     elementCount = rows == 0 || columns == 0 ? 0 : count
   }
 
   /// A scalar's shape.
   package init() {
-    dimensions = [8 of Int](repeating: 1)
     rank = 0
     elementCount = 1
   }
@@ -73,8 +72,7 @@ package struct Shape: Sendable {
   /// Without a list in memory, unlike the one for any number of dimensions.
   package init(_ size: Int) {
     precondition(size >= 0 && size <= Int.max / 16, "a shape of \(size) elements")
-    dimensions = [8 of Int](repeating: 1)
-    dimensions[0] = size
+    dimensions.0 = size
     rank = 1
     elementCount = size
   }
@@ -92,10 +90,10 @@ package struct Shape: Sendable {
   @inline(__always)
   package subscript(axis: Int) -> Int {
     precondition(axis >= 0 && axis < rank, "axis \(axis) of a shape of rank \(rank)")
-    return dimensions[axis]
+    return dimension(axis)
   }
 
-  package var array: [Int] { (0..<rank).map { dimensions[$0] } }
+  package var array: [Int] { (0..<rank).map { dimension($0) } }
 
   /// The same shape with another first dimension: a batch of `rows` rows.
   package func withRows(_ rows: Int) -> Shape {
@@ -108,12 +106,39 @@ package struct Shape: Sendable {
       preconditionFailure("\(error)")
     }
   }
+
+  @inline(__always)
+  private func dimension(_ axis: Int) -> Int {
+    switch axis {
+    case 0: dimensions.0
+    case 1: dimensions.1
+    case 2: dimensions.2
+    case 3: dimensions.3
+    case 4: dimensions.4
+    case 5: dimensions.5
+    case 6: dimensions.6
+    default: dimensions.7
+    }
+  }
+
+  private mutating func set(_ axis: Int, _ size: Int) {
+    switch axis {
+    case 0: dimensions.0 = size
+    case 1: dimensions.1 = size
+    case 2: dimensions.2 = size
+    case 3: dimensions.3 = size
+    case 4: dimensions.4 = size
+    case 5: dimensions.5 = size
+    case 6: dimensions.6 = size
+    default: dimensions.7 = size
+    }
+  }
 }
 
 extension Shape: Equatable {
   package static func == (left: Shape, right: Shape) -> Bool {
     guard left.rank == right.rank else { return false }
-    for axis in 0..<left.rank where left.dimensions[axis] != right.dimensions[axis] {
+    for axis in 0..<left.rank where left.dimension(axis) != right.dimension(axis) {
       return false
     }
     return true

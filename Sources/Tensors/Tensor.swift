@@ -21,7 +21,7 @@ package struct Tensor: Sendable {
     }
   }
 
-  /// A tensor that lies in `buffer` from `byteOffset` on, which must fit and be aligned to the
+  /// A tensor that lies in `buffer` from `byteOffset` on, which must fit and be a multiple of the
   /// element's size.
   package init(
     _ elementType: ElementType, shape: Shape, buffer: TensorBuffer, byteOffset: Int = 0
@@ -60,8 +60,8 @@ package struct Tensor: Sendable {
 
   package var byteCount: Int { shape.elementCount * elementType.byteSize }
 
-  /// The elements, read only. `Element` must be the tensor's type (`UInt8` for `bool`, `UInt16`
-  /// for `bfloat16`).
+  /// The elements, read only. `Element` must be the type that its `storage` says: `UInt8` for
+  /// `bool`, `UInt16` for `bfloat16`.
   @_lifetime(borrow self)
   package func values<Element: TensorElement>(as _: Element.Type = Element.self) -> Span<Element> {
     checkAccess(Element.self)
@@ -94,6 +94,17 @@ package struct Tensor: Sendable {
       let span = unsafe RawSpan(_unsafeBytes: raw)
       return unsafe _overrideLifetime(span, borrowing: self)
     }
+  }
+
+  /// The elements' bytes, at whatever address a mapped file has them: what uses weights in place
+  /// asks for these, everybody else gets aligned ones. `Element` as for `values`.
+  @_lifetime(borrow self)
+  package func unalignedBytes<Element: TensorElement>(as _: Element.Type) -> RawSpan {
+    checkAccess(Element.self)
+    let start = unsafe buffer.unalignedBytes.baseAddress.map { unsafe $0 + byteOffset }
+    let raw = unsafe UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : byteCount)
+    let span = unsafe RawSpan(_unsafeBytes: raw)
+    return unsafe _overrideLifetime(span, borrowing: self)
   }
 
   /// The elements of a string tensor.
@@ -212,13 +223,9 @@ package struct Tensor: Sendable {
   }
 
   private func checkAccess<Element: TensorElement>(_: Element.Type) {
-    let matches =
-      switch elementType {
-      case .bool: Element.elementType == .uint8
-      case .bfloat16: Element.elementType == .uint16
-      default: Element.elementType == elementType
-      }
-    precondition(matches, "a tensor of \(elementType.name) read as \(Element.self)")
+    precondition(
+      elementType.storage == Element.elementType,
+      "a tensor of \(elementType.name) read as \(Element.self)")
   }
 
   private mutating func makeUnique() {

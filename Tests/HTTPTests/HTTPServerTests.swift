@@ -307,4 +307,21 @@ struct HTTPServerTests {
     // The deadline, the time between two looks, and some for a busy machine.
     #expect(elapsed > 350_000_000 && elapsed < 1_000_000_000)
   }
+
+  /// One thread with all connections would leave the others idle.
+  @Test func `connections that come together are spread over the threads`() throws {
+    let threads = Mutex<[UInt: Int]>([:])
+    let handler = TestHandler(handle: { exchange in
+      threads.withLock { $0[UInt(pthread_self()), default: 0] += 1 }
+      exchange.respond(HTTPResponse(status: 200))
+    })
+    var configuration = loopback()
+    configuration.threads = 4
+    let server = try HTTPServer(configuration, handler: handler)
+    defer { server.stop(deadline: inSeconds(5)) }
+    // Kept open together, as a pool of a client's keeps them.
+    let clients = try (0..<16).map { _ in try client(server) }
+    for client in clients { #expect(try client.send(method: "GET", path: "/").status == 200) }
+    #expect(threads.withLock { $0.values.sorted() } == [4, 4, 4, 4])
+  }
 }

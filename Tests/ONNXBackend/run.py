@@ -60,13 +60,14 @@ GROUP_OF = {name: group for group, names in GROUPS.items() for name in names.spl
 OTHER = 9
 TIME_LIMIT = 60
 
-TYPES = {np.dtype(ml_dtypes.bfloat16): "bfloat16", np.dtype(bool): "bool"}
+# An element of less than a byte lies in one of its own.
+SMALL = {"int4": np.int8, "int2": np.int8, "uint4": np.uint8, "uint2": np.uint8}
 
 
 def type_name(array):
     if array.dtype == object or array.dtype.kind in "US":
         return "string"
-    return TYPES.get(array.dtype, array.dtype.name)
+    return array.dtype.name
 
 
 def write_tensor(array, path):
@@ -79,7 +80,7 @@ def write_tensor(array, path):
                 text = item if isinstance(item, bytes) else str(item).encode()
                 file.write(len(text).to_bytes(4, "little") + text)
         else:
-            file.write(np.ascontiguousarray(array).tobytes())
+            file.write(np.ascontiguousarray(array, dtype=SMALL.get(name)).tobytes())
 
 
 def read_tensor(path):
@@ -94,8 +95,8 @@ def read_tensor(path):
             items.append(data[place + 4 : place + 4 + length].decode())
             place += 4 + length
         return np.array(items, dtype=object).reshape(shape)
-    kind = ml_dtypes.bfloat16 if name == "bfloat16" else name
-    return np.frombuffer(data, dtype=kind).reshape(shape)
+    kind = getattr(ml_dtypes, name, name)
+    return np.frombuffer(data, dtype=SMALL.get(name, kind)).reshape(shape).astype(kind)
 
 
 class Scorer:
@@ -343,6 +344,30 @@ def operator_label(case, by_name):
     return max(case.operators, key=lambda name: (GROUP_OF.get(name, OTHER), name))
 
 
+def record(folder, kinds, lines, tables, unanswered):
+    """The tables for people, and all of it for programs."""
+    import onnxruntime
+
+    versions = {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__,
+                "numpy": np.__version__}
+    date = time.strftime("%Y-%m-%d")
+    said = ", ".join(f"{name} {version}" for name, version in versions.items())
+    wanted = [case for case in unanswered if case["group"] <= 7]
+    with open(f"{folder}/RESULTS.md", "w") as file:
+        file.write(
+            "# What the backend cases of onnx show\n\n"
+            f"Made by `run.py --record` on {date} with {said}; kinds {kinds}. `run.py` says what "
+            "each word means. `results.json` has every case that is not answered, and why.\n\n"
+            + "```\n" + "\n".join(lines) + "\n```\n\n"
+            "Of groups 1 to 7, these are not answered though ONNX Runtime loads them:\n\n"
+            + "".join(f"- `{case['case']}`: {case['status']}, {case['reason']}\n" for case in wanted))
+    with open(f"{folder}/results.json", "w") as file:
+        json.dump({"date": date, "versions": versions, "kinds": kinds,
+                   "operators": tables["operator"], "groups": tables["group"],
+                   "unanswered": unanswered}, file, indent=1, sort_keys=True)
+        file.write("\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--scorer", required=True, help="the onnx-score executable")
@@ -351,6 +376,8 @@ def main():
     parser.add_argument("--kinds", default="node,simple,pytorch-operator,pytorch-converted,real")
     parser.add_argument("--verbose", action="store_true", help="a line for each case not passed")
     parser.add_argument("--report", help="write the tables to this file, too")
+    parser.add_argument(
+        "--record", help="write RESULTS.md and results.json into this folder: what was found, and when")
     parser.add_argument(
         "--cache", default=os.path.join(tempfile.gettempdir(), "swerve-onnx-runtime.json"),
         help="where ONNX Runtime's results are kept between runs")
@@ -368,7 +395,7 @@ def main():
 
     tables = {"operator": collections.defaultdict(collections.Counter),
               "group": collections.defaultdict(collections.Counter)}
-    failures = []
+    failures, unanswered = [], []
     for case in cases:
         status, reason = score_case(case, scorer, os.path.join(work, "case"))
         loads = runtime[case.name] != "unloaded"
@@ -379,6 +406,9 @@ def main():
             counter["unloaded"] += not loads
             counter[status] += loads
             counter["bonus"] += not loads and status == "passed"
+        if loads and status != "passed":
+            unanswered.append({"case": case.name, "group": group, "status": status,
+                               "runtime": runtime[case.name], "reason": reason})
         bad = status in ("wrong", "crashed")
         if bad:
             failures.append((case.name, status, reason))
@@ -419,6 +449,8 @@ def main():
     if arguments.report:
         with open(arguments.report, "w") as file:
             file.write("\n".join(lines) + "\n")
+    if arguments.record:
+        record(arguments.record, arguments.kinds, lines, tables, unanswered)
     sys.exit(1 if failures else 0)
 
 

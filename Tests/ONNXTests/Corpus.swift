@@ -73,10 +73,12 @@ func doubles(_ tensor: Tensor) -> [Double] {
   case .int32:
     let values = tensor.values(as: Int32.self)
     return values.indices.map { Double(values[$0]) }
-  case .int8:
+  case .int8, .int4, .int2:
     let values = tensor.values(as: Int8.self)
     return values.indices.map { Double(values[$0]) }
-  case .uint8, .bool:
+  case .uint8, .bool, .uint4, .uint2, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2,
+    .float8e5m2fnuz, .float8e8m0:
+    // Floats of one byte are compared by their bits.
     let values = tensor.values(as: UInt8.self)
     return values.indices.map { Double(values[$0]) }
   case .float16:

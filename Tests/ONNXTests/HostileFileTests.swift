@@ -71,6 +71,7 @@ import Testing
     ("recursive-function", "function 'A' calls itself"),
     ("exploding-functions", "more than 1048576 nodes"),
     ("branch-types", "its branches give different types"),
+    ("dropout-training", "with training_mode true it drops values by chance"),
   ])
   func `a graph that cannot be run is refused with the reason`(name: String, reason: String) {
     let error = #expect(throws: ModelFormatError.self) {

@@ -4,8 +4,8 @@ import ONNX
 import Tensors
 import Testing
 
-/// The cases of `Fixtures/standard.json` and `structure.json`, which scripts beside them make with
-/// ONNX Runtime.
+/// The cases of `Fixtures/standard.json`, `structure.json` and `packed.json`, which scripts beside
+/// them make with ONNX Runtime.
 struct StandardCase: Decodable, CustomStringConvertible, Sendable {
   struct Packed: Decodable, Sendable {
     var type: Int
@@ -15,7 +15,9 @@ struct StandardCase: Decodable, CustomStringConvertible, Sendable {
     func tensor() throws -> Tensor {
       let types: [Int: ElementType] = [
         1: .float32, 2: .uint8, 3: .int8, 4: .uint16, 5: .int16, 6: .int32, 7: .int64, 9: .bool,
-        10: .float16, 11: .float64, 12: .uint32, 13: .uint64,
+        10: .float16, 11: .float64, 12: .uint32, 13: .uint64, 17: .float8e4m3fn,
+        18: .float8e4m3fnuz, 19: .float8e5m2, 20: .float8e5m2fnuz, 21: .uint4, 22: .int4,
+        24: .float8e8m0, 25: .uint2, 26: .int2,
       ]
       let elementType = try #require(types[type])
       let buffer = TensorBuffer(byteCount: data.count)
@@ -34,7 +36,8 @@ struct StandardCase: Decodable, CustomStringConvertible, Sendable {
   var outputs: [Packed]?
   var description: String { name }
 
-  static let all: [StandardCase] = cases(in: "standard.json") + cases(in: "structure.json")
+  static let all: [StandardCase] =
+    cases(in: "standard.json") + cases(in: "structure.json") + cases(in: "packed.json")
 
   private static func cases(in file: String) -> [StandardCase] {
     guard let data = FileManager.default.contents(atPath: "\(Fixtures.folder)/\(file)"),
@@ -52,7 +55,7 @@ struct StandardCase: Decodable, CustomStringConvertible, Sendable {
 }
 
 @Suite struct StandardOperatorTests {
-  @Test func `the cases are there`() { #expect(StandardCase.all.count > 1600) }
+  @Test func `the cases are there`() { #expect(StandardCase.all.count > 2000) }
 
   @Test func `every case answers as ONNX Runtime does, or fails where it does`() throws {
     for standard in StandardCase.all {

@@ -45,4 +45,47 @@ import Testing
       }
     }
   }
+
+  @Test(arguments: [1, 4, 9, 319, 321, 700], [1, 3, 8, 17, 64, 130])
+  func `weights give the same bits transposed and at any byte`(inner: Int, columns: Int) {
+    let a = numbers(26 * inner, seed: 3)
+    let b = numbers(inner * columns, seed: 4)
+    let transposed = (0..<columns).flatMap { column in
+      (0..<inner).map { b[$0 * columns + column] }
+    }
+    for rows in [1, 2, 6, 26] {
+      let want = product(a[..<(rows * inner)], b, rows: rows, inner: inner, columns: columns)
+      for (weights, isTransposed) in [(b, false), (transposed, true)] {
+        for shift in 0..<4 {
+          // As weights lie in a file: after some bytes of something else.
+          let file = [UInt8](repeating: 0, count: shift) + weights.withUnsafeBytes { Array($0) }
+          var output = [Float](repeating: 0, count: rows * columns)
+          var target = output.mutableSpan
+          BLAS.addProduct(
+            a.span.extracting(first: rows * inner),
+            weights: file.span.bytes.extracting(droppingFirst: shift), isTransposed: isTransposed,
+            rows: rows, inner: inner, columns: columns, to: &target)
+          #expect(output == want)
+        }
+      }
+    }
+  }
+
+  @Test func `doubles give the same bits transposed`() {
+    let (rows, inner, columns) = (7, 333, 21)
+    let a = numbers(rows * inner, seed: 5).map { Double($0) / 3 }
+    let b = numbers(inner * columns, seed: 6).map { Double($0) / 3 }
+    let transposed = (0..<columns).flatMap { column in
+      (0..<inner).map { b[$0 * columns + column] }
+    }
+    var want = [Double](repeating: 0, count: rows * columns)
+    var output = want
+    var target = want.mutableSpan
+    BLAS.addProduct(a.span, b.span, rows: rows, inner: inner, columns: columns, to: &target)
+    target = output.mutableSpan
+    BLAS.addProduct(
+      a.span, weights: transposed.span.bytes, isTransposed: true, rows: rows, inner: inner,
+      columns: columns, to: &target)
+    #expect(output == want)
+  }
 }

@@ -178,9 +178,12 @@ struct OpenAPIDocument {
     case .int64: ["type": "integer", "format": "int64"]
     case .int32: ["type": "integer", "format": "int32"]
     case .uint8, .uint16, .uint32, .uint64, .int8, .int16: ["type": "integer"]
+    case .int4, .uint4, .int2, .uint2: ["type": "integer"]
     case .float32: ["type": "number", "format": "float"]
     case .float64: ["type": "number", "format": "double"]
     case .float16, .bfloat16: ["type": "number"]
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0:
+      ["type": "number"]
     }
   }
 }

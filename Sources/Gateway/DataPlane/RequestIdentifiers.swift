@@ -1,24 +1,27 @@
 internal import Serving
-internal import Synchronization
+internal import Telemetry
 
 /// Makes the identifier of each request: a version 4 UUID that no other request has.
 ///
-/// 64 bits are a counter mixed one to one, so they never repeat in a process; 58 are random for
+/// 64 bits are a number mixed one to one, so they never repeat in a process; 58 are random for
 /// each process. It costs no call of the random generator, and tells nobody the counter.
-struct RequestIdentifiers: ~Copyable, Sendable {
-  private let counter: Atomic<UInt64>
+struct RequestIdentifiers: Sendable {
+  private let counts = ThreadShards()
+  private let seed: UInt64
   private let processBits: UInt64
 
   init(
     seed: UInt64 = .random(in: .min ... .max), processBits: UInt64 = .random(in: .min ... .max)
   ) {
-    counter = Atomic(seed)
+    self.seed = seed
     self.processBits = processBits
   }
 
   func next() -> RequestIdentifier {
-    let mixed = mixedBits(
-      counter.wrappingAdd(0x9E37_79B9_7F4A_7C15, ordering: .relaxed).newValue)
+    // Each shard has 2⁵⁶ numbers of its own.
+    let (shard, count) = counts.next()
+    let number = UInt64(shard) << 56 | count & (1 << 56 - 1)
+    let mixed = mixedBits(seed &+ number &* 0x9E37_79B9_7F4A_7C15)
     // 48 bits, the version, 12 bits; the variant, the last 4 bits, and the process's.
     let high = (mixed & ~0xFFFF) | 0x4000 | (mixed >> 4 & 0xFFF)
     let low = 0x8000_0000_0000_0000 | (mixed & 0xF) << 58 | processBits >> 6

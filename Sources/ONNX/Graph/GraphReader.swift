@@ -53,6 +53,8 @@ struct GraphReader {
           format: "ONNX", at: "function '\(function.name)'", reason: "it is given twice")
       }
     }
+    var unfolded = UnfoldedCount(functions)
+    guard unfolded.count(message.nodes) <= GraphReader.maxNodes else { throw tooManyNodes }
     try readInitializers(message)
     let inputs = try readInputs(message)
     let nodes = try readNodes(message.nodes, Surroundings(opsets: opsets))
@@ -64,6 +66,12 @@ struct GraphReader {
     return Graph(
       valueNames: valueNames, inputs: inputs, outputs: outputs, nodes: nodes,
       constants: constants, opsets: opsets, producer: model.producer)
+  }
+
+  private var tooManyNodes: ModelFormatError {
+    .unsupported(
+      format: "ONNX", what: "more than \(GraphReader.maxNodes) nodes, functions unfolded",
+      advice: "")
   }
 
   private static func opsets(
@@ -85,7 +93,7 @@ struct GraphReader {
   /// The standard domain has two spellings.
   static func domain(_ name: String) -> String { name.isEmpty ? "ai.onnx" : name }
 
-  private static func key(_ domain: String, _ name: String, _ overload: String) -> String {
+  static func key(_ domain: String, _ name: String, _ overload: String) -> String {
     "\(GraphReader.domain(domain)):\(name):\(overload)"
   }
 
@@ -181,11 +189,7 @@ struct GraphReader {
     for (index, message) in messages.enumerated() {
       let label = labels[index]
       nodeCount += 1
-      guard nodeCount <= GraphReader.maxNodes else {
-        throw .unsupported(
-          format: "ONNX", what: "more than \(GraphReader.maxNodes) nodes, functions unfolded",
-          advice: "")
-      }
+      guard nodeCount <= GraphReader.maxNodes else { throw tooManyNodes }
       var inputs: [Int?] = []
       for name in message.inputs {
         inputs.append(name.isEmpty ? nil : try resolve(name, at: "node '\(label)'"))

@@ -33,6 +33,15 @@ struct TensorReader {
     case 12: .uint32
     case 13: .uint64
     case 16: .bfloat16
+    case 17: .float8e4m3fn
+    case 18: .float8e4m3fnuz
+    case 19: .float8e5m2
+    case 20: .float8e5m2fnuz
+    case 21: .uint4
+    case 22: .int4
+    case 24: .float8e8m0
+    case 25: .uint2
+    case 26: .int2
     default: nil
     }
   }
@@ -41,7 +50,7 @@ struct TensorReader {
     guard let type = TensorReader.elementType(message.dataType) else {
       throw .unsupported(
         format: "ONNX", what: "\(place) has element type \(message.dataType)",
-        advice: "complex, 8-bit float and 4-bit types are not run")
+        advice: "complex numbers and floats of 4 bits are not run")
     }
     let shape: Shape
     do {
@@ -108,21 +117,25 @@ struct TensorReader {
   }
 
   private static let maxSparseElements = 1 << 22
+  /// A smaller tensor is copied: it costs nothing, and is aligned.
+  private static let minMappedBytes = 1 << 12
 
   private func raw(
     _ file: ModelFile, _ range: Range<Int>, _ type: ElementType, _ shape: Shape, _ place: String
   ) throws(ModelFormatError) -> Tensor {
-    let expected = shape.elementCount * type.byteSize
+    let expected = TensorReader.packedBytes(type, shape)
     guard range.count == expected else {
       throw malformed(
         place, "\(shape) of \(type.name) takes \(expected) bytes; the file has \(range.count)")
     }
-    if type != .bool {
-      let isAligned = file.bytes.withUnsafeBytes { bytes in
-        guard let base = bytes.baseAddress else { return true }
-        return (Int(bitPattern: base) + range.lowerBound) % type.byteSize == 0
+    if type.packedBits < 8 {
+      return file.bytes.withUnsafeBytes { bytes in
+        unpacked(UnsafeRawBufferPointer(rebasing: bytes[range]), type, shape)
       }
-      if isAligned { return Tensor(type, shape: shape, buffer: file.buffer(range)) }
+    }
+    if type != .bool, expected >= TensorReader.minMappedBytes {
+      return Tensor(
+        type, shape: shape, buffer: file.buffer(range, elementSize: type.byteSize))
     }
     let buffer = TensorBuffer(byteCount: expected)
     file.bytes.withUnsafeBytes { bytes in
@@ -130,6 +143,33 @@ struct TensorReader {
     }
     if type == .bool {
       for index in 0..<expected where buffer.bytes[index] != 0 { buffer.bytes[index] = 1 }
+    }
+    return Tensor(type, shape: shape, buffer: buffer)
+  }
+
+  /// Bytes that a tensor takes in a file.
+  private static func packedBytes(_ type: ElementType, _ shape: Shape) -> Int {
+    // A shape's element count leaves room for 16 bytes an element.
+    (shape.elementCount * type.packedBits + 7) / 8
+  }
+
+  /// Elements that share bytes, each in a byte of its own: the first lies in the lowest bits.
+  /// Precondition: `bytes` has as many as the shape takes.
+  private func unpacked(
+    _ bytes: some Collection<UInt8>, _ type: ElementType, _ shape: Shape
+  ) -> Tensor {
+    let bits = type.packedBits
+    let unused = UInt8(8 - bits)
+    let isSigned = type.storage == .int8
+    let buffer = TensorBuffer(byteCount: shape.elementCount)
+    var index = 0
+    for byte in bytes {
+      for shift in stride(from: 0, to: 8, by: bits) where index < shape.elementCount {
+        let raised = (byte >> UInt8(shift)) << unused
+        buffer.bytes[index] =
+          isSigned ? UInt8(bitPattern: Int8(bitPattern: raised) >> unused) : raised >> unused
+        index += 1
+      }
     }
     return Tensor(type, shape: shape, buffer: buffer)
   }
@@ -151,27 +191,9 @@ struct TensorReader {
     }
     /// The same bytes under another type's name.
     func renamed<Word: TensorElement>(_ words: [Word]) -> Tensor {
-      var tensor = Tensor(type, shape: shape)
-      if type == .float16 {
-        var target = tensor.mutableValues(as: Float16.self)
-        for (index, word) in words.enumerated() {
-          guard let bits = word as? UInt16 else { continue }
-          target[index] = Float16(bitPattern: bits)
-        }
-      } else if type == .bfloat16 {
-        var target = tensor.mutableValues(as: UInt16.self)
-        for (index, word) in words.enumerated() {
-          guard let bits = word as? UInt16 else { continue }
-          target[index] = bits
-        }
-      } else {
-        var target = tensor.mutableValues(as: UInt8.self)
-        for (index, word) in words.enumerated() {
-          guard let value = word as? Int32 else { continue }
-          target[index] = value == 0 ? 0 : 1
-        }
-      }
-      return tensor
+      let buffer = TensorBuffer(byteCount: words.count * MemoryLayout<Word>.stride)
+      words.withUnsafeBytes { buffer.bytes.copyMemory(from: $0) }
+      return Tensor(type, shape: shape, buffer: buffer)
     }
     switch type {
     case .float32:
@@ -196,10 +218,20 @@ struct TensorReader {
     case .uint8: return try words(UInt8.self)
     case .bool:
       try check(message.int32s.count)
-      return renamed(message.int32s)
+      return renamed(message.int32s.map { $0 == 0 ? UInt8(0) : 1 })
     case .float16, .bfloat16:
       try check(message.int32s.count)
       return renamed(message.int32s.map { UInt16(truncatingIfNeeded: $0) })
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0:
+      try check(message.int32s.count)
+      return renamed(message.int32s.map { UInt8(truncatingIfNeeded: $0) })
+    case .int4, .uint4, .int2, .uint2:
+      let expected = TensorReader.packedBytes(type, shape)
+      guard message.int32s.count == expected else {
+        throw malformed(
+          place, "\(shape) takes \(expected) packed values; \(message.int32s.count) are there")
+      }
+      return unpacked(message.int32s.map { UInt8(truncatingIfNeeded: $0) }, type, shape)
     case .string:
       try check(message.strings.count)
       var strings = ByteStrings()
@@ -247,7 +279,7 @@ struct TensorReader {
       throw .unreadable(path: path, reason: "external data of \(place) is not in the package")
     }
     let data = try externalFiles.file(real)
-    let count = length ?? shape.elementCount * type.byteSize
+    let count = length ?? TensorReader.packedBytes(type, shape)
     guard offset <= data.count, count <= data.count - offset else {
       throw malformed(
         place, "bytes \(offset) and \(count) on are wanted; '\(location)' has \(data.count)")

@@ -15,7 +15,7 @@ extension OperatorTable {
     }
     + ([
       ("Sum", [6, 8, 13], Folding.sum, floats), ("Mean", [6, 8, 13], .mean, floats),
-      ("Max", [6, 8, 12, 13], .largest, numbers), ("Min", [6, 8, 12, 13], .smallest, numbers),
+      ("Max", [6, 8, 12, 13], .largest, compared), ("Min", [6, 8, 12, 13], .smallest, compared),
     ] as [(String, [Int], Folding, Set<ElementType>)]).map { name, versions, kind, types in
       OperatorDefinition(name, versions, types, others: [.same], maxInputs: .max) {
         context throws(ModelFormatError) in
@@ -43,6 +43,8 @@ extension OperatorTable {
         return BuiltOperator(Power(type: type, exponentType: exponent), type)
       },
     ]
+
+  private static let compared = numbers.union([.float16])
 }
 
 enum Arithmetic: Sendable { case add, subtract, multiply, divide }

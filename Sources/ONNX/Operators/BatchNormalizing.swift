@@ -4,14 +4,18 @@ import Tensors
 extension OperatorTable {
   static let batchNormalizing: [OperatorDefinition] = [
     OperatorDefinition(
-      "BatchNormalization", [7, 9, 14, 15], floats, others: [.same], minInputs: 5, maxInputs: 5
+      "BatchNormalization", [7, 9, 14, 15], floats, others: [.same], minInputs: 5, maxInputs: 5,
+      mixesRows: "with training_mode 1: mean and variance are the batch's"
     ) {
       context throws(ModelFormatError) in
       let type = try context.type(0)
       let epsilon = try context.float("epsilon") ?? 1e-5
-      _ = try context.float("momentum")
+      let momentum = try context.float("momentum") ?? 0.9
       if context.version >= 14, try context.integer("training_mode") ?? 0 != 0 {
-        throw context.unsupported("only inference is run: training_mode must be 0")
+        var built = BuiltOperator(
+          TrainingNormalization(epsilon: epsilon, momentum: momentum, type: type), type, type, type)
+        built.mixesRows = true
+        return built
       }
       let isSpatial = context.version < 9 ? try context.integer("spatial") ?? 1 != 0 : true
       return BuiltOperator(
@@ -96,6 +100,74 @@ struct BatchNormalization: FloatOperator {
       factors[channel] = scale[channel] / (variance[channel] + epsilon).squareRoot()
       offsets[channel] = offset[channel] - mean[channel] * factors[channel]
     }
+  }
+}
+
+/// BatchNormalization with the statistics of the batch itself, and the running ones moved
+/// towards them: a row's answer depends on its batch by definition.
+struct TrainingNormalization: FloatOperator {
+  let epsilon: Float
+  let momentum: Float
+  let type: ElementType
+
+  func run<Element: FloatElement>(
+    _ scratch: ONNXScratch, as _: Element.Type
+  ) throws(OperatorError) {
+    let input = try scratch.input(0)
+    guard input.shape.rank >= 2 else { throw OperatorError("\(input.shape) has no channels") }
+    let channels = input.shape[1]
+    let inner = try checkedShape(Array(input.shape.array[2...])).elementCount
+    for index in 1..<5 {
+      let count = try scratch.input(index).shape.elementCount
+      guard count == channels else {
+        throw OperatorError("input \(index) has \(count) values for \(channels) channels")
+      }
+    }
+    let statistics = (try scratch.input(1), try scratch.input(2))
+    let count = channels == 0 ? 0 : input.shape.elementCount / channels
+    var means = [Double](repeating: 0, count: channels)
+    var variances = means
+    var output = try scratch.memory(0, input.shape)
+    do {
+      let source = input.values(as: Element.self)
+      for index in source.indices { means[index / inner % channels] += Double(source[index]) }
+      for channel in means.indices { means[channel] /= Double(count) }
+      for index in source.indices {
+        let channel = index / inner % channels
+        let difference = Double(source[index]) - means[channel]
+        variances[channel] += difference * difference
+      }
+      for channel in variances.indices { variances[channel] /= Double(count) }
+      let scale = statistics.0.values(as: Element.self)
+      let offset = statistics.1.values(as: Element.self)
+      var target = output.mutableValues(as: Element.self)
+      for index in source.indices {
+        let channel = index / inner % channels
+        let factor = Double(scale[channel]) / (variances[channel] + Double(epsilon)).squareRoot()
+        target[index] = Element(
+          (Double(source[index]) - means[channel]) * factor + Double(offset[channel]))
+      }
+    }
+    scratch.give(0, output)
+    try giveMoved(scratch, 1, input: 3, means, Element.self)
+    try giveMoved(scratch, 2, input: 4, variances, Element.self)
+  }
+
+  private func giveMoved<Element: FloatElement>(
+    _ scratch: ONNXScratch, _ index: Int, input: Int, _ current: [Double], _: Element.Type
+  ) throws(OperatorError) {
+    guard scratch.wants(output: index) else { return }
+    let running = try scratch.input(input)
+    var output = try scratch.memory(index, running.shape)
+    do {
+      let known = running.values(as: Element.self)
+      var target = output.mutableValues(as: Element.self)
+      let share = Double(momentum)
+      for channel in known.indices {
+        target[channel] = Element(Double(known[channel]) * share + current[channel] * (1 - share))
+      }
+    }
+    scratch.give(index, output)
   }
 }
 

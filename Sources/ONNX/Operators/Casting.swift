@@ -3,7 +3,7 @@ import Tensors
 
 extension OperatorTable {
   static let casting: [OperatorDefinition] = [
-    OperatorDefinition("Cast", [6, 9, 13, 19, 21, 23, 24, 25, 28], all) {
+    OperatorDefinition("Cast", [6, 9, 13, 19, 21, 23, 24, 25, 28], stored) {
       context throws(ModelFormatError) in
       guard let number = try context.integer("to") else {
         throw context.malformed("it has no 'to'")
@@ -14,7 +14,7 @@ extension OperatorTable {
       return try cast(&context, to: type)
     },
     OperatorDefinition(
-      "CastLike", [15, 19, 21, 23, 24, 25], all, others: [.any], minInputs: 2, maxInputs: 2
+      "CastLike", [15, 19, 21, 23, 24, 25], stored, others: [.any], minInputs: 2, maxInputs: 2
     ) {
       context throws(ModelFormatError) in
       let type = try context.type(1)
@@ -25,18 +25,25 @@ extension OperatorTable {
   private static func cast(
     _ context: inout NodeContext, to type: ElementType
   ) throws(ModelFormatError) -> BuiltOperator {
-    // Both only concern 8-bit floats, which are not read at all.
-    _ = try context.integer("saturate")
-    _ = try context.string("round_mode")
+    let saturates = try context.integer("saturate") ?? 1
+    let word = try context.string("round_mode") ?? "up"
+    guard let rounding = Float8.Rounding(rawValue: word) else {
+      throw context.malformed("round_mode is '\(word)'")
+    }
     let from = try context.type(0)
     if type == from { return BuiltOperator(Reshaping { shape, _ in shape }, type) }
-    return BuiltOperator(Cast(to: type), type)
+    if (type == .string && packed.contains(from)) || (from == .string && packed.contains(type)) {
+      throw context.unsupported("a cast of \(from.name) to \(type.name) is not run")
+    }
+    return BuiltOperator(Cast(to: type, saturates: saturates != 0, rounding: rounding), type)
   }
 }
 
 /// Casts as C does: floats to integers truncate, integers wrap, anything but 0 is true.
 struct Cast: Operator {
   let to: ElementType
+  var saturates = true
+  var rounding = Float8.Rounding.up
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
@@ -48,6 +55,82 @@ struct Cast: Operator {
     try convert(input, into: &output)
     scratch.give(0, output)
   }
+
+  /// Writes the elements of `input` as `output`'s type; neither is string.
+  func convert(_ input: Tensor, into output: inout Tensor) throws(OperatorError) {
+    if let format = Float8.format(input.elementType) {
+      let bytes = input.values(as: UInt8.self)
+      // A byte is true when a bit of it is set: the zero with a sign, too.
+      if output.elementType == .bool {
+        fill(&output, bytes.count) { bytes[$0] }
+      } else {
+        fill(&output, bytes.count) { format.values[Int(bytes[$0])] }
+      }
+      return
+    }
+    switch input.elementType {
+    case .float32: copy(input.values(as: Float.self), to: &output)
+    case .float64: copy(input.values(as: Double.self), to: &output)
+    case .float16: copy(input.values(as: Float16.self), to: &output)
+    case .bfloat16:
+      let words = input.values(as: UInt16.self)
+      fill(&output, words.count) { Float(bitPattern: UInt32(words[$0]) << 16) }
+    case .int8, .int4, .int2: copy(input.values(as: Int8.self), to: &output)
+    case .int16: copy(input.values(as: Int16.self), to: &output)
+    case .int32: copy(input.values(as: Int32.self), to: &output)
+    case .int64: copy(input.values(as: Int64.self), to: &output)
+    case .uint8, .bool, .uint4, .uint2: copy(input.values(as: UInt8.self), to: &output)
+    case .uint16: copy(input.values(as: UInt16.self), to: &output)
+    case .uint32: copy(input.values(as: UInt32.self), to: &output)
+    case .uint64: copy(input.values(as: UInt64.self), to: &output)
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0, .string:
+      throw OperatorError("a cast from \(input.elementType.name) is not run here")
+    }
+  }
+
+  private func copy<Number: CastNumber & TensorElement>(
+    _ source: Span<Number>, to output: inout Tensor
+  ) {
+    fill(&output, source.count) { source[$0] }
+  }
+
+  /// Writes `count` numbers to `output` as its type.
+  private func fill<Number: CastNumber>(
+    _ output: inout Tensor, _ count: Int, _ read: (Int) -> Number
+  ) {
+    @inline(__always)
+    func write<Target: TensorElement>(_: Target.Type, _ convert: (Number) -> Target) {
+      var target = output.mutableValues(as: Target.self)
+      for index in 0..<count { target[index] = convert(read(index)) }
+    }
+    switch output.elementType {
+    case .float32: write(Float.self) { $0.toFloat }
+    case .float64: write(Double.self) { $0.toDouble }
+    // Through float, as ONNX Runtime does.
+    case .float16: write(Float16.self) { Float16($0.toFloat) }
+    case .bfloat16: write(UInt16.self) { narrowed($0.toFloat) }
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0:
+      guard let format = Float8.format(output.elementType) else { return }
+      write(UInt8.self) {
+        format.byte(nearest: $0.toFloat, saturates: saturates, rounding: rounding)
+      }
+    case .int8: write(Int8.self) { $0.whole() }
+    case .int16: write(Int16.self) { $0.whole() }
+    case .int32: write(Int32.self) { $0.whole() }
+    case .int64: write(Int64.self) { $0.whole() }
+    case .uint8: write(UInt8.self) { $0.whole() }
+    case .uint16: write(UInt16.self) { $0.whole() }
+    case .uint32: write(UInt32.self) { $0.whole() }
+    case .uint64: write(UInt64.self) { $0.whole() }
+    // The lowest bits; those of a signed type are sign and value.
+    case .int4: write(Int8.self) { (($0.nearest() as Int8) << 4) >> 4 }
+    case .int2: write(Int8.self) { (($0.nearest() as Int8) << 6) >> 6 }
+    case .uint4: write(UInt8.self) { $0.nearest() & 0xF }
+    case .uint2: write(UInt8.self) { $0.nearest() & 0x3 }
+    case .bool: write(UInt8.self) { $0.isZero ? 0 : 1 }
+    case .string: break
+    }
+  }
 }
 
 /// `tensor` with elements of type `to`.
@@ -56,125 +139,67 @@ func converted(_ tensor: Tensor, to type: ElementType) throws(OperatorError) -> 
   if type == .string { return try asText(tensor) }
   if tensor.elementType == .string { return try parsed(tensor, as: type) }
   var output = Tensor(type, shape: tensor.shape)
-  try convert(tensor, into: &output)
+  try Cast(to: type).convert(tensor, into: &output)
   return output
 }
 
-private func convert(_ input: Tensor, into output: inout Tensor) throws(OperatorError) {
-  switch input.elementType {
-  case .float32: convertFloats(input.values(as: Float.self), into: &output)
-  case .float64: convertFloats(input.values(as: Double.self), into: &output)
-  case .float16: convertFloats(input.values(as: Float16.self), into: &output)
-  case .int8: convertIntegers(input.values(as: Int8.self), into: &output)
-  case .int16: convertIntegers(input.values(as: Int16.self), into: &output)
-  case .int32: convertIntegers(input.values(as: Int32.self), into: &output)
-  case .int64: convertIntegers(input.values(as: Int64.self), into: &output)
-  case .uint16: convertIntegers(input.values(as: UInt16.self), into: &output)
-  case .uint32: convertIntegers(input.values(as: UInt32.self), into: &output)
-  case .uint64: convertIntegers(input.values(as: UInt64.self), into: &output)
-  case .uint8, .bool: convertIntegers(input.values(as: UInt8.self), into: &output)
-  case .bfloat16:
-    let floats = widened(input)
-    if output.elementType == .float32 {
-      output = floats
-    } else {
-      convertFloats(floats.values(as: Float.self), into: &output)
+/// A number that is cast.
+private protocol CastNumber {
+  var toFloat: Float { get }
+  var toDouble: Double { get }
+  var isZero: Bool { get }
+  /// Truncated, and wrapped to the type.
+  func whole<Target: FixedWidthInteger>() -> Target
+  /// Rounded, ties away from zero, and wrapped: what types of less than a byte ask for.
+  func nearest<Target: FixedWidthInteger>() -> Target
+}
+
+extension CastNumber where Self: FixedWidthInteger {
+  fileprivate var toFloat: Float { Float(self) }
+  fileprivate var toDouble: Double { Double(self) }
+  fileprivate var isZero: Bool { self == 0 }
+  @inline(__always)
+  fileprivate func whole<Target: FixedWidthInteger>() -> Target { Target(truncatingIfNeeded: self) }
+  @inline(__always)
+  fileprivate func nearest<Target: FixedWidthInteger>() -> Target { whole() }
+}
+
+extension CastNumber where Self: BinaryFloatingPoint {
+  fileprivate var toFloat: Float { Float(self) }
+  fileprivate var toDouble: Double { Double(self) }
+
+  /// Out of range or NaN is the smallest, as x86 answers; small types go through 32 bits.
+  @inline(__always)
+  fileprivate func whole<Target: FixedWidthInteger>() -> Target {
+    if Target.bitWidth < 32 || Target.self == Int32.self {
+      let fits = self > -2_147_483_649 && self < 2_147_483_648
+      return Target(truncatingIfNeeded: fits ? Int32(self) : .min)
     }
-  case .string: throw OperatorError("a cast from string is not run here")
+    // The upper half of `UInt64`.
+    if Target.self == UInt64.self, self >= 0x1p63 {
+      return self < 0x1p64 ? Target(truncatingIfNeeded: UInt64(self)) : 0
+    }
+    let fits = self >= -0x1p63 && self < 0x1p63
+    return Target(truncatingIfNeeded: fits ? Int64(self) : .min)
+  }
+
+  @inline(__always)
+  fileprivate func nearest<Target: FixedWidthInteger>() -> Target {
+    rounded(.toNearestOrAwayFromZero).whole()
   }
 }
 
-private func convertIntegers<Source: TensorElement & FixedWidthInteger>(
-  _ source: Span<Source>, into output: inout Tensor
-) {
-  func integers<Target: TensorElement & FixedWidthInteger>(_: Target.Type) {
-    var target = output.mutableValues(as: Target.self)
-    for index in source.indices { target[index] = Target(truncatingIfNeeded: source[index]) }
-  }
-  func floats<Target: TensorElement & BinaryFloatingPoint>(_: Target.Type) {
-    var target = output.mutableValues(as: Target.self)
-    for index in source.indices { target[index] = Target(source[index]) }
-  }
-  switch output.elementType {
-  case .float32: floats(Float.self)
-  case .float64: floats(Double.self)
-  // Through float, as ONNX Runtime does.
-  case .float16:
-    var target = output.mutableValues(as: Float16.self)
-    for index in source.indices { target[index] = Float16(Float(source[index])) }
-  case .bfloat16:
-    var target = output.mutableValues(as: UInt16.self)
-    for index in source.indices { target[index] = narrowed(Float(source[index])) }
-  case .int8: integers(Int8.self)
-  case .int16: integers(Int16.self)
-  case .int32: integers(Int32.self)
-  case .int64: integers(Int64.self)
-  case .uint8: integers(UInt8.self)
-  case .uint16: integers(UInt16.self)
-  case .uint32: integers(UInt32.self)
-  case .uint64: integers(UInt64.self)
-  case .bool:
-    var target = output.mutableValues(as: UInt8.self)
-    for index in source.indices { target[index] = source[index] == 0 ? 0 : 1 }
-  case .string: break
-  }
-}
-
-private func convertFloats<Source: TensorElement & BinaryFloatingPoint>(
-  _ source: Span<Source>, into output: inout Tensor
-) {
-  // Out of range or NaN is the smallest, as x86 answers. Small types go through `Int32`.
-  func whole(_ value: Source) -> Int64 {
-    value >= -0x1p63 && value < 0x1p63 ? Int64(value) : .min
-  }
-  func whole32(_ value: Source) -> Int32 {
-    value > -2_147_483_649 && value < 2_147_483_648 ? Int32(value) : .min
-  }
-  func small<Target: TensorElement & FixedWidthInteger>(_: Target.Type) {
-    var target = output.mutableValues(as: Target.self)
-    for index in source.indices {
-      target[index] = Target(truncatingIfNeeded: whole32(source[index]))
-    }
-  }
-  func floats<Target: TensorElement & BinaryFloatingPoint>(_: Target.Type) {
-    var target = output.mutableValues(as: Target.self)
-    for index in source.indices { target[index] = Target(source[index]) }
-  }
-  switch output.elementType {
-  case .float32: floats(Float.self)
-  case .float64: floats(Double.self)
-  // Through float, as ONNX Runtime does.
-  case .float16:
-    var target = output.mutableValues(as: Float16.self)
-    for index in source.indices { target[index] = Float16(Float(source[index])) }
-  case .bfloat16:
-    var target = output.mutableValues(as: UInt16.self)
-    for index in source.indices { target[index] = narrowed(Float(source[index])) }
-  case .int8: small(Int8.self)
-  case .int16: small(Int16.self)
-  case .int32: small(Int32.self)
-  case .uint8: small(UInt8.self)
-  case .uint16: small(UInt16.self)
-  case .int64:
-    var target = output.mutableValues(as: Int64.self)
-    for index in source.indices { target[index] = whole(source[index]) }
-  case .uint32:
-    var target = output.mutableValues(as: UInt32.self)
-    for index in source.indices { target[index] = UInt32(truncatingIfNeeded: whole(source[index])) }
-  case .uint64:
-    var target = output.mutableValues(as: UInt64.self)
-    for index in source.indices {
-      let value = source[index]
-      target[index] =
-        value >= 0x1p63
-        ? (value < 0x1p64 ? UInt64(value) : 0) : UInt64(bitPattern: whole(value))
-    }
-  case .bool:
-    var target = output.mutableValues(as: UInt8.self)
-    for index in source.indices { target[index] = source[index] == 0 ? 0 : 1 }
-  case .string: break
-  }
-}
+extension Float: CastNumber {}
+extension Double: CastNumber {}
+extension Float16: CastNumber {}
+extension Int8: CastNumber {}
+extension Int16: CastNumber {}
+extension Int32: CastNumber {}
+extension Int64: CastNumber {}
+extension UInt8: CastNumber {}
+extension UInt16: CastNumber {}
+extension UInt32: CastNumber {}
+extension UInt64: CastNumber {}
 
 /// The nearest bfloat16, ties to even; NaN stays one.
 func narrowed(_ value: Float) -> UInt16 {

@@ -25,10 +25,12 @@ extension OperatorTable {
       let type = try context.type(0)
       if context.version >= 12 {
         _ = try context.integer("seed")
-        if context.has(2) {
-          guard let training = context.constant(2), training.elementType == .bool,
-            training.shape.elementCount == 1, training.values(as: UInt8.self)[0] == 0
-          else { throw context.unsupported("only inference is run: training_mode must be false") }
+        // Told now where it is known now; else each request is asked.
+        let ratio = context.constant(1)
+        if let training = context.constant(2), !context.has(1) || ratio != nil,
+          Dropout.isTrue(training), Dropout.drops(ratio)
+        {
+          throw context.unsupported(Dropout.refusal)
         }
       } else {
         _ = try context.float("ratio")
@@ -79,14 +81,36 @@ struct Clip: NumberOperator {
   }
 }
 
-/// Nothing is dropped when a model is only asked.
+/// Nothing is dropped when a model is only asked, nor in training with a ratio of 0. Else it is
+/// chance what is dropped: no answer would be the library's.
 struct Dropout: Operator {
+  static let refusal =
+    "with training_mode true it drops values by chance; only inference is run, or a ratio of 0"
+
   let maskType: ElementType
   let maskValue: UInt8
   var sharesInput: Bool { true }
 
+  /// Whether a training_mode says so; what is no truth value at all may mean anything.
+  static func isTrue(_ training: Tensor) -> Bool {
+    guard training.shape.elementCount == 1 else { return true }
+    return training.values(as: UInt8.self)[0] != 0
+  }
+
+  /// Whether values are dropped at this ratio; without one it is a half.
+  static func drops(_ ratio: Tensor?) -> Bool {
+    guard let ratio, ratio.shape.elementCount == 1 else { return true }
+    if ratio.elementType == .float64 { return ratio.values(as: Double.self)[0] != 0 }
+    return ratio.values(as: Float.self)[0] != 0
+  }
+
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
+    if let training = scratch.optionalInput(2), Dropout.isTrue(training),
+      Dropout.drops(scratch.optionalInput(1))
+    {
+      throw OperatorError(Dropout.refusal)
+    }
     scratch.give(0, input)
     guard scratch.wants(output: 1) else { return }
     if maskType == .bool {

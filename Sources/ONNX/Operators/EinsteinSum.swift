@@ -129,6 +129,9 @@ struct Einsum: NumberOperator {
         }
       }
     }
+    var bytes = shape.elementCount * MemoryLayout<Element>.stride
+    for tensor in tensors { bytes += tensor.byteCount }
+    try scratch.checkRoom(bytes, for: "its output \(shape) and a copy of what is summed")
     var output = try scratch.memory(0, shape)
     if shape.elementCount > 0 {
       var target = output.mutableValues(as: Element.self)

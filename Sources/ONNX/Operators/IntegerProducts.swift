@@ -12,7 +12,7 @@ extension OperatorTable {
     OperatorDefinition(
       "QLinearMatMul", [10, 21], bytes,
       others: [
-        scale, .one(of: bytes), .one(of: bytes), scale, .one(of: bytes), scale,
+        halfScale, .one(of: bytes), .one(of: bytes), halfScale, .one(of: bytes), halfScale,
         .one(of: bytes),
       ],
       minInputs: 8, maxInputs: 8
@@ -25,6 +25,7 @@ extension OperatorTable {
 
   static let bytes: Set<ElementType> = [.uint8, .int8]
   static let scale = TypeRule.one(of: [.float32])
+  private static let halfScale = TypeRule.one(of: [.float32, .float16])
 
   /// A zero point has the type of what it moves.
   static func refuseOtherZeroPoints(
@@ -201,9 +202,13 @@ func multipliers(
   else {
     throw OperatorError("scales of \(left.shape), \(right.shape) and \(output.shape) for \(count)")
   }
-  let leftScale = left.values(as: Float.self)[0]
-  let outputScale = output.values(as: Float.self)[0]
-  let rightScales = right.values(as: Float.self)
+  let floats = (
+    try converted(left, to: .float32), try converted(right, to: .float32),
+    try converted(output, to: .float32)
+  )
+  let leftScale = floats.0.values(as: Float.self)[0]
+  let outputScale = floats.2.values(as: Float.self)[0]
+  let rightScales = floats.1.values(as: Float.self)
   return rightScales.indices.map { leftScale * rightScales[$0] / outputScale }
 }
 

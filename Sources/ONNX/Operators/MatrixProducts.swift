@@ -19,7 +19,9 @@ extension OperatorTable {
       let transposesLeft = try context.integer("transA") ?? 0 != 0
       let transposesRight = try context.integer("transB") ?? 0 != 0
       var packed: Tensor?
-      if transposesRight, let weights = context.constant(1), weights.shape.rank == 2 {
+      if transposesRight, let weights = context.constant(1), weights.shape.rank == 2,
+        weights.byteCount <= Gemm.maxPackedBytes
+      {
         packed =
           type == .float64 ? transposed(weights, Double.self) : transposed(weights, Float.self)
       }
@@ -36,6 +38,13 @@ protocol ProductElement: NumberElement {
   static func addProduct(
     _ left: Span<Self>, _ right: Span<Self>, rows: Int, inner: Int, columns: Int,
     to output: inout MutableSpan<Self>)
+
+  /// The same with weights used where they lie in a mapped file.
+  ///
+  /// - Parameter isTransposed: They stand as `(columns, inner)`. Never for integers.
+  static func addProduct(
+    _ left: Span<Self>, weights: borrowing Tensor, isTransposed: Bool, rows: Int, inner: Int,
+    columns: Int, to output: inout MutableSpan<Self>)
 }
 
 extension Float: ProductElement {
@@ -44,6 +53,15 @@ extension Float: ProductElement {
     to output: inout MutableSpan<Float>
   ) {
     BLAS.addProduct(left, right, rows: rows, inner: inner, columns: columns, to: &output)
+  }
+
+  static func addProduct(
+    _ left: Span<Float>, weights: borrowing Tensor, isTransposed: Bool, rows: Int, inner: Int,
+    columns: Int, to output: inout MutableSpan<Float>
+  ) {
+    BLAS.addProduct(
+      left, weights: weights.unalignedBytes(as: Float.self), isTransposed: isTransposed, rows: rows,
+      inner: inner, columns: columns, to: &output)
   }
 }
 
@@ -54,9 +72,28 @@ extension Double: ProductElement {
   ) {
     BLAS.addProduct(left, right, rows: rows, inner: inner, columns: columns, to: &output)
   }
+
+  static func addProduct(
+    _ left: Span<Double>, weights: borrowing Tensor, isTransposed: Bool, rows: Int, inner: Int,
+    columns: Int, to output: inout MutableSpan<Double>
+  ) {
+    BLAS.addProduct(
+      left, weights: weights.unalignedBytes(as: Double.self), isTransposed: isTransposed,
+      rows: rows,
+      inner: inner, columns: columns, to: &output)
+  }
 }
 
 extension ProductElement where Self: FixedWidthInteger {
+  static func addProduct(
+    _ left: Span<Self>, weights: borrowing Tensor, isTransposed: Bool, rows: Int, inner: Int,
+    columns: Int, to output: inout MutableSpan<Self>
+  ) {
+    precondition(!isTransposed, "integers have no Gemm")
+    addProduct(
+      left, weights.values(as: Self.self), rows: rows, inner: inner, columns: columns, to: &output)
+  }
+
   /// Integers are exact in any order, and wrap.
   static func addProduct(
     _ left: Span<Self>, _ right: Span<Self>, rows: Int, inner: Int, columns: Int,
@@ -137,7 +174,6 @@ struct MatMul: Operator {
     var output = try scratch.memory(0, try checkedShape(dimensions))
     do {
       let a = left.values(as: Element.self)
-      let b = right.values(as: Element.self)
       var target = output.mutableValues(as: Element.self)
       for index in 0..<target.count { target[unchecked: index] = Element.nothing }
       // One right side for all: the batches are rows of one product.
@@ -145,8 +181,11 @@ struct MatMul: Operator {
         // There may be ever so many products of nothing.
       } else if rightBatch.elementCount == 1, leftBatch.elementCount == batches.shape.elementCount {
         rows *= leftBatch.elementCount
-        Element.addProduct(a, b, rows: rows, inner: inner, columns: columns, to: &target)
+        Element.addProduct(
+          a, weights: right, isTransposed: false, rows: rows, inner: inner, columns: columns,
+          to: &target)
       } else {
+        let b = right.values(as: Element.self)
         batches.forEachRun { out, i, iStep, j, jStep, count in
           for index in 0..<count {
             let leftStart = (i + index * iStep) * rows * inner
@@ -171,19 +210,27 @@ struct Gemm: FloatOperator {
   let beta: Float
   let transposesLeft: Bool
   let transposesRight: Bool
-  /// Constant weights, already transposed.
+  /// Small constant weights, already transposed. Big ones stay where they lie in the file: they
+  /// would cost their size again, and more time at load than reading them does.
   let packed: Tensor?
   let type: ElementType
+
+  /// What the caches of a CPU hold for sure; a product with what comes from memory takes about
+  /// as long whichever way it stands.
+  static let maxPackedBytes = 1 << 20
 
   func run<Element: FloatElement>(
     _ scratch: ONNXScratch, as _: Element.Type
   ) throws(OperatorError) {
     let left = try matrix(try scratch.input(0), transposes: transposesLeft, Element.self)
-    let right = try weights(scratch, Element.self)
+    let right: Tensor
+    if let packed { right = packed } else { right = try scratch.input(1) }
+    guard right.shape.rank == 2 else { throw OperatorError("shape \(right.shape) is no matrix") }
+    let isTransposed = transposesRight && packed == nil
     let rows = left.shape[0]
     let inner = left.shape[1]
-    let columns = right.shape[1]
-    guard right.shape[0] == inner else {
+    let columns = right.shape[isTransposed ? 0 : 1]
+    guard right.shape[isTransposed ? 1 : 0] == inner else {
       throw OperatorError("shapes \(left.shape) and \(right.shape) do not multiply")
     }
     let shape = try checkedShape([rows, columns])
@@ -192,28 +239,21 @@ struct Gemm: FloatOperator {
     do {
       var target = output.mutableValues(as: Element.self)
       let a = left.values(as: Element.self)
-      let b = right.values(as: Element.self)
       if alpha == 1, let bias {
         try addBias(bias, shape, to: &target, replacing: true)
-        Element.addProduct(a, b, rows: rows, inner: inner, columns: columns, to: &target)
       } else {
         for index in 0..<target.count { target[unchecked: index] = Element.nothing }
-        Element.addProduct(a, b, rows: rows, inner: inner, columns: columns, to: &target)
-        if alpha != 1 {
-          let alpha = Element(alpha)
-          for index in 0..<target.count { target[unchecked: index] *= alpha }
-        }
+      }
+      Element.addProduct(
+        a, weights: right, isTransposed: isTransposed, rows: rows, inner: inner, columns: columns,
+        to: &target)
+      if alpha != 1 {
+        let alpha = Element(alpha)
+        for index in 0..<target.count { target[unchecked: index] *= alpha }
         if let bias { try addBias(bias, shape, to: &target, replacing: false) }
       }
     }
     scratch.give(0, output)
-  }
-
-  private func weights<Element: FloatElement>(
-    _ scratch: ONNXScratch, _: Element.Type
-  ) throws(OperatorError) -> Tensor {
-    if let packed { return packed }
-    return try matrix(try scratch.input(1), transposes: transposesRight, Element.self)
   }
 
   private func matrix<Element: FloatElement>(

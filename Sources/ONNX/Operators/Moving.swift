@@ -3,7 +3,7 @@ import Tensors
 
 extension OperatorTable {
   static let moving: [OperatorDefinition] = [
-    OperatorDefinition("Transpose", [1, 13, 21, 23, 24, 25], all) {
+    OperatorDefinition("Transpose", [1, 13, 21, 23, 24, 25], stored) {
       context throws(ModelFormatError) in
       BuiltOperator(Transpose(order: try context.integers("perm")), try context.type(0))
     },

@@ -77,6 +77,7 @@ extension NumberElement where Self: BinaryFloatingPoint {
 
 extension Float: NumberElement {}
 extension Double: NumberElement {}
+extension Float16: NumberElement {}
 extension Int8: NumberElement {}
 extension Int16: NumberElement {}
 extension Int32: NumberElement {}
@@ -102,6 +103,7 @@ extension NumberOperator {
     switch type {
     case .float32: try run(scratch, as: Float.self)
     case .float64: try run(scratch, as: Double.self)
+    case .float16: try run(scratch, as: Float16.self)
     case .int8: try run(scratch, as: Int8.self)
     case .int16: try run(scratch, as: Int16.self)
     case .int32: try run(scratch, as: Int32.self)
@@ -110,7 +112,8 @@ extension NumberOperator {
     case .uint16: try run(scratch, as: UInt16.self)
     case .uint32: try run(scratch, as: UInt32.self)
     case .uint64: try run(scratch, as: UInt64.self)
-    case .float16, .bfloat16, .string:
+    case .bfloat16, .string, .int4, .uint4, .int2, .uint2, .float8e4m3fn, .float8e4m3fnuz,
+      .float8e5m2, .float8e5m2fnuz, .float8e8m0:
       throw OperatorError("element type \(type.name) is not run")
     }
   }
@@ -135,7 +138,8 @@ extension IntegerOperator {
     case .uint16: try run(scratch, as: UInt16.self)
     case .uint32: try run(scratch, as: UInt32.self)
     case .uint64: try run(scratch, as: UInt64.self)
-    case .float16, .bfloat16, .float32, .float64, .string:
+    case .float16, .bfloat16, .float32, .float64, .string, .int4, .uint4, .int2, .uint2,
+      .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0:
       throw OperatorError("element type \(type.name) is not run")
     }
   }

@@ -15,11 +15,13 @@ struct OperatorDefinition: Sendable {
   /// How many of the first inputs must be there.
   var minInputs: Int
   var maxInputs: Int
+  /// When a row's result depends on the other rows by definition: `always`. Nil: never.
+  var mixesRows: String?
   var build: @Sendable (inout NodeContext) throws(ModelFormatError) -> BuiltOperator
 
   init(
     _ name: String, domain: String = "ai.onnx", _ versions: [Int], _ types: Set<ElementType>,
-    others: [TypeRule] = [], minInputs: Int? = nil, maxInputs: Int = 1,
+    others: [TypeRule] = [], minInputs: Int? = nil, maxInputs: Int = 1, mixesRows: String? = nil,
     build: @escaping @Sendable (inout NodeContext) throws(ModelFormatError) -> BuiltOperator
   ) {
     self.name = name
@@ -29,6 +31,7 @@ struct OperatorDefinition: Sendable {
     self.others = others
     self.minInputs = minInputs ?? min(1, maxInputs)
     self.maxInputs = maxInputs
+    self.mixesRows = mixesRows
     self.build = build
   }
 }
@@ -89,6 +92,7 @@ enum OperatorTable {
     einsteinSums,
     text,
     boxSelecting,
+    uniquing,
   ].flatMap { $0 }
 
   private static let byName: [String: OperatorDefinition] = Dictionary(
@@ -154,4 +158,10 @@ enum OperatorTable {
   ]
   static let numbers = floats.union(integers)
   static let all = numbers.union([.bool, .string, .float16, .bfloat16])
+  /// Types that are only stored, moved, cast and quantized to: nothing computes with them.
+  static let packed: Set<ElementType> = [
+    .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0,
+    .int4, .uint4, .int2, .uint2,
+  ]
+  static let stored = all.union(packed)
 }

@@ -8,8 +8,7 @@ extension OperatorTable {
       others: [.one(of: [.float32]), .one(of: quantized)], minInputs: 2, maxInputs: 3
     ) { context throws(ModelFormatError) in
       let layout = try scaleLayout(&context)
-      // Only concerns 8-bit floats, which are not read at all.
-      if context.version >= 19 { _ = try context.integer("saturate") }
+      let saturates = context.version >= 19 ? try context.integer("saturate") ?? 1 : 1
       if context.version >= 23, let precision = try context.integer("precision"),
         precision != 0, precision != 1
       {
@@ -25,7 +24,8 @@ extension OperatorTable {
       guard quantized.contains(type) else {
         throw context.unsupported("an output of \(type.name) is not run")
       }
-      return BuiltOperator(QuantizeLinear(layout: layout, type: type), type)
+      return BuiltOperator(
+        QuantizeLinear(layout: layout, type: type, saturates: saturates != 0), type)
     },
     OperatorDefinition(
       "DequantizeLinear", [10, 13, 19, 21, 23, 24, 25, 28], quantized.union([.int32]),
@@ -38,13 +38,20 @@ extension OperatorTable {
       let type = try context.type(0)
       return BuiltOperator(DequantizeLinear(layout: layout, type: type), .float32)
     },
-    OperatorDefinition("DynamicQuantizeLinear", [11], [.float32]) { _ throws(ModelFormatError) in
-      BuiltOperator(DynamicQuantizeLinear(), .uint8, .float32, .uint8)
+    OperatorDefinition(
+      "DynamicQuantizeLinear", [11], [.float32],
+      mixesRows: "always: one scale is computed for the whole batch"
+    ) { _ throws(ModelFormatError) in
+      var built = BuiltOperator(DynamicQuantizeLinear(), .uint8, .float32, .uint8)
+      built.mixesRows = true
+      return built
     },
   ]
 
-  /// 8-bit floats and 4-bit integers are not read at all.
-  private static let quantized: Set<ElementType> = [.uint8, .int8, .uint16, .int16]
+  private static let quantized: Set<ElementType> = [
+    .uint8, .int8, .uint16, .int16, .int4, .uint4, .int2, .uint2,
+    .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz,
+  ]
 
   private static func scaleLayout(
     _ context: inout NodeContext
@@ -107,19 +114,21 @@ struct ScaleLayout: Sendable {
   }
 }
 
-/// Integers from `low` to `high`.
+/// Integers that numbers are quantized to.
 protocol QuantizedElement: NumberElement, FixedWidthInteger {}
 extension UInt8: QuantizedElement {}
 extension Int8: QuantizedElement {}
 extension UInt16: QuantizedElement {}
 extension Int16: QuantizedElement {}
 
-/// The nearest integer, ties to even, moved to the zero point and kept in the type's range. NaN
-/// becomes the smallest, as in ONNX Runtime.
+/// The nearest integer, ties to even, moved to the zero point and kept between `low` and `high`.
+/// NaN becomes the smallest, as in ONNX Runtime.
 @inline(__always)
-func quantized<Element: QuantizedElement>(_ value: Float, _ zeroPoint: Element) -> Element {
-  let low = Float(Element.min) - Float(zeroPoint)
-  let high = Float(Element.max) - Float(zeroPoint)
+func quantized<Element: QuantizedElement>(
+  _ value: Float, _ zeroPoint: Element, low: Element = .min, high: Element = .max
+) -> Element {
+  let low = Float(low) - Float(zeroPoint)
+  let high = Float(high) - Float(zeroPoint)
   let raised = value > low ? value : low
   let limited = raised < high ? raised : high
   return Element(
@@ -130,18 +139,30 @@ func quantized<Element: QuantizedElement>(_ value: Float, _ zeroPoint: Element) 
 struct QuantizeLinear: Operator {
   let layout: ScaleLayout
   let type: ElementType
+  let saturates: Bool
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    if let format = Float8.format(type) {
+      // A float's zero point is 0.
+      try quantize(scratch, UInt8.self) { value, _ in
+        format.byte(nearest: value, saturates: saturates)
+      }
+      return
+    }
     switch type {
-    case .int8: try quantize(scratch, Int8.self)
-    case .uint16: try quantize(scratch, UInt16.self)
-    case .int16: try quantize(scratch, Int16.self)
-    default: try quantize(scratch, UInt8.self)
+    case .int8: try quantize(scratch, Int8.self) { quantized($0, $1) }
+    case .uint16: try quantize(scratch, UInt16.self) { quantized($0, $1) }
+    case .int16: try quantize(scratch, Int16.self) { quantized($0, $1) }
+    case .int4: try quantize(scratch, Int8.self) { quantized($0, $1, low: -8, high: 7) }
+    case .int2: try quantize(scratch, Int8.self) { quantized($0, $1, low: -2, high: 1) }
+    case .uint4: try quantize(scratch, UInt8.self) { quantized($0, $1, high: 15) }
+    case .uint2: try quantize(scratch, UInt8.self) { quantized($0, $1, high: 3) }
+    default: try quantize(scratch, UInt8.self) { quantized($0, $1) }
     }
   }
 
-  private func quantize<Element: QuantizedElement>(
-    _ scratch: ONNXScratch, _: Element.Type
+  private func quantize<Element: TensorElement>(
+    _ scratch: ONNXScratch, _: Element.Type, _ nearest: (Float, Element) -> Element
   ) throws(OperatorError) {
     let input = try scratch.input(0)
     let scale = try scratch.input(1)
@@ -157,7 +178,7 @@ struct QuantizeLinear: Operator {
       var target = output.mutableValues(as: Element.self)
       try layout.visit(input.shape, scale: scale.shape) { first, count, place, step in
         for index in 0..<count {
-          target[first + index] = quantized(
+          target[first + index] = nearest(
             source[first + index] / scales[place + index * step],
             zeroPoints[place + index * step])
         }
@@ -173,17 +194,29 @@ struct DequantizeLinear: Operator {
   let type: ElementType
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
-    switch type {
-    case .int8: try dequantize(scratch, Int8.self)
-    case .uint16: try dequantize(scratch, UInt16.self)
-    case .int16: try dequantize(scratch, Int16.self)
-    case .int32: try dequantize(scratch, Int32.self)
-    default: try dequantize(scratch, UInt8.self)
+    if let format = Float8.format(type) {
+      try dequantize(scratch, UInt8.self) { value, _ in format.values[Int(value)] }
+      return
+    }
+    switch type.storage {
+    case .int8: try dequantizeIntegers(scratch, Int8.self)
+    case .uint16: try dequantizeIntegers(scratch, UInt16.self)
+    case .int16: try dequantizeIntegers(scratch, Int16.self)
+    case .int32: try dequantizeIntegers(scratch, Int32.self)
+    default: try dequantizeIntegers(scratch, UInt8.self)
     }
   }
 
-  private func dequantize<Element: NumberElement & FixedWidthInteger>(
+  private func dequantizeIntegers<Element: NumberElement & FixedWidthInteger>(
     _ scratch: ONNXScratch, _: Element.Type
+  ) throws(OperatorError) {
+    try dequantize(scratch, Element.self) { value, zeroPoint in
+      Float(Int32(truncatingIfNeeded: value) &- Int32(truncatingIfNeeded: zeroPoint))
+    }
+  }
+
+  private func dequantize<Element: TensorElement>(
+    _ scratch: ONNXScratch, _: Element.Type, _ moved: (Element, Element) -> Float
   ) throws(OperatorError) {
     let input = try scratch.input(0)
     let scale = try scratch.input(1)
@@ -199,10 +232,9 @@ struct DequantizeLinear: Operator {
       var target = output.mutableValues(as: Float.self)
       try layout.visit(input.shape, scale: scale.shape) { first, count, place, step in
         for index in 0..<count {
-          let moved =
-            Int32(truncatingIfNeeded: source[first + index])
-            &- Int32(truncatingIfNeeded: zeroPoints[place + index * step])
-          target[first + index] = Float(moved) * scales[place + index * step]
+          target[first + index] =
+            moved(source[first + index], zeroPoints[place + index * step])
+            * scales[place + index * step]
         }
       }
     }

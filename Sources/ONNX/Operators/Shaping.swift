@@ -3,12 +3,13 @@ import Tensors
 
 extension OperatorTable {
   static let shaping: [OperatorDefinition] = [
-    OperatorDefinition("Identity", [1, 13, 14, 16, 19, 21, 23, 24, 25], all) {
+    OperatorDefinition("Identity", [1, 13, 14, 16, 19, 21, 23, 24, 25], stored) {
       context throws(ModelFormatError) in
       BuiltOperator(Reshaping { shape, _ in shape }, try context.type(0))
     },
     OperatorDefinition(
-      "Reshape", [5, 13, 14, 19, 21, 23, 24, 25], all, others: [.int64], minInputs: 2, maxInputs: 2
+      "Reshape", [5, 13, 14, 19, 21, 23, 24, 25], stored, others: [.int64], minInputs: 2,
+      maxInputs: 2
     ) {
       context throws(ModelFormatError) in
       let keepsZero = context.version >= 14 ? try context.integer("allowzero") ?? 0 != 0 : false
@@ -17,7 +18,7 @@ extension OperatorTable {
           try reshape(shape, to: try scratch.integers(1) ?? [], keepsZero: keepsZero)
         }, try context.type(0))
     },
-    OperatorDefinition("Flatten", [1, 9, 11, 13, 21, 23, 24, 25], all) {
+    OperatorDefinition("Flatten", [1, 9, 11, 13, 21, 23, 24, 25], stored) {
       context throws(ModelFormatError) in
       let axis = try context.integer("axis") ?? 1
       return BuiltOperator(
@@ -29,8 +30,9 @@ extension OperatorTable {
           return try checkedShape([outer, inner])
         }, try context.type(0))
     },
-    OperatorDefinition("Squeeze", [1, 11, 13, 21, 23, 24, 25], all, others: [.int64], maxInputs: 2)
-    {
+    OperatorDefinition(
+      "Squeeze", [1, 11, 13, 21, 23, 24, 25], stored, others: [.int64], maxInputs: 2
+    ) {
       context throws(ModelFormatError) in
       let fixed = context.version < 13 ? try context.integers("axes") : nil
       return BuiltOperator(
@@ -54,7 +56,7 @@ extension OperatorTable {
         }, try context.type(0))
     },
     OperatorDefinition(
-      "Unsqueeze", [1, 11, 13, 21, 23, 24, 25], all, others: [.int64], maxInputs: 2
+      "Unsqueeze", [1, 11, 13, 21, 23, 24, 25], stored, others: [.int64], maxInputs: 2
     ) {
       context throws(ModelFormatError) in
       let fixed = context.version < 13 ? try context.integers("axes") ?? [] : nil
@@ -74,13 +76,13 @@ extension OperatorTable {
             (0..<rank).map { added.contains($0) ? 1 : old.removeFirst() })
         }, try context.type(0))
     },
-    OperatorDefinition("Shape", [1, 13, 15, 19, 21, 23, 24, 25], all) {
+    OperatorDefinition("Shape", [1, 13, 15, 19, 21, 23, 24, 25], stored) {
       context throws(ModelFormatError) in
       let start = context.version >= 15 ? try context.integer("start") ?? 0 : 0
       let end = context.version >= 15 ? try context.integer("end") : nil
       return BuiltOperator(ShapeOf(start: start, end: end), .int64)
     },
-    OperatorDefinition("Size", [1, 13, 19, 21, 23, 24, 25], all) { _ throws(ModelFormatError) in
+    OperatorDefinition("Size", [1, 13, 19, 21, 23, 24, 25], stored) { _ throws(ModelFormatError) in
       BuiltOperator(SizeOf(), .int64)
     },
     OperatorDefinition("Constant", [1, 9, 11, 12, 13, 19, 21, 23, 24, 25], [], maxInputs: 0) {

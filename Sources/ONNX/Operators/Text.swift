@@ -126,24 +126,36 @@ struct StringSplit: Operator {
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
     let strings = input.strings
-    var rows: [[ArraySlice<UInt8>]] = []
+    // Split twice: the parts of all strings at once would take more than the answer.
+    var counts = try scratch.memory(1, input.shape)
     var width = 0
-    for index in 0..<strings.count {
-      let parts = delimiter.isEmpty ? words(strings[index]) : parts(strings[index])
-      width = max(width, parts.count)
-      rows.append(parts)
+    var byteCount = 0
+    do {
+      var target = counts.mutableValues(as: Int64.self)
+      for index in 0..<strings.count {
+        let count = split(strings[index]).count
+        target[index] = Int64(count)
+        width = max(width, count)
+        byteCount += strings[index].count
+      }
     }
     let shape = try checkedShape(input.shape.array + [width])
-    guard shape.elementCount <= scratch.maxBytes / 16 else {
-      throw OperatorError("output 0 of shape \(shape) is too large")
-    }
+    // A shape leaves room for 16 bytes an element.
+    let places = min(shape.elementCount * 16, Int.max / 2)
+    try scratch.checkRoom(places + byteCount, for: "output 0 of shape \(shape)")
     var result = ByteStrings()
-    for row in rows {
-      for part in row { result.append(part) }
-      for _ in row.count..<width { result.append("") }
+    result.reserve(elements: shape.elementCount, bytes: byteCount)
+    for index in 0..<strings.count {
+      let parts = split(strings[index])
+      for part in parts { result.append(part) }
+      for _ in parts.count..<width { result.append("") }
     }
     scratch.give(0, Tensor(strings: result, shape: shape))
-    scratch.give(1, Tensor(rows.map { Int64($0.count) }, shape: input.shape))
+    scratch.give(1, counts)
+  }
+
+  private func split(_ text: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
+    delimiter.isEmpty ? words(text) : parts(text)
   }
 
   private func words(_ text: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {

@@ -33,6 +33,9 @@ func asText(_ tensor: Tensor) throws(OperatorError) -> Tensor {
     let values = widened(tensor)
     floats(values.values(as: Float.self))
   case .string: return tensor
+  case .int4, .uint4, .int2, .uint2, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2,
+    .float8e5m2fnuz, .float8e8m0:
+    throw OperatorError("a cast of \(tensor.elementType.name) to string is not run")
   }
   return Tensor(strings: text, shape: tensor.shape)
 }
@@ -106,6 +109,9 @@ func parsed(_ tensor: Tensor, as type: ElementType) throws(OperatorError) -> Ten
   case .uint32: try integers(UInt32.self, within: unsigned)
   case .uint64: try integers(UInt64.self, within: unsigned)
   case .string: return tensor
+  case .int4, .uint4, .int2, .uint2, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2,
+    .float8e5m2fnuz, .float8e8m0:
+    throw OperatorError("a cast of string to \(type.name) is not run")
   }
   return output
 }

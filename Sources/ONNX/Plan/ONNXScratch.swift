@@ -105,11 +105,23 @@ final class ONNXScratch: Scratch {
       reusing: try freeMemory(index, shape), shape: shape)
   }
 
-  func give(_ index: Int, _ tensor: Tensor) {
+  /// Asks for memory that an operator takes for itself while it runs.
+  func checkRoom(_ byteCount: Int, for purpose: String) throws(OperatorError) {
+    guard byteCount > ONNXScratch.maxSlotBytes, byteCount > maxBytes - liveBytes else { return }
+    liveBytes = memoryBytes()
+    guard byteCount <= maxBytes - liveBytes else {
+      throw OperatorError(
+        "\(purpose) takes \(byteCount) bytes, \(liveBytes) are in use and \(maxBytes) allowed")
+    }
+  }
+
+  func give(_ index: Int, _ tensor: consuming Tensor) {
     guard index < Int(links.outputCount) else { return }
     let slot = Int(plan.slotLists[Int(links.outputStart) + index])
     guard slot >= 0 else { return }
-    setSlot(slot, tensor)
+    let byteCount = tensor.byteCount
+    if byteCount > ONNXScratch.maxSlotBytes { liveBytes += byteCount }
+    slots[slot] = consume tensor
   }
 
   /// Ends work that nobody waits for any more. Long operators ask now and then; the loop over

@@ -28,8 +28,8 @@ struct BuiltOperator {
   var outputs: [ElementType]
   /// ZipMap: the keys of the maps whose values the first output holds.
   var mapKeys: Tensor?
-  /// False when the same inputs may give other outputs, as random numbers do.
-  var isFoldable = true
+  /// True when a row's result depends on the other rows by definition.
+  var mixesRows = false
 
   init(_ operation: any Operator, _ outputs: ElementType..., mapKeys: Tensor? = nil) {
     self.operation = operation

@@ -57,6 +57,8 @@ final class Plan: Sendable {
   /// By slot: its tensor shares the memory of another's.
   let isAlias: [Bool]
   let summary: String
+  /// What makes a row's result depend on the other rows of its batch.
+  let batchDependentNodes: [String]
 
   init(
     signature: ModelSignature, inputs: [InputCheck], outputSlots: [Int], outputKeys: [Tensor?],
@@ -99,6 +101,8 @@ final class Plan: Sendable {
       }
       ranges.append(first..<operations.count)
     }
+    batchDependentNodes = blocks.joined().filter(\.mixesRows)
+      .map { "node '\($0.label)' (\($0.operatorName))" }
     self.operations = operations
     self.links = links
     self.labels = labels
@@ -112,6 +116,7 @@ final class Plan: Sendable {
 /// One node of a plan while it is built.
 struct PlanStep {
   var label: String
+  var operatorName: String
   var operation: any Operator
   var inputs: [Int?]
   var outputs: [Int?]
@@ -120,4 +125,5 @@ struct PlanStep {
   var captures: [Int] = []
   /// Slots that nobody reads after it.
   var releases: [Int] = []
+  var mixesRows = false
 }

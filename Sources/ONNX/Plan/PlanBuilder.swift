@@ -126,10 +126,11 @@ struct PlanBuilder {
     }
     if let keys = built.mapKeys, let value = node.outputs.first ?? nil { mapKeys[value] = keys }
     let step = PlanStep(
-      label: node.label, operation: built.operation, inputs: node.inputs, outputs: node.outputs,
-      types: built.outputs, captures: node.blocks.flatMap(\.captures))
+      label: node.label, operatorName: node.operatorName, operation: built.operation, inputs: node.inputs, outputs: node.outputs,
+      types: built.outputs, captures: node.blocks.flatMap(\.captures),
+      mixesRows: built.mixesRows)
     let isConstant = zip(node.inputs, known).allSatisfy { $0 == nil || $1 != nil }
-    if isConstant, built.isFoldable, built.mapKeys == nil, node.blocks.isEmpty, fold(step) {
+    if isConstant, built.mapKeys == nil, node.blocks.isEmpty, fold(step) {
       return nil
     }
     return step

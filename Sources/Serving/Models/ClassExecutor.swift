@@ -7,6 +7,7 @@ struct ClassExecutor: ModelExecutor {
   let signature: ModelSignature
   private let inner: any ModelExecutor
 
+  var batchDependentNodes: [String] { inner.batchDependentNodes }
   var summary: String { inner.summary + ", classes" }
 
   init(_ inner: any ModelExecutor) {

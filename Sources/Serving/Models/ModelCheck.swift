@@ -19,6 +19,9 @@ package struct ModelCheck: Sendable {
   /// Why it is not run; empty when it is.
   package private(set) var problems: [String] = []
 
+  /// What its user should know though it is run.
+  package private(set) var notes: [String] = []
+
   package var isRun: Bool { problems.isEmpty }
 
   package init(path: String, type: String = "custom_model", properties: [String: String] = [:]) {
@@ -34,6 +37,7 @@ package struct ModelCheck: Sendable {
         if case .array(let found)? = members["outputs"] { outputs = found }
       }
       problems = []
+      notes = model.executor.batchDependentNodes.map { "rows are not independent: \($0)" }
     } catch {
       // Missing operators have been named, all of them; loading ends at the first.
       let isKnown = error.description.hasPrefix("ONNX: operator ") && !problems.isEmpty
@@ -52,6 +56,7 @@ package struct ModelCheck: Sendable {
     object["inputs"] = .array(inputs)
     object["outputs"] = .array(outputs)
     object["problems"] = .array(problems.map { .string($0) })
+    if !notes.isEmpty { object["notes"] = .array(notes.map { .string($0) }) }
     return .object(object)
   }
 
@@ -64,6 +69,7 @@ package struct ModelCheck: Sendable {
     lines += outputs.map { "output    \(ModelCheck.line($0))" }
     lines.append(isRun ? "runs      yes" : "runs      no")
     lines += problems.map { "problem   \($0)" }
+    lines += notes.map { "note      \($0)" }
     return lines.joined(separator: "\n") + "\n"
   }
 

@@ -159,15 +159,22 @@ struct InputBuilder {
       guard number.double == 0 || number.double == 1 else { return "true or false" }
       unsafe store(number.double == 1 ? UInt8(1) : 0, at: index)
     case .string: return "a string"
-    case .bfloat16: return "binary data: bfloat16 does not travel as JSON"
+    case .int4: return setInteger(number, Int8.self, within: -8...7, at: index)
+    case .uint4: return setInteger(number, UInt8.self, within: 0...15, at: index)
+    case .int2: return setInteger(number, Int8.self, within: -2...1, at: index)
+    case .uint2: return setInteger(number, UInt8.self, within: 0...3, at: index)
+    case .bfloat16, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0:
+      return "binary data: \(typeName) does not travel as JSON"
     case .float32, .float64: break
     }
     return nil
   }
 
   private mutating func setInteger<Integer: FixedWidthInteger & TensorElement>(
-    _ number: ScannedNumber, _: Integer.Type, at index: Int
+    _ number: ScannedNumber, _: Integer.Type, within range: ClosedRange<Integer>? = nil,
+    at index: Int
   ) -> String? {
+    let range = range ?? Integer.min...Integer.max
     let value: Integer?
     if number.isInteger {
       value =
@@ -179,8 +186,8 @@ struct InputBuilder {
       // 3.0 is what many clients send for 3.
       value = Integer(exactly: number.double)
     }
-    guard let value else {
-      return "an integer from \(Integer.min) to \(Integer.max) (\(typeName))"
+    guard let value, range.contains(value) else {
+      return "an integer from \(range.lowerBound) to \(range.upperBound) (\(typeName))"
     }
     unsafe store(value, at: index)
     return nil

@@ -20,7 +20,11 @@ struct PlainTable: Sendable {
     guard case .table(let width?) = layout, width > 0, let input = signature.inputs.first,
       input.elementType == .float32 || input.elementType == .float64, input.shape[0] == nil,
       input.isRequired, input.categories.isEmpty, input.columnRules == nil,
-      columns.isEmpty || columns.count == width
+      columns.isEmpty || columns.count == width,
+      // A model that calls a column so reads an object of columns differently.
+      !["columns", "index", "data"].contains(where: { name in
+        input.name == name || columns.contains { $0.elementsEqual(name.utf8) }
+      })
     else { return nil }
     elementType = input.elementType
     self.width = width

@@ -256,11 +256,14 @@ struct TensorText {
     case .int64: writer.integer(element(index, Int64.self))
     case .int32: writer.integer(element(index, Int32.self))
     case .int16: writer.integer(element(index, Int16.self))
-    case .int8: writer.integer(element(index, Int8.self))
+    case .int8, .int4, .int2: writer.integer(element(index, Int8.self))
     case .uint64: writer.integer(element(index, UInt64.self))
     case .uint32: writer.integer(element(index, UInt32.self))
     case .uint16: writer.integer(element(index, UInt16.self))
-    case .uint8: writer.integer(element(index, UInt8.self))
+    case .uint8, .uint4, .uint2: writer.integer(element(index, UInt8.self))
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0:
+      let values = Float8.format(tensor.elementType)?.values ?? []
+      writer.number(values[Int(element(index, UInt8.self))])
     case .bool: writer.raw(element(index, UInt8.self) == 0 ? "false" : "true")
     case .string where isBase64:
       writer.raw(#"{"b64":""#)

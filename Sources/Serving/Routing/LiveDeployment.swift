@@ -43,6 +43,8 @@ package final class LiveDeployment: Sendable {
     if let reason = specification.cannotRunReason {
       throw DeploymentFailure(code: "BadArgument", message: reason)
     }
+    let clock = MonotonicClock.system
+    let start = clock.now()
     do {
       try registry.verify(version)
     } catch {
@@ -50,6 +52,7 @@ package final class LiveDeployment: Sendable {
         code: "ResourceNotReady",
         message: "model \(version.name):\(version.version): \(registrySentence(for: error))")
     }
+    let verified = clock.now()
     var properties = version.properties
     if let outputs = specification.responseOutputs {
       var text = JSONWriter()
@@ -64,6 +67,7 @@ package final class LiveDeployment: Sendable {
       throw DeploymentFailure(
         code: "BadArgument", message: "model \(version.name):\(version.version): \(error)")
     }
+    let loadTimes = LoadTimes(verifying: verified &- start, loading: clock.now() &- verified)
     let sample = try WarmUp.Sample(package: package)
     let cost = try WarmUp.run(
       Scorer(model), sample: sample,
@@ -71,15 +75,16 @@ package final class LiveDeployment: Sendable {
     self.init(
       specification, generation: generation, modelName: version.name,
       modelVersion: version.version, model: model, metrics: metrics, cost: cost,
-      sampleRequest: sample.request, log: log)
+      sampleRequest: sample.request, loadTimes: loadTimes, log: log)
   }
 
   /// Puts a loaded model in force whose cost is known.
   init(
     _ specification: DeploymentSpecification, generation: Int64, modelName: String,
     modelVersion: String, model: LoadedModel, metrics: MetricRegistry, cost: CostEstimate,
-    sampleRequest: [UInt8]? = nil, log: Log? = nil
+    sampleRequest: [UInt8]? = nil, loadTimes: LoadTimes? = nil, log: Log? = nil
   ) {
+    self.loadTimes = loadTimes
     self.sampleRequest = sampleRequest.flatMap { $0.count <= Self.maxSampleBytes ? $0 : nil }
     var scorer = Scorer(model)
     scorer.deploymentName = specification.name
@@ -116,13 +121,27 @@ package final class LiveDeployment: Sendable {
     }
   }
 
+  /// Nanoseconds that getting ready took, before warming up.
+  struct LoadTimes: Sendable {
+    var verifying: UInt64
+    var loading: UInt64
+  }
+
+  /// nil when the model came loaded.
+  private let loadTimes: LoadTimes?
+
   /// An example is for people to read.
   private static let maxSampleBytes = 64 << 10
 
   /// For `get-logs`: what was loaded, and what warming up has shown.
   var readySentence: String {
     var text = "ready: generation \(generation), model \(modelName):\(modelVersion) "
-    text += "(\(model.executor.summary)); warmed up"
+    text += "(\(model.executor.summary)); "
+    if let loadTimes {
+      text += "hashes verified in \(loadTimes.verifying / 1000) µs, "
+      text += "loaded in \(loadTimes.loading / 1000) µs; "
+    }
+    text += "warmed up"
     if let nanoseconds = cost.nanoseconds {
       text += ": a body of \(cost.bodyByteCount) bytes takes \(nanoseconds / 1000) µs"
     }

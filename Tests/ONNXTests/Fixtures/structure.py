@@ -273,6 +273,33 @@ model = network(nodes, [value("x", shape=[None, None, 4])], [value("y", shape=[N
                 inits=[nh.from_array(w, "w"), nh.from_array(r, "r"), nh.from_array(bias, "b"), nh.from_array(ints(0), "zero")])
 model_case("LSTM of a batch", model, {"x": f(5, 7, 4)}, rows=True)
 
+# Training mode, where it is no chance.
+for shape in ((4, 3), (5, 3, 2, 2)):
+    for more in ({}, {"epsilon": 0.01, "momentum": 0.7}):
+        case("BatchNormalization", [f(*shape), f(3), f(3), f(3), np.abs(f(3))], opset=15, outputs=3, training_mode=1, **more)
+for constants in ((), (1, 2)):
+    case("Dropout", [f(2, 3), np.array(0, F), np.array(True)], opset=13, outputs=2, constants=constants, kinds=[T.FLOAT, T.BOOL])
+case("Dropout", [f(2, 3), np.array(0.5, F), np.array(False)], opset=13, outputs=2, kinds=[T.FLOAT, T.BOOL])
+
+# Half floats that ONNX Runtime compares and scales by.
+H = np.float16
+halves = np.array([[1, -2, np.nan, 3.5, np.inf], [0.1, -0.0, 1, np.nan, -np.inf]], H)
+for op in ("Max", "Min"):
+    case(op, [halves, halves[::-1].copy()], opset=13)
+    case(op, [halves, f(1, 5, dtype=H), f(2, 1, dtype=H)], opset=13)
+for B in (np.uint8, np.int8):
+    q = lambda *shape: np.asarray(R.randint(0, 100, shape), B)
+    case("QLinearMatMul", [q(3, 4), np.array(0.02, H), np.array(3, B), q(4, 2), np.array(0.013, H), np.array(5, B), np.array(0.07, H), np.array(2, B)],
+         opset=21, kinds=[h.np_dtype_to_tensor_dtype(np.dtype(B))])
+
+# What is there once.
+for values in (np.asarray(R.randint(-3, 3, (4, 5, 2)), L), np.asarray(R.randint(-2, 2, (3, 6)), F), np.asarray(R.randint(0, 2, (6, 2, 2)), np.int8)):
+    for axis in (None, 0, 1, -1):
+        for order in (0, 1):
+            more = {"sorted": order} | ({} if axis is None else {"axis": axis})
+            case("Unique", [values], opset=11, outputs=4, kinds=[h.np_dtype_to_tensor_dtype(values.dtype)] + [T.INT64] * 3, **more)
+case("Unique", [f(0)], opset=11, outputs=4, kinds=[T.FLOAT] + [T.INT64] * 3)
+
 # Files that are refused, and external data, are files.
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -300,6 +327,9 @@ broken("branch-types", network(
     [h.make_node("If", ["c"], ["y"], then_branch=body("a", [], [], [value("o", T.INT64)], [nh.from_array(ints(1), "o")]),
                  else_branch=body("b", [], [], [value("o")], [nh.from_array(np.zeros(1, F), "o")]))],
     [value("c", T.BOOL, [])], [value("y", shape=[None])]))
+broken("dropout-training", network(
+    [h.make_node("Dropout", ["x", "ratio", "training"], ["y"], "drop")], [value("x", shape=[None])], [value("y", shape=[None])],
+    inits=[nh.from_array(np.array(0.5, F), "ratio"), nh.from_array(np.array(True), "training")]))
 os.makedirs(f"{HERE}/external", exist_ok=True)
 weights = nh.from_array(np.arange(12, dtype=F).reshape(4, 3), "w")
 model = network([h.make_node("MatMul", ["x", "w"], ["y"])], [value("x", shape=[None, 4])], [value("y", shape=[None, 3])], inits=[weights])

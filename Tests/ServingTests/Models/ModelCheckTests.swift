@@ -40,6 +40,15 @@ struct ModelCheckTests {
     #expect(object["problems"] == .array([]))
   }
 
+  @Test func `nodes that make rows depend on each other are named`() {
+    let check = ModelCheck(path: packageRoot + "/Tests/ONNXTests/Fixtures/check/mixing.onnx")
+    #expect(check.isRun, "\(check.problems)")
+    let note = "rows are not independent: node 'quantize' (DynamicQuantizeLinear)"
+    #expect(check.notes == [note])
+    #expect(check.text.contains("note      \(note)"))
+    #expect(ModelCheck(path: packageRoot + "/models/iris/1/model.onnx").notes.isEmpty)
+  }
+
   @Test func `what is no model at all is said, and is not run`() throws {
     let folder = try TemporaryFolder()
     try folder.write("{\"not\": \"a model\"}", to: "model.json")

@@ -1,0 +1,46 @@
+import Executors
+import Tensors
+import Testing
+
+@testable import ONNX
+
+/// What an operator takes for itself while it runs counts as its values do.
+@Suite struct MemoryBudgetTests {
+  @Test func `a sum of products takes room for its copies`() throws {
+    let standard = try #require(
+      StandardCase.all.first { $0.name.contains("equation=ij,jk->ik") })
+    let executor = try standard.load()
+    let square = Tensor(.float32, shape: Shape(100, 100))
+    // Two inputs, their copies and an output, 40,000 bytes each.
+    #expect(try failure(executor, [square, square], maxBytes: 250_000) == nil)
+    let reason = try failure(executor, [square, square], maxBytes: 180_000)
+    #expect(
+      reason?.contains("a copy of what is summed takes 120000 bytes") == true, "\(reason ?? "")")
+  }
+
+  @Test func `split strings take room for their parts`() throws {
+    let executor = try ONNXModel.load(path: "\(Fixtures.folder)/check/split.onnx")
+    let texts = Tensor(
+      strings: ByteStrings([String](repeating: "a b c d", count: 1000)), shape: Shape(1000))
+    #expect(try failure(executor, [texts], maxBytes: 200_000) == nil)
+    // One string that splits widely widens every row.
+    let reason = try failure(executor, [texts], maxBytes: 60_000)
+    #expect(
+      reason?.contains("output 0 of shape [1000, 4] takes 71000 bytes") == true, "\(reason ?? "")")
+  }
+
+  /// Why the request fails where it may take `maxBytes`; nil when it does not.
+  private func failure(
+    _ executor: any ModelExecutor, _ inputs: [Tensor], maxBytes: Int
+  ) throws -> String? {
+    let scratch = try #require(executor.makeScratch() as? ONNXScratch)
+    scratch.maxBytes = maxBytes
+    do {
+      _ = try executor.predict(
+        inputs, outputs: Array(executor.signature.outputs.indices), scratch: scratch)
+      return nil
+    } catch {
+      return "\(error)"
+    }
+  }
+}
