@@ -76,7 +76,7 @@ struct ScoreCommand: ParsableCommand {
     do {
       decoded = try PayloadDecoder(loaded.signature).decode(body.span)
     } catch {
-      guard case .badInput(let sentence) = error else { throw CommandFailure("\(error)") }
+      guard let sentence = error.inputSentence else { throw CommandFailure("\(error)") }
       throw CommandFailure("\(request ?? "-"): \(sentence)")
     }
     let asked = output.isEmpty ? decoded.outputs : output

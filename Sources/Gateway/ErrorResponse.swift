@@ -28,6 +28,10 @@ struct ErrorResponse: Equatable {
   var code: String
   var message: String
   var headers: [String: String] = [:]
+  /// Each thing that is wrong with the body, where there is more than one.
+  var problems: [InputProblem] = []
+  /// Keeps the message from the client: the endpoint wants its errors hidden.
+  var isHidden = false
 
   init(_ error: DataPlaneError) {
     switch error {
@@ -98,6 +102,9 @@ struct ErrorResponse: Equatable {
         404, "NoTraffic", "no deployment of endpoint '\(endpoint)' has any traffic")
     case .badInput(let reason):
       self.init(400, "BadRequest", reason)
+    case .badInputs(let problems):
+      self.init(400, "BadRequest", error.inputSentence ?? "")
+      self.problems = problems
     case .unpackable(let reason):
       self.init(400, "BadRequest", reason)
     case .bodyTooLarge(let limit):
@@ -148,12 +155,17 @@ struct ErrorResponse: Equatable {
   /// Azure's `{"error": {"code", "message", "request_id"}}`, or MLflow's own form.
   func response(requestID: RequestIdentifier, form: AnswerForm) -> HTTPResponse {
     var text = JSONWriter()
+    // The other protocols have one sentence for all.
+    let message = isHidden ? "\(code), request id \(requestID.text)" : self.message
     switch form {
     case .score:
       text.raw("{\"error\": {\"code\": ")
       text.string(code)
-      text.raw(", \"message\": ")
-      text.string(message)
+      if !isHidden {
+        text.raw(", \"message\": ")
+        text.string(message)
+        writeProblems(to: &text)
+      }
       text.raw(", \"request_id\": ")
       text.string(requestID.text)
       text.raw("}}")
@@ -178,6 +190,19 @@ struct ErrorResponse: Equatable {
       response.headers.append(name, value)
     }
     return response
+  }
+
+  private func writeProblems(to text: inout JSONWriter) {
+    guard !problems.isEmpty else { return }
+    text.raw(", \"details\": [")
+    for (index, problem) in problems.enumerated() {
+      text.raw(index == 0 ? "{\"target\": " : ", {\"target\": ")
+      text.string(problem.path)
+      text.raw(", \"message\": ")
+      text.string(problem.reason)
+      text.raw("}")
+    }
+    text.raw("]")
   }
 }
 

@@ -201,8 +201,9 @@ final class DataPlaneHandler: HTTPHandler {
         response.headers.append(Self.jsonContent)
       }
     case .failure(let error):
-      response = ErrorResponse(.scoring(error), form: scoring.form)
-        .response(requestID: scoring.requestID, form: scoring.form)
+      var failure = ErrorResponse(.scoring(error), form: scoring.form)
+      failure.isHidden = scoring.endpoint.hidesErrors
+      response = failure.response(requestID: scoring.requestID, form: scoring.form)
     }
     if let deployment = outcome.deployment {
       deployment.nameBytes.withUnsafeBufferPointer {
@@ -270,10 +271,10 @@ final class DataPlaneHandler: HTTPHandler {
     guard isAuthorized(exchange, for: endpoint) else {
       return refuse(exchange, .unauthorized, endpoint: endpoint)
     }
-    // Azure's `?version=2` asks for Swagger 2, which is not made here.
-    guard ["", "version=3", "version=3.0"].contains(exchange.query) else {
+    let isSwagger = ["version=2", "version=2.0"].contains(exchange.query)
+    guard isSwagger || ["", "version=3", "version=3.0"].contains(exchange.query) else {
       return refuse(
-        exchange, .routeNotFound("\(exchange.path)?\(exchange.query); the version is 3.0"),
+        exchange, .routeNotFound("\(exchange.path)?\(exchange.query); the version is 2 or 3"),
         endpoint: endpoint)
     }
     let deployment: LiveDeployment
@@ -284,7 +285,10 @@ final class DataPlaneHandler: HTTPHandler {
       return refuse(exchange, .scoring(error), endpoint: endpoint)
     }
     var text = JSONWriter()
-    text.document(OpenAPIDocument(endpoint: endpoint, deployment: deployment).value)
+    let document = OpenAPIDocument(endpoint: endpoint, deployment: deployment).value
+    text.document(
+      isSwagger
+        ? SwaggerDocument(openAPI: document, endpointName: endpoint.name).value : document)
     var response = HTTPResponse(
       status: 200,
       headers: [
@@ -311,7 +315,8 @@ final class DataPlaneHandler: HTTPHandler {
     let requestID = identifiers.next()
     let clientRequestID = exchange.header("x-ms-client-request-id")
       .flatMap(clientRequestIdentifier)
-    let error = ErrorResponse(error, form: form)
+    var error = ErrorResponse(error, form: form)
+    error.isHidden = endpoint?.hidesErrors ?? false
     var response = error.response(requestID: requestID, form: form)
     addIdentifiers(requestID, clientRequestID, to: &response)
     exchange.context = PlainExchange(

@@ -179,6 +179,15 @@ extension ElementType {
     case .float32: "DT_FLOAT"
     case .float64: "DT_DOUBLE"
     case .string: "DT_STRING"
+    case .int4: "DT_INT4"
+    case .uint4: "DT_UINT4"
+    case .int2: "DT_INT2"
+    case .uint2: "DT_UINT2"
+    case .float8e4m3fn: "DT_FLOAT8_E4M3FN"
+    case .float8e4m3fnuz: "DT_FLOAT8_E4M3FNUZ"
+    case .float8e5m2: "DT_FLOAT8_E5M2"
+    case .float8e5m2fnuz: "DT_FLOAT8_E5M2FNUZ"
+    case .float8e8m0: "DT_FLOAT8_E8M0FNU"
     }
   }
 }

@@ -16,15 +16,28 @@ enum BinaryTensor {
     // `Shape` has checked that this does not overflow.
     let expected = shape.elementCount * type.byteSize
     guard bytes.count == expected else { return .size(expected: expected) }
-    if type == .bool {
-      for index in bytes.indices where bytes[index] > 1 {
+    if let range = range(of: type) {
+      for index in bytes.indices where !range.contains(Int8(bitPattern: bytes[index])) {
         return .content(
-          reason: "element \(index) of a BOOL tensor is \(bytes[index]); expected 0 or 1")
+          reason: "element \(index) of a \(type.wireName) tensor is byte \(bytes[index]); "
+            + (type == .bool ? "expected 0 or 1" : "expected \(range)"))
       }
     }
     let buffer = TensorBuffer(byteCount: expected)
     bytes.withUnsafeBytes { source in buffer.bytes.copyMemory(from: source) }
     return .tensor(Tensor(type, shape: shape, buffer: buffer))
+  }
+
+  /// What a byte may be of a type that does not use all of it; nil for the others.
+  private static func range(of type: ElementType) -> ClosedRange<Int8>? {
+    switch type {
+    case .bool: 0...1
+    case .int4: -8...7
+    case .uint4: 0...15
+    case .int2: -2...1
+    case .uint2: 0...3
+    default: nil
+    }
   }
 
   private static func readStrings(_ bytes: Span<UInt8>, _ shape: Shape) -> Reading {

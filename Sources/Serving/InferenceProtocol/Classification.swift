@@ -60,12 +60,12 @@ enum Classification {
     case .int64: convert(tensor, Int64.self) { Double($0) }
     case .int32: convert(tensor, Int32.self) { Double($0) }
     case .int16: convert(tensor, Int16.self) { Double($0) }
-    case .int8: convert(tensor, Int8.self) { Double($0) }
+    case .int8, .int4, .int2: convert(tensor, Int8.self) { Double($0) }
     case .uint64: convert(tensor, UInt64.self) { Double($0) }
     case .uint32: convert(tensor, UInt32.self) { Double($0) }
     case .uint16: convert(tensor, UInt16.self) { Double($0) }
-    case .uint8, .bool: convert(tensor, UInt8.self) { Double($0) }
-    case .string: nil
+    case .uint8, .bool, .uint4, .uint2: convert(tensor, UInt8.self) { Double($0) }
+    case .string, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0: nil
     }
   }
 

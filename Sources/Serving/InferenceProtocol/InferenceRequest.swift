@@ -34,16 +34,28 @@ extension PayloadDecoder {
     var id: String?
     do throws(PayloadFault) {
       return try readInference(
-        header, tail: body.extracting(headerByteCount...), call, id: &id)
-    } catch {
-      throw InferenceFault.error(error, in: header, id: id)
+        header, tail: body.extracting(headerByteCount...), call, nil, id: &id)
+    } catch let first {
+      let collector = FaultCollector()
+      if body.count <= FaultCollector.maxBodyBytes {
+        do throws(PayloadFault) {
+          _ = try readInference(
+            header, tail: body.extracting(headerByteCount...), call, collector, id: &id)
+        } catch {
+          collector.end(with: error)
+        }
+      }
+      throw InferenceFault.error(
+        collector.faults.count > 1 ? collector.faults : [first], in: header, id: id)
     }
   }
 
   private func readInference(
-    _ header: Span<UInt8>, tail: Span<UInt8>, _ call: InferenceCall, id: inout String?
+    _ header: Span<UInt8>, tail: Span<UInt8>, _ call: InferenceCall,
+    _ collector: FaultCollector?, id: inout String?
   ) throws(PayloadFault) -> DecodedRequest {
     var scanner = PayloadScanner(header)
+    scanner.collector = collector
     var context = TensorContext(model: call.modelName)
     var inputs: [Tensor?]?
     var outputsPosition: Int?
@@ -140,9 +152,11 @@ extension PayloadDecoder {
       let start = scanner.position
       let request = try readOutput(&scanner)
       guard isOutput(request.name) else {
-        throw scanner.fault(
-          "unexpected inference output '\(request.name.prefix(80))'\(context.forModel)"
-            + nearText(request.name, signature.outputs.map(\.name)), at: start)
+        try scanner.note(
+          scanner.fault(
+            "unexpected inference output '\(request.name.prefix(80))'\(context.forModel)"
+              + nearText(request.name, signature.outputs.map(\.name)), at: start))
+        continue
       }
       guard !requests.contains(where: { $0.name == request.name }) else {
         throw scanner.fault("output '\(request.name)' already exists in request", at: start)
@@ -229,9 +243,14 @@ func nearText(_ name: String, _ known: [String]) -> String {
 
 /// An error as this protocol's clients know it: the sentence first, then where.
 enum InferenceFault {
-  static func error(_ fault: PayloadFault, in text: Span<UInt8>, id: String?) -> ScoringError {
-    .badInput(
-      "[request id: \((id ?? "<id_unknown>").prefix(80))] \(PayloadPlace.reason(fault)) "
-        + "(at \(PayloadPlace.place(fault, in: text)))")
+  static func error(_ faults: [PayloadFault], in text: Span<UInt8>, id: String?) -> ScoringError {
+    var sentences: [String] = []
+    for fault in faults {
+      sentences.append(
+        "\(PayloadPlace.reason(fault)) (at \(PayloadPlace.place(fault, in: text)))")
+    }
+    return .badInput(
+      "[request id: \((id ?? "<id_unknown>").prefix(80))] "
+        + sentences.joined(separator: "; "))
   }
 }

@@ -32,11 +32,23 @@ extension PayloadDecoder {
     let start = scanner.position
     var tensors = [Tensor?](repeating: nil, count: signature.inputs.count)
     var names: [String] = []
+    // What is missing cannot be told where an input could not be read.
+    var hasFaults = false
     if try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of inputs") {
       repeat {
         _ = scanner.peek()
         let inputPosition = scanner.position
-        let (index, tensor) = try readNamedTensor(&scanner, tail: tail, &context)
+        let index: Int
+        let tensor: Tensor
+        do throws(PayloadFault) {
+          (index, tensor) = try readNamedTensor(&scanner, tail: tail, &context)
+        } catch {
+          try scanner.note(error)
+          hasFaults = true
+          scanner.position = inputPosition
+          try scanner.skipValue(depth: 2)
+          continue
+        }
         let name = signature.inputs[index].name
         guard tensors[index] == nil else {
           throw scanner.fault(
@@ -50,7 +62,7 @@ extension PayloadDecoder {
     let missing = signature.inputs.indices.filter {
       tensors[$0] == nil && signature.inputs[$0].isRequired
     }.map { signature.inputs[$0].name }
-    guard missing.isEmpty else {
+    guard missing.isEmpty || hasFaults else {
       throw PayloadFault(
         offset: start,
         reason: "expected \(signature.inputs.count) inputs but got \(names.count) inputs"
@@ -69,6 +81,11 @@ extension PayloadDecoder {
   ) throws(PayloadFault) -> (index: Int, tensor: Tensor) {
     let head = try readHead(&scanner)
     let end = scanner.position
+    // Taken whatever is wrong with the input, so that those behind it find their bytes.
+    let firstByte = context.nextByte
+    if let count = head.binaryByteCount, count <= tail.count - firstByte {
+      context.nextByte += count
+    }
     guard let name = head.name, let dimensions = head.dimensions, let datatype = head.datatype
     else {
       throw scanner.fault("expected the members name, shape, datatype and data", at: head.start)
@@ -119,7 +136,7 @@ extension PayloadDecoder {
       tensor = try readData(&scanner, type, shape, name)
     case (nil, let byteCount?):
       tensor = try readBinary(
-        byteCount, of: tail, type, shape, name, &context, at: head.start)
+        byteCount, of: tail, from: firstByte, type, shape, name, context, at: head.start)
     case (nil, nil), (_?, _?):
       throw scanner.fault(
         "Input must set only one of the following fields: 'data', 'binary_data_size'; input "
@@ -198,20 +215,18 @@ extension PayloadDecoder {
   }
 
   private func readBinary(
-    _ byteCount: Int, of tail: Span<UInt8>, _ type: ElementType, _ shape: Shape, _ name: String,
-    _ context: inout TensorContext, at start: Int
+    _ byteCount: Int, of tail: Span<UInt8>, from firstByte: Int, _ type: ElementType,
+    _ shape: Shape, _ name: String, _ context: TensorContext, at start: Int
   ) throws(PayloadFault) -> Tensor {
-    guard byteCount <= tail.count - context.nextByte else {
+    guard byteCount <= tail.count - firstByte else {
       throw PayloadFault(
         offset: start,
         reason: "unexpected size for input '\(name)', expecting \(byteCount) additional bytes"
-          + "\(context.forModel); \(tail.count - context.nextByte) came")
+          + "\(context.forModel); \(tail.count - firstByte) came")
     }
-    let end = context.nextByte + byteCount
-    switch BinaryTensor.read(tail.extracting(context.nextByte..<end), type, shape) {
-    case .tensor(let tensor):
-      context.nextByte = end
-      return tensor
+    let end = firstByte + byteCount
+    switch BinaryTensor.read(tail.extracting(firstByte..<end), type, shape) {
+    case .tensor(let tensor): return tensor
     case .size(let expected):
       throw PayloadFault(
         offset: start,

@@ -94,11 +94,24 @@ package struct PayloadDecoder: Sendable {
 
   /// - Throws: `ScoringError.badInput` with the place, what came and what was expected.
   package func decode(_ body: Span<UInt8>) throws(ScoringError) -> DecodedRequest {
-    do {
-      return try read(body)
+    do throws(PayloadFault) {
+      return try read(body, nil)
     } catch {
-      throw .badInput(PayloadPlace.sentence(error, in: body))
+      throw refusal(of: body, error)
     }
+  }
+
+  /// Everything that is wrong with a body, from a second reading.
+  private func refusal(of body: Span<UInt8>, _ first: PayloadFault) -> ScoringError {
+    let collector = FaultCollector()
+    if body.count <= FaultCollector.maxBodyBytes {
+      do throws(PayloadFault) {
+        _ = try read(body, collector)
+      } catch {
+        collector.end(with: error)
+      }
+    }
+    return PayloadPlace.error(first: first, collector, in: body)
   }
 
   /// A nested list alone, as the tensor of one input.
@@ -117,8 +130,11 @@ package struct PayloadDecoder: Sendable {
     }
   }
 
-  private func read(_ body: Span<UInt8>) throws(PayloadFault) -> DecodedRequest {
+  private func read(
+    _ body: Span<UInt8>, _ collector: FaultCollector?
+  ) throws(PayloadFault) -> DecodedRequest {
     var scanner = PayloadScanner(body)
+    scanner.collector = collector
     guard scanner.peek() != nil else {
       throw PayloadFault(
         offset: 0,

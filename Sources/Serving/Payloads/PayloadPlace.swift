@@ -8,6 +8,12 @@ enum PayloadPlace {
       + " (line \(line(in: text, to: fault.offset)))"
   }
 
+  static func problem(_ fault: PayloadFault, in text: Span<UInt8>) -> InputProblem {
+    InputProblem(
+      path: cut(path(in: text, to: fault.offset), to: 300), reason: reason(fault),
+      line: line(in: text, to: fault.offset))
+  }
+
   /// What is wrong, without where.
   static func reason(_ fault: PayloadFault) -> String { cut(fault.reason, to: 2000) }
 

@@ -113,14 +113,22 @@ extension PayloadDecoder {
       throw scanner.fault("has no 'data'; expected columns and data", at: start)
     }
     var map: [Target?]?
+    var isBroken = false
     if let names {
-      map = try columnMap(names, at: columnsPosition)
+      do throws(PayloadFault) {
+        map = try columnMap(names, at: columnsPosition)
+      } catch {
+        try scanner.note(error)
+        map = names.map { targets[$0] }
+        isBroken = true
+      }
     } else {
       try refuseNameless(at: start)
     }
     scanner.position = dataPosition
     var rows = makeRows(scanner, hasNames: names != nil)
     if let names { rows.absent = absentColumns(names) }
+    if isBroken { breakAll(&rows) }
     if layout == .tensors {
       let tensors = try readNestedOnly(&scanner)
       scanner.position = end
@@ -229,7 +237,7 @@ extension PayloadDecoder {
       let expected = map?.count ?? expectedWidth(rows)
       repeat {
         if let expected, column >= expected {
-          throw try wrongWidth(&scanner, start: start, expected: expected)
+          return try refuseRow(&scanner, start: start, expected: expected, &rows)
         }
         if let map {
           if let target = map[column] {
@@ -250,7 +258,7 @@ extension PayloadDecoder {
     if map == nil, rows.width == nil { rows.width = column }
     let expected = map?.count ?? expectedWidth(rows)
     if let expected, column != expected {
-      throw try wrongWidth(&scanner, start: start, expected: expected)
+      return try refuseRow(&scanner, start: start, expected: expected, &rows)
     }
     if !rows.absent.isEmpty { try fillAbsent(&rows, at: start) }
   }
@@ -286,6 +294,18 @@ extension PayloadDecoder {
 
   private func expectedWidth(_ rows: Rows) -> Int? {
     layout == .columnPerInput ? signature.inputs.count : rows.width
+  }
+
+  /// Throws what is wrong with a row's length, or notes it; the scanner is then behind the row.
+  private func refuseRow(
+    _ scanner: inout PayloadScanner, start: Int, expected: Int, _ rows: inout Rows
+  ) throws(PayloadFault) {
+    try scanner.note(try wrongWidth(&scanner, start: start, expected: expected))
+    breakAll(&rows)
+  }
+
+  private func breakAll(_ rows: inout Rows) {
+    for index in rows.builders.indices { rows.builders[index].isBroken = true }
   }
 
   private func wrongWidth(
@@ -350,8 +370,10 @@ extension PayloadDecoder {
     }
     if !missing.isEmpty {
       let names = try recordNames(&scanner, at: start)
-      throw PayloadFault(
-        offset: start, reason: missingText(missing.map { columns[$0] }, among: names))
+      try scanner.note(
+        PayloadFault(
+          offset: start, reason: missingText(missing.map { columns[$0] }, among: names)))
+      return breakAll(&rows)
     }
     if case .table = layout {
       rows.absent = seen.indices.filter { !seen[$0] }
@@ -485,7 +507,7 @@ extension PayloadDecoder {
     if let number = NumberScanner.scan(scanner.text, at: &scanner.position) {
       guard let expected = builder.set(number, at: index) else { return }
       scanner.position = start
-      throw scanner.fault("is \(scanner.description()); expected \(expected)", at: start)
+      return try refuseCell(&scanner, expected, into: &builder)
     }
     try readOtherCell(&scanner, into: &builder, at: index)
   }
@@ -516,7 +538,18 @@ extension PayloadDecoder {
     }
     guard let expected else { return }
     scanner.position = start
-    throw scanner.unexpected(expected)
+    try refuseCell(&scanner, expected, into: &builder)
+  }
+
+  /// Throws what is wrong with a value, or notes it and passes over the value.
+  @inline(never)
+  private func refuseCell(
+    _ scanner: inout PayloadScanner, _ expected: String, into builder: inout InputBuilder
+  ) throws(PayloadFault) {
+    let fault = scanner.unexpected(expected)
+    try scanner.note(fault)
+    try scanner.skipValue(depth: 3)
+    builder.isBroken = true
   }
 
   // MARK: The end
@@ -527,7 +560,7 @@ extension PayloadDecoder {
     for index in signature.inputs.indices {
       let input = signature.inputs[index]
       let builder = rows.builders[index]
-      if !input.isRequired, builder.count == 0 {
+      if !input.isRequired, builder.count == 0, !builder.isBroken {
         tensors.append(nil)
         continue
       }
@@ -551,7 +584,7 @@ extension PayloadDecoder {
           reason: "has shape \(tensor.shape); input '\(input.name)' takes "
             + shapeText(input.shape))
       }
-      if let categories = builder.categories, categories.numbersAreNames {
+      if let categories = builder.categories, categories.numbersAreNames, !builder.isBroken {
         tensors.append(try categories.coded(tensor, at: start))
         continue
       }

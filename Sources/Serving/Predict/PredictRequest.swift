@@ -8,14 +8,25 @@ extension PayloadDecoder {
   /// `{"instances": rows}` or `{"inputs": columns}`, with an optional `signature_name`.
   package func decodePredict(_ body: Span<UInt8>) throws(ScoringError) -> DecodedRequest {
     do throws(PayloadFault) {
-      return try readPredict(body)
-    } catch {
-      throw .badInput(PayloadPlace.sentence(error, in: body))
+      return try readPredict(body, nil)
+    } catch let first {
+      let collector = FaultCollector()
+      if body.count <= FaultCollector.maxBodyBytes {
+        do throws(PayloadFault) {
+          _ = try readPredict(body, collector)
+        } catch {
+          collector.end(with: error)
+        }
+      }
+      throw PayloadPlace.error(first: first, collector, in: body)
     }
   }
 
-  private func readPredict(_ body: Span<UInt8>) throws(PayloadFault) -> DecodedRequest {
+  private func readPredict(
+    _ body: Span<UInt8>, _ collector: FaultCollector?
+  ) throws(PayloadFault) -> DecodedRequest {
     var scanner = PayloadScanner(body)
+    scanner.collector = collector
     var inputs: [Tensor?]?
     var isColumnar = false
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "a JSON object") {
