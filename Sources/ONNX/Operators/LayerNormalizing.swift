@@ -54,8 +54,8 @@ extension OperatorTable {
     },
     OperatorDefinition(
       "MeanVarianceNormalization", [9, 13], floats,
-      mixesRows: "when its axes hold 0, as they do where none are given, or one counted from the end "
-        + "that may be the first"
+      mixesRows: "when its axes hold 0, as they do where none are given, or one counted from the "
+        + "end that may be the first"
     ) {
       context throws(ModelFormatError) in
       let type = try context.type(0)

@@ -126,8 +126,9 @@ struct PlanBuilder {
     }
     if let keys = built.mapKeys, let value = node.outputs.first ?? nil { mapKeys[value] = keys }
     let step = PlanStep(
-      label: node.label, operatorName: node.operatorName, operation: built.operation, inputs: node.inputs, outputs: node.outputs,
-      types: built.outputs, captures: node.blocks.flatMap(\.captures),
+      label: node.label, operatorName: node.operatorName, operation: built.operation,
+      inputs: node.inputs, outputs: node.outputs, types: built.outputs,
+      captures: node.blocks.flatMap(\.captures),
       mixesRows: built.mixesRows)
     let isConstant = zip(node.inputs, known).allSatisfy { $0 == nil || $1 != nil }
     if isConstant, built.mapKeys == nil, node.blocks.isEmpty, fold(step) {
