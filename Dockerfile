@@ -18,7 +18,7 @@ RUN swift build -c release --product swerve --static-swift-stdlib \
 FROM debian:12-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-      libmicrohttpd12 libopenblas0-pthread libjansson4 libgnutls30 libsqlite3-0 \
+      libmicrohttpd12 libopenblas0-pthread libjansson4 libgnutls30 libsqlite3-0 zlib1g \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /source/.build/release/swerve /usr/local/bin/swerve
 # Any uid may run this image: what it owns, everyone may write.

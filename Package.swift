@@ -38,6 +38,7 @@ let package = Package(
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLinux"),
 
     .target(name: "Tensors", dependencies: ["COpenBLAS"], swiftSettings: boundarySettings),
@@ -48,6 +49,7 @@ let package = Package(
       name: "Store", dependencies: ["CLinux", .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: settings),
     .target(name: "Digest", dependencies: ["CGnuTLS"], swiftSettings: boundarySettings),
+    .target(name: "Compression", dependencies: ["CZlib"], swiftSettings: boundarySettings),
     .target(
       name: "HTTP", dependencies: ["CMicroHTTPD", "CGnuTLS", "CLinux"],
       swiftSettings: boundarySettings),
@@ -67,8 +69,8 @@ let package = Package(
     .target(
       name: "Gateway",
       dependencies: [
-        "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Telemetry", "Executors",
-        "Tensors",
+        "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Compression", "Telemetry",
+        "Executors", "Tensors",
       ],
       swiftSettings: settings),
     .executableTarget(
@@ -117,6 +119,9 @@ let package = Package(
       name: "DigestTests", dependencies: ["Digest"],
       swiftSettings: settings),
     .testTarget(
+      name: "CompressionTests", dependencies: ["Compression"],
+      swiftSettings: settings),
+    .testTarget(
       name: "HTTPTests", dependencies: ["HTTP"],
       swiftSettings: settings),
     .testTarget(
@@ -143,13 +148,15 @@ let package = Package(
     .testTarget(
       name: "GatewayTests",
       dependencies: [
-        "Gateway", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Telemetry",
-        "Executors", "Tensors",
+        "Gateway", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Compression",
+        "Telemetry", "Executors", "Tensors",
       ],
       swiftSettings: settings),
     .testTarget(
       name: "CLITests",
-      dependencies: ["CLI", "Gateway", "Serving", "Registry", "Documents", "HTTP", "Tensors"],
+      dependencies: [
+        "CLI", "Gateway", "Serving", "Registry", "Documents", "HTTP", "Tensors",
+      ],
       swiftSettings: settings),
   ]
 )

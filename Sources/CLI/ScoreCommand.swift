@@ -76,7 +76,7 @@ struct ScoreCommand: ParsableCommand {
     do {
       decoded = try PayloadDecoder(loaded.signature).decode(body.span)
     } catch {
-      guard case .badInput(let sentence) = error else { throw CommandFailure("\(error)") }
+      guard let sentence = error.inputSentence else { throw CommandFailure("\(error)") }
       throw CommandFailure("\(request ?? "-"): \(sentence)")
     }
     let asked = output.isEmpty ? decoded.outputs : output
@@ -93,7 +93,7 @@ struct ScoreCommand: ParsableCommand {
     case .azure:
       ScoringAnswer.write(
         values, names: names, loaded.answerShape, isFrame: decoded.isFrame, to: &writer)
-    case .mlflow:
+    case .mlflow, .tensorFlow:
       ScoringAnswer.writePredictions(
         values, names: names, loaded.answerShape, isFrame: decoded.isFrame, to: &writer)
     case .inferenceProtocol:

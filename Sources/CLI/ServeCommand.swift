@@ -47,6 +47,10 @@ struct ServeCommand: ParsableCommand {
   @Option(help: "HTTP threads. Default: the CPU quota.") var threads: Int?
   @Option(help: "The endpoint of /invocations at the root. Default: the only one there is.")
   var defaultEndpoint: String?
+  @Option(help: "The name that /v2 gives this server. Default: swerve.") var serverName: String?
+  @Option(
+    help: "none, or explicit: an admin key may load and unload models at /v2. Default: none.")
+  var modelControl: ModelControlMode?
 
   func run() throws {
     let configuration = try resolved()
@@ -100,6 +104,8 @@ struct ServeCommand: ParsableCommand {
     if let logLevel { configuration.logLevel = logLevel }
     if let threads { configuration.threads = threads }
     if let defaultEndpoint { configuration.defaultEndpoint = defaultEndpoint }
+    if let serverName { configuration.serverName = serverName }
+    if let modelControl { configuration.allowsModelControl = modelControl == .explicit }
     return configuration
   }
 }
@@ -113,4 +119,9 @@ enum QuickModelArgument {
     }
     return (parts[0], LocalFile.absolute(parts[1]))
   }
+}
+
+/// `--model-control`.
+enum ModelControlMode: String, ExpressibleByArgument {
+  case none, explicit
 }

@@ -8,7 +8,7 @@ enum SettingsFile {
     "workspace", "host", "port", "model", "apply", "admin-listen", "tls-cert", "tls-key",
     "tls-upstream", "public-url", "keys-dir", "max-body-bytes", "max-upload-bytes", "max-connections",
     "drain-delay", "drain-timeout", "log-level",
-    "threads", "default-endpoint",
+    "threads", "default-endpoint", "server-name", "model-control",
   ]
 
   static func read(
@@ -69,6 +69,12 @@ enum SettingsFile {
     case ("log-level", .string(let text)): configuration.logLevel = text
     case ("threads", .integer(let number)): configuration.threads = Int(number)
     case ("default-endpoint", .string(let text)): configuration.defaultEndpoint = text
+    case ("server-name", .string(let text)): configuration.serverName = text
+    case ("model-control", .string(let text)):
+      guard let mode = ModelControlMode(rawValue: text) else {
+        return "model-control is '\(text)'; expected none or explicit"
+      }
+      configuration.allowsModelControl = mode == .explicit
     default:
       return names.contains(name)
         ? "\(name) has a value of the wrong type"

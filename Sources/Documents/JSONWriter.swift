@@ -21,6 +21,11 @@ package struct JSONWriter: Sendable {
   package mutating func raw(_ text: String) { bytes.append(contentsOf: text.utf8) }
   package mutating func byte(_ byte: UInt8) { bytes.append(byte) }
 
+  /// Bytes that are no JSON: what a protocol puts behind it.
+  package mutating func raw(bytes more: UnsafeRawBufferPointer) {
+    unsafe bytes.append(contentsOf: more)
+  }
+
   /// A quoted string; control characters, quotes and bytes that are no UTF-8 are made safe.
   package mutating func string(_ text: String) {
     var text = text

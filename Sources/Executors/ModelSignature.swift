@@ -34,6 +34,8 @@ package struct ModelInput: Sendable, Equatable {
   /// What values of each column must be, in the order of `columns`, where a signature is
   /// stricter than the tensor's type; nil where none is.
   package var columnRules: [ColumnRule]?
+  /// Columns, by their place in `columns`, that a request may leave out: missing then.
+  package var optionalColumns: Set<Int> = []
   /// False when a request may leave it out (an ONNX input with an initializer).
   package var isRequired: Bool
 

@@ -7,6 +7,7 @@ internal import Serving
 enum DataPlaneError: Error, Equatable {
   case scoring(ScoringError)
   case unauthorized
+  case adminKeyNeeded
   case endpointNotFound(String)
   /// A route without a name, and several endpoints (or none) that it could mean.
   case noDefaultEndpoint
@@ -15,6 +16,8 @@ enum DataPlaneError: Error, Equatable {
   case unsupportedContent(String)
   case bodyTooLarge(limit: Int)
   case notReady(String)
+  /// A part of a protocol that is not here.
+  case notServed(String)
   /// What the HTTP server itself refuses.
   case refused(status: Int, reason: String)
 }
@@ -25,6 +28,10 @@ struct ErrorResponse: Equatable {
   var code: String
   var message: String
   var headers: [String: String] = [:]
+  /// Each thing that is wrong with the body, where there is more than one.
+  var problems: [InputProblem] = []
+  /// Keeps the message from the client: the endpoint wants its errors hidden.
+  var isHidden = false
 
   init(_ error: DataPlaneError) {
     switch error {
@@ -34,6 +41,11 @@ struct ErrorResponse: Equatable {
       self.init(
         401, "Unauthorized",
         "the endpoint's key is missing or wrong; send it as 'Authorization: Bearer KEY'",
+        ["WWW-Authenticate": "Bearer"])
+    case .adminKeyNeeded:
+      self.init(
+        401, "Unauthorized",
+        "an admin key is needed for this; send it as 'Authorization: Bearer KEY'",
         ["WWW-Authenticate": "Bearer"])
     case .endpointNotFound(let name):
       self.init(404, "EndpointNotFound", "there is no endpoint '\(name)'")
@@ -53,6 +65,8 @@ struct ErrorResponse: Equatable {
       self.init(413, "RequestTooLarge", "the body is larger than \(limit) bytes")
     case .notReady(let reason):
       self.init(503, "ServiceUnavailable", reason, ["Retry-After": "1"])
+    case .notServed(let what):
+      self.init(501, "NotImplemented", "\(what) is not served here")
     case .refused(let status, let reason):
       self.init(
         status, ErrorResponse.code(of: status), reason,
@@ -60,8 +74,7 @@ struct ErrorResponse: Equatable {
     }
   }
 
-  private init(_ status: Int, _ code: String, _ message: String, _ headers: [String: String] = [:])
-  {
+  init(_ status: Int, _ code: String, _ message: String, _ headers: [String: String] = [:]) {
     self.status = status
     self.code = code
     self.message = message
@@ -89,6 +102,13 @@ struct ErrorResponse: Equatable {
         404, "NoTraffic", "no deployment of endpoint '\(endpoint)' has any traffic")
     case .badInput(let reason):
       self.init(400, "BadRequest", reason)
+    case .badInputs(let problems):
+      self.init(400, "BadRequest", error.inputSentence ?? "")
+      self.problems = problems
+    case .unpackable(let reason):
+      self.init(400, "BadRequest", reason)
+    case .bodyTooLarge(let limit):
+      self = ErrorResponse(.bodyTooLarge(limit: limit))
     case .executor(.failed(let node, let reason)):
       self.init(
         424, "ModelError", "\(ExecutorError.failed(node: node, reason: reason))",
@@ -135,19 +155,32 @@ struct ErrorResponse: Equatable {
   /// Azure's `{"error": {"code", "message", "request_id"}}`, or MLflow's own form.
   func response(requestID: RequestIdentifier, form: AnswerForm) -> HTTPResponse {
     var text = JSONWriter()
+    // The other protocols have one sentence for all.
+    let message = isHidden ? "\(code), request id \(requestID.text)" : self.message
     switch form {
     case .score:
       text.raw("{\"error\": {\"code\": ")
       text.string(code)
-      text.raw(", \"message\": ")
-      text.string(message)
+      if !isHidden {
+        text.raw(", \"message\": ")
+        text.string(message)
+        writeProblems(to: &text)
+      }
       text.raw(", \"request_id\": ")
       text.string(requestID.text)
       text.raw("}}")
-    case .invocations:
+    case .invocations where status == 415, .invocationsCSV where status == 415:
+      return HTTPResponse(
+        status: status, headers: [("Content-Type", "text/plain; charset=utf-8")],
+        body: .bytes(Array(message.utf8)))
+    case .invocations, .invocationsCSV:
       text.raw("{\"error_code\": ")
       text.string(status == 400 ? "BAD_REQUEST" : code)
       text.raw(", \"message\": ")
+      text.string(message)
+      text.raw("}")
+    case .inference, .predict:
+      text.raw("{\"error\": ")
       text.string(message)
       text.raw("}")
     }
@@ -157,6 +190,19 @@ struct ErrorResponse: Equatable {
       response.headers.append(name, value)
     }
     return response
+  }
+
+  private func writeProblems(to text: inout JSONWriter) {
+    guard !problems.isEmpty else { return }
+    text.raw(", \"details\": [")
+    for (index, problem) in problems.enumerated() {
+      text.raw(index == 0 ? "{\"target\": " : ", {\"target\": ")
+      text.string(problem.path)
+      text.raw(", \"message\": ")
+      text.string(problem.reason)
+      text.raw("}")
+    }
+    text.raw("]")
   }
 }
 

@@ -39,6 +39,10 @@ package struct GatewayConfiguration: Sendable {
   package var threads = 0
   /// Serves `/invocations` and `/v2` without a name; nil: the only endpoint there is.
   package var defaultEndpoint: String?
+  /// What `/v2` says that this server is. Default `swerve`.
+  package var serverName = "swerve"
+  /// Whether an admin key may load and unload models over the scoring address. Default off.
+  package var allowsModelControl = false
 
   package init() {}
 }

@@ -24,8 +24,11 @@ struct Listeners: Sendable {
       DataPlaneHandler.Settings(
         maxBodyBytes: configuration.maxBodyBytes,
         defaultEndpoint: configuration.defaultEndpoint,
-        allowsOpenEndpoints: configuration.allowsOpenEndpoints),
-      service: parts.service, readiness: parts.readiness, metrics: parts.metrics, log: parts.log)
+        allowsOpenEndpoints: configuration.allowsOpenEndpoints,
+        serverName: configuration.serverName),
+      service: parts.service, readiness: parts.readiness, metrics: parts.metrics, log: parts.log,
+      modelControl: configuration.allowsModelControl
+        ? ModelControl(control: parts.control, adminKeys: parts.adminKeys) : nil)
     do {
       scoring = try HTTPServer(settings, handler: handler)
     } catch {

@@ -9,6 +9,11 @@ package enum ScoringError: Error, Equatable, Sendable {
   case noTraffic(endpoint: String)
   /// The body is not what the model takes: place, what came, what was expected.
   case badInput(String)
+  /// The same with more than one thing wrong, in the order of the body.
+  case badInputs([InputProblem])
+  /// The compressed body is damaged, or too large when it is not.
+  case unpackable(String)
+  case bodyTooLarge(limit: Int)
   /// The model refused a value, or went wrong.
   case executor(ExecutorError)
   case queueFull(deployment: String, depth: Int)
@@ -19,4 +24,27 @@ package enum ScoringError: Error, Equatable, Sendable {
   case callerLeft
   /// The gateway is shutting down.
   case draining
+}
+
+extension ScoringError {
+  /// The same with a sentence before its own, where it is about the body.
+  func prefixed(with sentence: String) -> ScoringError {
+    switch self {
+    case .badInput(let own): return .badInput(sentence + own)
+    case .badInputs(var problems):
+      if !problems.isEmpty { problems[0].reason = sentence + problems[0].reason }
+      return .badInputs(problems)
+    default: return self
+    }
+  }
+
+  /// What is wrong with the body, as one sentence; nil when something else is.
+  package var inputSentence: String? {
+    switch self {
+    case .badInput(let sentence): sentence
+    case .badInputs(let problems):
+      "\(problems.count) problems: " + problems.map(\.sentence).joined(separator: "; ")
+    default: nil
+    }
+  }
 }

@@ -24,6 +24,7 @@ package enum ARM {
     properties["description"] = specification.description.map { .string($0) }
     var own = specification.properties
     if specification.isOpen { own["swerve.auth"] = "none" }
+    if specification.hidesErrors { own["swerve.errors"] = "hidden" }
     properties["properties"] = .texts(own)
     properties["traffic"] = .percents(specification.traffic)
     properties["mirrorTraffic"] = .percents(specification.mirrorTraffic)
@@ -52,12 +53,17 @@ package enum ARM {
     yaml["traffic"] = properties.value("traffic")
     yaml["mirror_traffic"] = properties.value("mirrorTraffic")
     var own = try properties.texts("properties")
-    let auth = own.removeValue(forKey: "swerve.auth")
+    var extensions = DocumentObject()
+    for name in ["auth", "errors"] {
+      if let value = own.removeValue(forKey: "swerve." + name) {
+        extensions[name] = .string(value)
+      }
+    }
     yaml["properties"] = .texts(own)
     let noted = try FieldNames.yaml(&properties, FieldNames.endpoint)
     for (key, value) in noted.members { yaml[key] = value }
     yaml["identity"] = try identity(&body)
-    if let auth { yaml["swerve"] = ["auth": .string(auth)] }
+    if !extensions.isEmpty { yaml["swerve"] = .object(extensions) }
     properties.skip(
       "scoringUri", "swaggerUri", "provisioningState", "keys", "azureAsyncOperationUri")
     return try translated(document) { (source) throws(DocumentError) in

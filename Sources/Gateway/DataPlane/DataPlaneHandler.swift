@@ -1,3 +1,4 @@
+internal import Compression
 internal import Digest
 internal import Documents
 internal import HTTP
@@ -12,20 +13,25 @@ final class DataPlaneHandler: HTTPHandler {
     var defaultEndpoint: String?
     /// Whether endpoints with `auth: none` answer without a key: on loopback, or behind a proxy.
     var allowsOpenEndpoints: Bool
+    /// What the Open Inference Protocol's clients are told this server is.
+    var serverName = "swerve"
   }
 
-  private let settings: Settings
-  private let service: ScoringService
-  private let readiness: Readiness
+  let settings: Settings
+  let service: ScoringService
+  let readiness: Readiness
+  /// nil: nobody loads and unloads models over the scoring address.
+  let modelControl: ModelControl?
   private let metrics: MetricRegistry
   private let requestLog: RequestLog
-  private let identifiers = RequestIdentifiers()
+  let identifiers = RequestIdentifiers()
 
   init(
     _ settings: Settings, service: ScoringService, readiness: Readiness, metrics: MetricRegistry,
-    log: Log
+    log: Log, modelControl: ModelControl? = nil
   ) {
     self.settings = settings
+    self.modelControl = modelControl
     self.service = service
     self.readiness = readiness
     self.metrics = metrics
@@ -39,7 +45,12 @@ final class DataPlaneHandler: HTTPHandler {
     case .score(let name):
       return admit(exchange, route, name: name, form: .score)
     case .invocations(let name):
-      return admit(exchange, route, name: name, form: .invocations)
+      guard let form = invocationsForm(exchange.header("content-type")) else {
+        return refuse(
+          exchange, .unsupportedContent(exchange.header("content-type") ?? ""),
+          form: .invocations)
+      }
+      return admit(exchange, route, name: name, form: form)
     case .swagger(let name):
       return admitSwagger(exchange, route, name: name)
     case .livez, .readyz, .metrics, .root:
@@ -48,24 +59,34 @@ final class DataPlaneHandler: HTTPHandler {
       }
       exchange.context = plain(exchange, operational(route))
       return .collect(maxBodyBytes: DataPlaneHandler.maxProbeBytes)
+    case .inference(let name, let segments):
+      return admitInference(exchange, scope: name, segments: segments)
+    case .predict:
+      return admitPredict(exchange)
+    case .ping(let name):
+      return admitMLflow(exchange, route, name: name, isVersion: false)
+    case .version(let name):
+      return admitMLflow(exchange, route, name: name, isVersion: true)
     case .unknown:
       return refuse(exchange, .routeNotFound(exchange.path))
     }
   }
 
   /// A probe has no body; a few bytes of one are forgiven.
-  private static let maxProbeBytes = 1024
+  static let maxProbeBytes = 1024
 
   func handle(_ exchange: HTTPExchange) {
     switch exchange.context {
     case let scoring as ScoringExchange:
-      service.score(
-        ScoringRequest(
-          endpoint: scoring.endpoint, pinned: scoring.pinned, form: scoring.form,
-          arrived: exchange.bodyTime),
-        for: scoring)
+      var request = ScoringRequest(
+        endpoint: scoring.endpoint, pinned: scoring.pinned, form: scoring.form,
+        arrived: exchange.bodyTime)
+      request.isPacked = scoring.coding != nil
+      service.score(request, for: scoring)
     case let plain as PlainExchange:
       exchange.respond(plain.response)
+    case let repository as RepositoryExchange:
+      handle(exchange, repository)
     default:
       exchange.respond(refusal(status: 500, reason: "the request has no context"))
     }
@@ -108,17 +129,19 @@ final class DataPlaneHandler: HTTPHandler {
     guard isAuthorized(exchange, for: endpoint) else {
       return refuse(exchange, .unauthorized, form: form, endpoint: endpoint)
     }
-    if let type = unsupportedContent(exchange) {
+    var coding: ContentCoding?
+    if let type = unsupportedContent(exchange, form: form, coding: &coding) {
       return refuse(exchange, .unsupportedContent(type), form: form, endpoint: endpoint)
     }
     exchange.context = ScoringExchange(
       exchange, handler: self, requestID: identifiers.next(),
       clientRequestID: exchange.header("x-ms-client-request-id").flatMap(clientRequestIdentifier),
-      endpoint: endpoint, pinned: exchange.header("azureml-model-deployment"), form: form)
+      endpoint: endpoint, pinned: exchange.header("azureml-model-deployment"), form: form,
+      coding: coding)
     return .collect(maxBodyBytes: settings.maxBodyBytes)
   }
 
-  private func endpoint(
+  func endpoint(
     of exchange: HTTPExchange, named name: Range<Int>?, in table: RoutingTable
   ) -> EndpointRoute? {
     if let name { return table.endpoint(named: exchange.pathBytes.extracting(name)) }
@@ -126,13 +149,13 @@ final class DataPlaneHandler: HTTPHandler {
     return table.endpoints.count == 1 ? table.endpoints.first?.value : nil
   }
 
-  private func endpointName(of exchange: HTTPExchange, _ name: Range<Int>) -> String {
+  func endpointName(of exchange: HTTPExchange, _ name: Range<Int>) -> String {
     String(
       decoding: exchange.path.utf8.dropFirst(name.lowerBound).prefix(name.count), as: UTF8.self)
   }
 
   /// Compares with every key, so that the time tells neither which nor how far it fits.
-  private func isAuthorized(_ exchange: HTTPExchange, for endpoint: EndpointRoute) -> Bool {
+  func isAuthorized(_ exchange: HTTPExchange, for endpoint: EndpointRoute) -> Bool {
     if endpoint.isOpen, settings.allowsOpenEndpoints { return true }
     guard let offered = bearerToken(exchange) else { return false }
     var isKnown = false
@@ -145,10 +168,15 @@ final class DataPlaneHandler: HTTPHandler {
 
   /// The content type or encoding that we do not read; nil when it is one of ours. `curl -d`
   /// says that its JSON is a form: that is let through.
-  private func unsupportedContent(_ exchange: HTTPExchange) -> String? {
+  func unsupportedContent(
+    _ exchange: HTTPExchange, form: AnswerForm, coding: inout ContentCoding?
+  ) -> String? {
     if let encoding = exchange.header("content-encoding"), encoding.lowercased() != "identity" {
-      return "Content-Encoding: \(encoding)"
+      coding = ContentCoding(headerValue: encoding)
+      if coding == nil { return "Content-Encoding: \(encoding)" }
     }
+    // The route has looked at the type already.
+    if case .invocationsCSV = form { return nil }
     guard let bytes = exchange.headerBytes("content-type"), !isEqual(bytes, "application/json"),
       let type = exchange.header("content-type")
     else { return nil }
@@ -167,10 +195,15 @@ final class DataPlaneHandler: HTTPHandler {
     case .success(let body):
       response = HTTPResponse(
         status: 200, headers: HTTPHeaders(reservingBytes: 288), body: .bytes(body))
-      response.headers.append(Self.jsonContent)
+      if case .inference(let call) = scoring.form {
+        response = inferenceResponse(body, call, coding: scoring.answerCoding)
+      } else {
+        response.headers.append(Self.jsonContent)
+      }
     case .failure(let error):
-      response = ErrorResponse(.scoring(error))
-        .response(requestID: scoring.requestID, form: scoring.form)
+      var failure = ErrorResponse(.scoring(error), form: scoring.form)
+      failure.isHidden = scoring.endpoint.hidesErrors
+      response = failure.response(requestID: scoring.requestID, form: scoring.form)
     }
     if let deployment = outcome.deployment {
       deployment.nameBytes.withUnsafeBufferPointer {
@@ -208,12 +241,12 @@ final class DataPlaneHandler: HTTPHandler {
       return HTTPResponse(
         status: 200, headers: [("Content-Type", "text/plain; charset=utf-8")],
         body: .bytes(Array("Healthy".utf8)))
-    case .score, .invocations, .swagger, .unknown:
+    case .score, .invocations, .swagger, .inference, .predict, .ping, .version, .unknown:
       preconditionFailure("\(route) is not operational")
     }
   }
 
-  private func json(_ status: Int, _ text: String) -> HTTPResponse {
+  func json(_ status: Int, _ text: String) -> HTTPResponse {
     var response = HTTPResponse(
       status: status, headers: [("Content-Type", "application/json")],
       body: .bytes(Array(text.utf8)))
@@ -238,10 +271,10 @@ final class DataPlaneHandler: HTTPHandler {
     guard isAuthorized(exchange, for: endpoint) else {
       return refuse(exchange, .unauthorized, endpoint: endpoint)
     }
-    // Azure's `?version=2` asks for Swagger 2, which is not made here.
-    guard ["", "version=3", "version=3.0"].contains(exchange.query) else {
+    let isSwagger = ["version=2", "version=2.0"].contains(exchange.query)
+    guard isSwagger || ["", "version=3", "version=3.0"].contains(exchange.query) else {
       return refuse(
-        exchange, .routeNotFound("\(exchange.path)?\(exchange.query); the version is 3.0"),
+        exchange, .routeNotFound("\(exchange.path)?\(exchange.query); the version is 2 or 3"),
         endpoint: endpoint)
     }
     let deployment: LiveDeployment
@@ -252,7 +285,10 @@ final class DataPlaneHandler: HTTPHandler {
       return refuse(exchange, .scoring(error), endpoint: endpoint)
     }
     var text = JSONWriter()
-    text.document(OpenAPIDocument(endpoint: endpoint, deployment: deployment).value)
+    let document = OpenAPIDocument(endpoint: endpoint, deployment: deployment).value
+    text.document(
+      isSwagger
+        ? SwaggerDocument(openAPI: document, endpointName: endpoint.name).value : document)
     var response = HTTPResponse(
       status: 200,
       headers: [
@@ -266,20 +302,21 @@ final class DataPlaneHandler: HTTPHandler {
     return .collect(maxBodyBytes: DataPlaneHandler.maxProbeBytes)
   }
 
-  private func plain(_ exchange: HTTPExchange, _ response: HTTPResponse) -> PlainExchange {
+  func plain(_ exchange: HTTPExchange, _ response: HTTPResponse) -> PlainExchange {
     PlainExchange(
       requestID: identifiers.next(), clientRequestID: nil, endpointName: "", isOperational: true,
       error: nil, response: response)
   }
 
-  private func refuse(
+  func refuse(
     _ exchange: HTTPExchange, _ error: DataPlaneError, form: AnswerForm = .score,
     endpoint: EndpointRoute? = nil
   ) -> HTTPAdmission {
     let requestID = identifiers.next()
     let clientRequestID = exchange.header("x-ms-client-request-id")
       .flatMap(clientRequestIdentifier)
-    let error = ErrorResponse(error)
+    var error = ErrorResponse(error, form: form)
+    error.isHidden = endpoint?.hidesErrors ?? false
     var response = error.response(requestID: requestID, form: form)
     addIdentifiers(requestID, clientRequestID, to: &response)
     exchange.context = PlainExchange(
@@ -288,7 +325,7 @@ final class DataPlaneHandler: HTTPHandler {
     return .refuse(response)
   }
 
-  private func addIdentifiers(
+  func addIdentifiers(
     _ requestID: RequestIdentifier, _ clientRequestID: String?, to response: inout HTTPResponse
   ) {
     requestID.withText { text in

@@ -6,6 +6,14 @@ enum DataPlaneRoute: Equatable, Sendable {
   case invocations(endpoint: Range<Int>?)
   /// `/endpoints/{ep}/swagger.json`
   case swagger(endpoint: Range<Int>)
+  /// `/v2/…`, and `/endpoints/{ep}/v2/…`; `segments` stand before what the protocol itself names.
+  case inference(endpoint: Range<Int>?, segments: Int)
+  /// `/v1/models…`: TensorFlow Serving and KServe.
+  case predict
+  /// MLflow's `/ping` and `/health`, at the root or below an endpoint.
+  case ping(endpoint: Range<Int>?)
+  /// MLflow's `/version`.
+  case version(endpoint: Range<Int>?)
   case livez
   case readyz
   case metrics
@@ -27,6 +35,14 @@ enum DataPlaneRoute: Equatable, Sendable {
         .metrics
       } else if isEqual(path, "/invocations") {
         .invocations(endpoint: nil)
+      } else if isEqual(path, "/v2") || starts(path, with: "/v2/") {
+        .inference(endpoint: nil, segments: 1)
+      } else if isEqual(path, "/v1/models") || starts(path, with: "/v1/models/") {
+        .predict
+      } else if isEqual(path, "/ping") || isEqual(path, "/health") {
+        .ping(endpoint: nil)
+      } else if isEqual(path, "/version") {
+        .version(endpoint: nil)
       } else {
         .unknown
       }
@@ -37,7 +53,8 @@ enum DataPlaneRoute: Equatable, Sendable {
     switch self {
     case .score, .invocations: "POST"
     case .swagger, .livez, .readyz, .metrics, .root: "GET, HEAD"
-    case .unknown: ""
+    case .ping, .version: "GET, HEAD"
+    case .inference, .predict, .unknown: ""
     }
   }
 
@@ -50,6 +67,13 @@ enum DataPlaneRoute: Equatable, Sendable {
     if isEqual(rest, "score") { return .score(endpoint: nameStart..<nameEnd) }
     if isEqual(rest, "invocations") { return .invocations(endpoint: nameStart..<nameEnd) }
     if isEqual(rest, "swagger.json") { return .swagger(endpoint: nameStart..<nameEnd) }
+    if isEqual(rest, "ping") || isEqual(rest, "health") {
+      return .ping(endpoint: nameStart..<nameEnd)
+    }
+    if isEqual(rest, "version") { return .version(endpoint: nameStart..<nameEnd) }
+    if isEqual(rest, "v2") || starts(rest, with: "v2/") {
+      return .inference(endpoint: nameStart..<nameEnd, segments: 3)
+    }
     return .unknown
   }
 }

@@ -30,7 +30,7 @@ struct RequestLog: Sendable {
     let status = status(exchange, outcome)
     let times = scoring.outcome?.times ?? ScoringTimes()
     if let deployment = scoring.outcome?.deployment {
-      deployment.metrics.record(status: status, times: times)
+      deployment.metrics.record(status: status, times: times, ended: exchange.endTime)
     } else {
       count(endpoint: scoring.endpoint.name, status: status)
     }

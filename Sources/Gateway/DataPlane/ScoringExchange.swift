@@ -1,3 +1,4 @@
+internal import Compression
 internal import HTTP
 internal import Serving
 
@@ -11,7 +12,13 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
   let endpoint: EndpointRoute
   let pinned: String?
   let form: AnswerForm
+  /// How the body is compressed; nil: not at all.
+  let coding: ContentCoding?
+  /// How the caller would like a long answer compressed.
+  let answerCoding: ContentCoding?
   private(set) var outcome: ScoringOutcome?
+  /// The body without its coding, once it is needed.
+  private var unpacked: UnpackedBody?
   /// Let go in `ended`: the exchange holds this object as its context.
   private let exchange: HTTPExchange
   /// Outlives the server and so every exchange.
@@ -19,7 +26,8 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
 
   init(
     _ exchange: HTTPExchange, handler: DataPlaneHandler, requestID: RequestIdentifier,
-    clientRequestID: String?, endpoint: EndpointRoute, pinned: String?, form: AnswerForm
+    clientRequestID: String?, endpoint: EndpointRoute, pinned: String?, form: AnswerForm,
+    coding: ContentCoding? = nil, answerCoding: ContentCoding? = nil
   ) {
     self.exchange = exchange
     self.handler = handler
@@ -28,11 +36,17 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
     self.endpoint = endpoint
     self.pinned = pinned
     self.form = form
+    self.coding = coding
+    self.answerCoding = answerCoding
   }
 
   var body: Span<UInt8> {
     @_lifetime(borrow self)
     get {
+      if let unpacked {
+        // Written once, before anybody reads the body; `self` holds it from then on.
+        return _overrideLifetime(unpacked.span, borrowing: self)
+      }
       let exchange = exchange
       // `self` holds the exchange as long as it lives.
       return _overrideLifetime(exchange.body, borrowing: self)
@@ -41,11 +55,39 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
 
   var hasLeft: Bool { exchange.clientHasLeft }
 
+  func unpack() throws(ScoringError) {
+    guard let coding else { return }
+    do throws(CompressionError) {
+      let exchange = exchange
+      unpacked = UnpackedBody(
+        try coding.decompressed(exchange.body, maxBytes: handler.settings.maxBodyBytes))
+    } catch {
+      switch error {
+      case .tooLarge(let limit): throw .bodyTooLarge(limit: limit)
+      case .amplified, .malformed, .truncated, .noMemory: throw .unpackable("\(error)")
+      }
+    }
+  }
+
   func suspend() { exchange.suspend() }
 
   func answer(_ outcome: ScoringOutcome) {
     self.outcome = outcome
     exchange.respond(handler.response(to: self, outcome))
+  }
+}
+
+/// Holds decompressed bytes where they do not move.
+private final class UnpackedBody: Sendable {
+  private let bytes: [UInt8]
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  var span: Span<UInt8> {
+    @_lifetime(borrow self)
+    get {
+      let bytes = bytes
+      return _overrideLifetime(bytes.span, borrowing: self)
+    }
   }
 }
 

@@ -42,6 +42,18 @@ extension ControlPlane {
     var live: LiveDeployment?
   }
 
+  /// The generation that serves, or should, loaded once more.
+  func reloaded(_ stored: StoredDeployment) -> Result<LiveDeployment, DeploymentFailure> {
+    guard let serving = stored.serving else {
+      return loaded(
+        stored.record.specification, generation: stored.record.generation,
+        registeredAs: stored.record.model)
+    }
+    return loaded(
+      serving.specification, generation: serving.generation,
+      registeredAs: "\(serving.modelName):\(serving.modelVersion)")
+  }
+
   private func restored(_ before: StoredDeployment) -> Restored {
     var stored = before
     let record = before.record

@@ -58,7 +58,7 @@ package final class ControlPlane: Sendable {
     ) { (specification, generation, model, package) throws(DeploymentFailure) in
       try LiveDeployment(
         specification, generation: generation, model: model, package: package,
-        registry: registry, metrics: metrics)
+        registry: registry, metrics: metrics, log: log)
     }
   }
 

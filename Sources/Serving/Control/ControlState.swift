@@ -37,7 +37,7 @@ struct ControlState: Sendable {
           name: record.specification.name, split: TrafficSplit(record.specification.traffic),
           deployments: ready, unavailable: unavailable,
           keys: [keys.primary, keys.secondary].filter { !$0.isEmpty }.map { Array($0.utf8) },
-          isOpen: record.specification.isOpen)
+          isOpen: record.specification.isOpen, hidesErrors: record.specification.hidesErrors)
       })
   }
 

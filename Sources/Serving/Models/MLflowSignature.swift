@@ -12,6 +12,8 @@ struct MLflowSignature: Equatable {
   var isOfTensors = false
   /// One a column, where `columns` are.
   var rules: [ColumnRule]?
+  /// Places in `columns` of those that a request may leave out.
+  var optional: Set<Int> = []
   /// nil without a signature: MLflow passes parameters over then.
   var parameters: [String]?
 
@@ -35,6 +37,7 @@ struct MLflowSignature: Equatable {
           format: "MLflow", what: "column '\(name)' is of type \(type)",
           advice: "boolean, integer, long, float, double and string columns can be sent")
       }
+      if case .bool(false)? = column["required"] { optional.insert(names.count) }
       names.append(name)
       rules.append(rule)
     }

@@ -98,6 +98,7 @@ extension LoadedModel {
     }
     if let columns = mlflow.signature.columns, nameColumns(columns) {
       signature.inputs[0].columnRules = mlflow.signature.rules
+      signature.inputs[0].optionalColumns = mlflow.signature.optional
     }
     signature.parameters = mlflow.signature.parameters
     if mlflow.flavor == .onnx {

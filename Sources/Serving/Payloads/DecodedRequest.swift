@@ -10,15 +10,25 @@ package struct DecodedRequest: Sendable {
     case mlflow
     /// The Open Inference Protocol's named tensors.
     case inferenceProtocol
+    /// `instances`, or `inputs` as columns.
+    case tensorFlow
   }
 
   package var form: Form
   /// Whether the rows came as a table with names, as a data frame does.
   package var isFrame = false
+  /// Whether TensorFlow Serving's `inputs` came, not `instances`.
+  package var isColumnar = false
+  /// MLflow's parameters that the model's signature does not name: passed over.
+  package var ignoredParameters: [String] = []
   /// One for each of the signature's inputs; nil where the body has none and needs none.
   package var inputs: [Tensor?]
   /// The outputs asked for by name; nil: the usual ones.
   package var outputs: [String]?
+  /// The same with how each is to be given, from the Open Inference Protocol's own routes.
+  package var outputRequests: [OutputRequest]?
+  /// Whether outputs are given as bytes that do not say otherwise.
+  package var binaryByDefault = false
   /// The request's own id, echoed back.
   package var id: String?
 }

@@ -17,6 +17,8 @@ struct InputBuilder {
 
   /// The columns in which text is a category's name; nil: there are none.
   var categories: CategoryColumns?
+  /// Something was passed over: the tensor is only a stand-in, in a reading for faults.
+  var isBroken = false
   /// What each column's values must be; nil: whatever fits the type.
   var rules: [ColumnRule]?
 
@@ -208,6 +210,19 @@ struct InputBuilder {
     return nil
   }
 
+  /// A column that the body may leave out: missing, whatever the column's values must be.
+  ///
+  /// - Returns: False for a type that has no missing values, or without room.
+  mutating func setMissing(at index: Int) -> Bool {
+    guard [.float16, .float32, .float64].contains(elementType), prepare(index) else { return false }
+    switch elementType {
+    case .float32: unsafe store(Float.nan, at: index)
+    case .float64: unsafe store(Double.nan, at: index)
+    default: unsafe store(Float16.nan, at: index)
+    }
+    return true
+  }
+
   mutating func setBool(_ value: Bool, at index: Int) -> String? {
     if elementType == .string { return "a string" }
     return set(
@@ -235,6 +250,10 @@ struct InputBuilder {
 
   /// The tensor; nil unless everything is written: as many elements as `shape` says.
   func tensor(_ shape: Shape) -> Tensor? {
+    if isBroken {
+      // Nobody scores it: only its shape is looked at, and that only where it costs little.
+      return shape.elementCount <= max(capacity, 1024) ? Tensor(elementType, shape: shape) : nil
+    }
     guard count == shape.elementCount else { return nil }
     if elementType == .string {
       var text = ByteStrings()

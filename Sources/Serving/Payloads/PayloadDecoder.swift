@@ -94,11 +94,24 @@ package struct PayloadDecoder: Sendable {
 
   /// - Throws: `ScoringError.badInput` with the place, what came and what was expected.
   package func decode(_ body: Span<UInt8>) throws(ScoringError) -> DecodedRequest {
-    do {
-      return try read(body)
+    do throws(PayloadFault) {
+      return try read(body, nil)
     } catch {
-      throw .badInput(PayloadPlace.sentence(error, in: body))
+      throw refusal(of: body, error)
     }
+  }
+
+  /// Everything that is wrong with a body, from a second reading.
+  private func refusal(of body: Span<UInt8>, _ first: PayloadFault) -> ScoringError {
+    let collector = FaultCollector()
+    if body.count <= FaultCollector.maxBodyBytes {
+      do throws(PayloadFault) {
+        _ = try read(body, collector)
+      } catch {
+        collector.end(with: error)
+      }
+    }
+    return PayloadPlace.error(first: first, collector, in: body)
   }
 
   /// A nested list alone, as the tensor of one input.
@@ -117,8 +130,11 @@ package struct PayloadDecoder: Sendable {
     }
   }
 
-  private func read(_ body: Span<UInt8>) throws(PayloadFault) -> DecodedRequest {
+  private func read(
+    _ body: Span<UInt8>, _ collector: FaultCollector?
+  ) throws(PayloadFault) -> DecodedRequest {
     var scanner = PayloadScanner(body)
+    scanner.collector = collector
     guard scanner.peek() != nil else {
       throw PayloadFault(
         offset: 0,
@@ -130,6 +146,7 @@ package struct PayloadDecoder: Sendable {
     var id: String?
     var isDone: DecodedRequest?
     var unknown: [String] = []
+    var ignored: [String] = []
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "a JSON object") {
       repeat {
         let keyPosition = scanner.position
@@ -151,7 +168,7 @@ package struct PayloadDecoder: Sendable {
           found = form
           isDone = try read(&scanner, form: form)
         } else if key == "params", let parameters = signature.parameters {
-          try readParameters(&scanner, known: parameters)
+          ignored = try readParameters(&scanner, known: parameters)
         } else if key == "outputs" {
           outputsPosition = scanner.position
           try scanner.skipValue(depth: 1)
@@ -172,6 +189,7 @@ package struct PayloadDecoder: Sendable {
       throw PayloadFault(
         offset: 0, reason: "has none of the members \(listed(PayloadDecoder.forms))\(hint)")
     }
+    request.ignoredParameters = ignored
     if request.form == .inferenceProtocol {
       request.id = id
       if let outputsPosition {
@@ -204,7 +222,11 @@ package struct PayloadDecoder: Sendable {
     case .inputs:
       if try isListOfObjects(&scanner) {
         scanner.position = start
-        return DecodedRequest(form: .inferenceProtocol, inputs: try readNamedTensors(&scanner))
+        var context = TensorContext()
+        return DecodedRequest(
+          form: .inferenceProtocol,
+          inputs: try readNamedTensors(
+            &scanner, tail: scanner.text.extracting(last: 0), &context))
       }
       scanner.position = start
       return DecodedRequest(form: .mlflow, inputs: try readAny(&scanner))
@@ -246,28 +268,24 @@ package struct PayloadDecoder: Sendable {
     return try holdsSplit(&scanner)
   }
 
-  /// MLflow's parameters: those that the signature names are taken (the models that run here
-  /// have no use for them), others refused.
+  /// MLflow's parameters: the models that run here have no use for any.
+  ///
+  /// - Returns: Those that the signature does not name, which the log is told of.
   private func readParameters(
     _ scanner: inout PayloadScanner, known: [String]
-  ) throws(PayloadFault) {
-    if scanner.takes("null") { return }
+  ) throws(PayloadFault) -> [String] {
+    var ignored: [String] = []
+    if scanner.takes("null") { return ignored }
     guard try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "an object of parameters")
-    else { return }
+    else { return ignored }
     repeat {
       _ = scanner.peek()
-      let start = scanner.position
       let name = try scanner.string()
-      guard known.contains(name) else {
-        throw scanner.fault(
-          "names parameter '\(name.prefix(80))'; "
-            + (known.isEmpty
-              ? "the model's signature has none" : "the model's signature has \(listed(known))"),
-          at: start)
-      }
+      if !known.contains(name), ignored.count < PayloadDecoder.maxNamesTold { ignored.append(name) }
       try scanner.expect(UInt8(ascii: ":"), "':'")
       try scanner.skipValue(depth: 2)
     } while try scanner.continues(until: UInt8(ascii: "}"))
+    return ignored
   }
 
   private func isListOfObjects(_ scanner: inout PayloadScanner) throws(PayloadFault) -> Bool {

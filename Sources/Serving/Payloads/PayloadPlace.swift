@@ -4,8 +4,23 @@
 enum PayloadPlace {
   /// The whole sentence for a fault. Names in it are the client's: what is long is cut.
   static func sentence(_ fault: PayloadFault, in text: Span<UInt8>) -> String {
-    "\(cut(path(in: text, to: fault.offset), to: 300)) \(cut(fault.reason, to: 2000))"
+    "\(cut(path(in: text, to: fault.offset), to: 300)) \(reason(fault))"
       + " (line \(line(in: text, to: fault.offset)))"
+  }
+
+  static func problem(_ fault: PayloadFault, in text: Span<UInt8>) -> InputProblem {
+    InputProblem(
+      path: cut(path(in: text, to: fault.offset), to: 300), reason: reason(fault),
+      line: line(in: text, to: fault.offset))
+  }
+
+  /// What is wrong, without where.
+  static func reason(_ fault: PayloadFault) -> String { cut(fault.reason, to: 2000) }
+
+  /// Where alone: `$.inputs[0].shape, line 1, column 20`.
+  static func place(_ fault: PayloadFault, in text: Span<UInt8>) -> String {
+    "\(cut(path(in: text, to: fault.offset), to: 300)), "
+      + "line \(line(in: text, to: fault.offset))"
   }
 
   private static func cut(_ text: String, to count: Int) -> String {

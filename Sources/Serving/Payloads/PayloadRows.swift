@@ -11,6 +11,8 @@ extension PayloadDecoder {
     /// Columns of the table; nil until the first row says so.
     var width: Int?
     var count = 0
+    /// Columns that the body leaves out, as it may.
+    var absent: [Int] = []
   }
 
   /// - Parameter hasNames: Whether the body names its columns.
@@ -53,7 +55,8 @@ extension PayloadDecoder {
     guard try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of rows") else {
       return try finish(makeRows(scanner, hasNames: false), at: start)
     }
-    let isRecords = scanner.peek() == UInt8(ascii: "{")
+    let holdsBytes = scanner.peek() == UInt8(ascii: "{") ? try self.holdsBytes(scanner) : false
+    let isRecords = scanner.peek() == UInt8(ascii: "{") && !holdsBytes
     var rows = makeRows(scanner, hasNames: isRecords)
     if !isRecords { try refuseNameless(at: start) }
     repeat {
@@ -65,6 +68,17 @@ extension PayloadDecoder {
       }
     } while try scanner.continues(until: UInt8(ascii: "]"))
     return try finish(rows, at: start)
+  }
+
+  /// Whether an object is bytes for a column of strings, as TensorFlow Serving sends them.
+  private func holdsBytes(_ scanner: borrowing PayloadScanner) throws(PayloadFault) -> Bool {
+    guard columns == nil || columns?.contains(Base64.member) == false,
+      signature.inputs.count == 1, signature.inputs[0].elementType == .string
+    else { return false }
+    var ahead = PayloadScanner(scanner.text)
+    ahead.position = scanner.position + 1
+    guard ahead.peek() == UInt8(ascii: "\"") else { return false }
+    return try ahead.string() == Base64.member
   }
 
   /// `{"columns": […], "index": […], "data": [[…], …]}`, members in any order.
@@ -99,13 +113,22 @@ extension PayloadDecoder {
       throw scanner.fault("has no 'data'; expected columns and data", at: start)
     }
     var map: [Target?]?
+    var isBroken = false
     if let names {
-      map = try columnMap(names, at: columnsPosition)
+      do throws(PayloadFault) {
+        map = try columnMap(names, at: columnsPosition)
+      } catch {
+        try scanner.note(error)
+        map = names.map { targets[$0] }
+        isBroken = true
+      }
     } else {
       try refuseNameless(at: start)
     }
     scanner.position = dataPosition
     var rows = makeRows(scanner, hasNames: names != nil)
+    if let names { rows.absent = absentColumns(names) }
+    if isBroken { breakAll(&rows) }
     if layout == .tensors {
       let tensors = try readNestedOnly(&scanner)
       scanner.position = end
@@ -151,7 +174,7 @@ extension PayloadDecoder {
   /// Where each column of a body goes; nil for one that the model does not have.
   ///
   /// - Returns: nil when the model has no names: columns are taken by their position.
-  private func columnMap(
+  func columnMap(
     _ names: [String], at position: Int
   ) throws(PayloadFault) -> [Target?]? {
     guard let columns else { return nil }
@@ -165,7 +188,7 @@ extension PayloadDecoder {
       map.append(targets[name])
     }
     let missing = columns.enumerated().filter { index, name in
-      !seen.contains(name) && (layout != .columnPerInput || signature.inputs[index].isRequired)
+      !seen.contains(name) && !isOptional(index)
     }.map(\.element)
     guard missing.isEmpty else {
       throw PayloadFault(offset: position, reason: missingText(missing, among: names))
@@ -214,7 +237,7 @@ extension PayloadDecoder {
       let expected = map?.count ?? expectedWidth(rows)
       repeat {
         if let expected, column >= expected {
-          throw try wrongWidth(&scanner, start: start, expected: expected)
+          return try refuseRow(&scanner, start: start, expected: expected, &rows)
         }
         if let map {
           if let target = map[column] {
@@ -235,12 +258,54 @@ extension PayloadDecoder {
     if map == nil, rows.width == nil { rows.width = column }
     let expected = map?.count ?? expectedWidth(rows)
     if let expected, column != expected {
-      throw try wrongWidth(&scanner, start: start, expected: expected)
+      return try refuseRow(&scanner, start: start, expected: expected, &rows)
+    }
+    if !rows.absent.isEmpty { try fillAbsent(&rows, at: start) }
+  }
+
+  // MARK: Columns that may be missing
+
+  private func isOptional(_ column: Int) -> Bool {
+    layout == .columnPerInput
+      ? !signature.inputs[column].isRequired
+      : signature.inputs[0].optionalColumns.contains(column)
+  }
+
+  /// The optional columns of a table that a body does not name.
+  func absentColumns(_ names: [String]) -> [Int] {
+    guard case .table = layout, let columns, !signature.inputs[0].optionalColumns.isEmpty else {
+      return []
+    }
+    return signature.inputs[0].optionalColumns.sorted().filter { !names.contains(columns[$0]) }
+  }
+
+  /// Missing values where the row that has just been read has none.
+  func fillAbsent(_ rows: inout Rows, at position: Int) throws(PayloadFault) {
+    let width = rows.width ?? columns?.count ?? 1
+    for column in rows.absent {
+      guard rows.builders[0].setMissing(at: rows.count * width + column) else {
+        throw PayloadFault(
+          offset: position,
+          reason: "has no column '\(columns?[column] ?? "\(column)")', and "
+            + "\(rows.builders[0].typeName) has no missing values")
+      }
     }
   }
 
   private func expectedWidth(_ rows: Rows) -> Int? {
     layout == .columnPerInput ? signature.inputs.count : rows.width
+  }
+
+  /// Throws what is wrong with a row's length, or notes it; the scanner is then behind the row.
+  private func refuseRow(
+    _ scanner: inout PayloadScanner, start: Int, expected: Int, _ rows: inout Rows
+  ) throws(PayloadFault) {
+    try scanner.note(try wrongWidth(&scanner, start: start, expected: expected))
+    breakAll(&rows)
+  }
+
+  private func breakAll(_ rows: inout Rows) {
+    for index in rows.builders.indices { rows.builders[index].isBroken = true }
   }
 
   private func wrongWidth(
@@ -301,12 +366,18 @@ extension PayloadDecoder {
       } while try scanner.continues(until: UInt8(ascii: "}"))
     }
     let missing = columns.indices.filter { index in
-      !seen[index] && (layout != .columnPerInput || signature.inputs[index].isRequired)
+      !seen[index] && !isOptional(index)
     }
     if !missing.isEmpty {
       let names = try recordNames(&scanner, at: start)
-      throw PayloadFault(
-        offset: start, reason: missingText(missing.map { columns[$0] }, among: names))
+      try scanner.note(
+        PayloadFault(
+          offset: start, reason: missingText(missing.map { columns[$0] }, among: names)))
+      return breakAll(&rows)
+    }
+    if case .table = layout {
+      rows.absent = seen.indices.filter { !seen[$0] }
+      if !rows.absent.isEmpty { try fillAbsent(&rows, at: start) }
     }
   }
 
@@ -365,10 +436,17 @@ extension PayloadDecoder {
     }
     if hasTensor || columns == nil { return try checked(tensors, at: start) }
     let missing = (columns ?? []).enumerated().filter { index, name in
-      !seen.contains(name) && (layout != .columnPerInput || signature.inputs[index].isRequired)
+      !seen.contains(name) && !isOptional(index)
     }.map(\.element)
     guard missing.isEmpty else {
       throw PayloadFault(offset: start, reason: missingText(missing, among: names))
+    }
+    rows.absent = absentColumns(Array(seen))
+    if !rows.absent.isEmpty {
+      for row in 0..<(columnCount ?? 0) {
+        rows.count = row
+        try fillAbsent(&rows, at: start)
+      }
     }
     rows.count = columnCount ?? 0
     return try finish(rows, at: start)
@@ -429,7 +507,7 @@ extension PayloadDecoder {
     if let number = NumberScanner.scan(scanner.text, at: &scanner.position) {
       guard let expected = builder.set(number, at: index) else { return }
       scanner.position = start
-      throw scanner.fault("is \(scanner.description()); expected \(expected)", at: start)
+      return try refuseCell(&scanner, expected, into: &builder)
     }
     try readOtherCell(&scanner, into: &builder, at: index)
   }
@@ -441,6 +519,8 @@ extension PayloadDecoder {
     let expected: String?
     if scanner.peek() == UInt8(ascii: "\"") {
       expected = builder.setString(try scanner.stringBytes(), at: index)
+    } else if scanner.peek() == UInt8(ascii: "{"), builder.elementType == .string {
+      expected = builder.setString(try scanner.base64(), at: index)
     } else if scanner.takes("null") {
       expected = builder.setNull(at: index)
     } else if scanner.takes("NaN") {
@@ -458,18 +538,29 @@ extension PayloadDecoder {
     }
     guard let expected else { return }
     scanner.position = start
-    throw scanner.unexpected(expected)
+    try refuseCell(&scanner, expected, into: &builder)
+  }
+
+  /// Throws what is wrong with a value, or notes it and passes over the value.
+  @inline(never)
+  private func refuseCell(
+    _ scanner: inout PayloadScanner, _ expected: String, into builder: inout InputBuilder
+  ) throws(PayloadFault) {
+    let fault = scanner.unexpected(expected)
+    try scanner.note(fault)
+    try scanner.skipValue(depth: 3)
+    builder.isBroken = true
   }
 
   // MARK: The end
 
-  private func finish(_ rows: Rows, at start: Int) throws(PayloadFault) -> [Tensor?] {
+  func finish(_ rows: Rows, at start: Int) throws(PayloadFault) -> [Tensor?] {
     var tensors: [Tensor?] = []
     tensors.reserveCapacity(signature.inputs.count)
     for index in signature.inputs.indices {
       let input = signature.inputs[index]
       let builder = rows.builders[index]
-      if !input.isRequired, builder.count == 0 {
+      if !input.isRequired, builder.count == 0, !builder.isBroken {
         tensors.append(nil)
         continue
       }
@@ -493,7 +584,7 @@ extension PayloadDecoder {
           reason: "has shape \(tensor.shape); input '\(input.name)' takes "
             + shapeText(input.shape))
       }
-      if let categories = builder.categories, categories.numbersAreNames {
+      if let categories = builder.categories, categories.numbersAreNames, !builder.isBroken {
         tensors.append(try categories.coded(tensor, at: start))
         continue
       }

@@ -13,6 +13,8 @@ struct PayloadFault: Error {
 struct PayloadScanner: ~Escapable {
   let text: Span<UInt8>
   var position = 0
+  /// Notes what is wrong with a body that has been refused; nil in a first reading.
+  var collector: FaultCollector?
   static let maxDepth = 64
 
   @_lifetime(copy text)

@@ -125,47 +125,9 @@ package enum ScoringAnswer {
     _ values: [ModelValue], names: [String], id: String?, model: String, version: String,
     to writer: inout JSONWriter
   ) {
-    writer.byte(UInt8(ascii: "{"))
-    if let id {
-      writer.raw(#""id":"#)
-      writer.string(id)
-      writer.byte(UInt8(ascii: ","))
-    }
-    writer.raw(#""model_name":"#)
-    writer.string(model)
-    writer.raw(#","model_version":"#)
-    writer.string(version)
-    writer.raw(#","outputs":["#)
-    var isFirst = true
-    for (name, value) in zip(names, values) {
-      switch value {
-      case .tensor(let tensor):
-        writeOutput(tensor, name: name, isFirst: isFirst, to: &writer)
-      case .maps(let keys, let numbers):
-        writeOutput(keys, name: name + ".keys", isFirst: isFirst, to: &writer)
-        writeOutput(numbers, name: name + ".values", isFirst: false, to: &writer)
-      }
-      isFirst = false
-    }
-    writer.raw("]}")
-  }
-
-  private static func writeOutput(
-    _ tensor: Tensor, name: String, isFirst: Bool, to writer: inout JSONWriter
-  ) {
-    if !isFirst { writer.byte(UInt8(ascii: ",")) }
-    writer.raw(#"{"name":"#)
-    writer.string(name)
-    writer.raw(#","datatype":""#)
-    writer.raw(tensor.elementType.wireName)
-    writer.raw(#"","shape":["#)
-    for axis in 0..<tensor.shape.rank {
-      if axis > 0 { writer.byte(UInt8(ascii: ",")) }
-      writer.integer(tensor.shape[axis])
-    }
-    writer.raw(#"],"data":"#)
-    TensorText(tensor).writeFlat(to: &writer)
-    writer.byte(UInt8(ascii: "}"))
+    _ = InferenceAnswer.write(
+      InferenceAnswer.outputs(values, names: names), id: id, model: model, version: version,
+      to: &writer)
   }
 
   private static func write(_ value: ModelValue, to writer: inout JSONWriter) {
@@ -186,6 +148,11 @@ package enum ScoringAnswer {
       writeMap(names, text, row: row, to: &writer)
     }
     writer.byte(UInt8(ascii: "]"))
+  }
+
+  /// One row of maps.
+  static func writeRow(_ value: ModelValue, row: Int, to writer: inout JSONWriter) {
+    writeCell(value, row: row, width: 1, to: &writer)
   }
 
   private static func writeMap(
@@ -212,8 +179,16 @@ package enum ScoringAnswer {
 /// A tensor's elements as JSON.
 struct TensorText {
   let tensor: Tensor
+  /// Strings as bytes: `{"b64": "…"}`.
+  var isBase64 = false
 
   init(_ tensor: Tensor) { self.tensor = tensor }
+
+  /// The part of the tensor that is row `row`, nested. Precondition: it has rows.
+  func writeRow(_ row: Int, to writer: inout JSONWriter) {
+    var index = tensor.rowCount == 0 ? 0 : row * (tensor.shape.elementCount / tensor.rowCount)
+    write(axis: 1, &index, to: &writer)
+  }
 
   /// Nested as deep as the tensor has dimensions; a scalar is bare.
   func writeNested(to writer: inout JSONWriter) {
@@ -290,6 +265,10 @@ struct TensorText {
       let values = Float8.format(tensor.elementType)?.values ?? []
       writer.number(values[Int(element(index, UInt8.self))])
     case .bool: writer.raw(element(index, UInt8.self) == 0 ? "false" : "true")
+    case .string where isBase64:
+      writer.raw(#"{"b64":""#)
+      Base64.encoded(tensor.strings[index]).withUnsafeBytes { writer.raw(bytes: $0) }
+      writer.raw(#""}"#)
     case .string: writer.string(utf8: tensor.strings[index])
     }
   }

@@ -20,6 +20,8 @@ package struct EndpointSpecification: Sendable, Equatable {
   package var mirrorTraffic: [String: Int] = [:]
   /// `swerve: {auth: none}`: answers without a key. Only on loopback or behind a proxy.
   package var isOpen = false
+  /// `swerve: {errors: hidden}`: callers get an error's code and request id, the log gets the rest.
+  package var hidesErrors = false
   /// Fields with no meaning on one host (`identity`, `compute`, `public_network_access`, …), in
   /// YAML's names: kept, echoed back, reported once.
   package var noted = DocumentObject()
@@ -41,6 +43,7 @@ package struct EndpointSpecification: Sendable, Equatable {
     noted = try fields.noted(NotedFields.endpoint)
     if var own = try fields.fields("swerve") {
       isOpen = try own.choice("auth", of: ["key", "none"]) == "none"
+      hidesErrors = try own.choice("errors", of: ["shown", "hidden"]) == "hidden"
       try own.finish()
     }
     fields.skip(
@@ -65,7 +68,10 @@ package struct EndpointSpecification: Sendable, Equatable {
     object["tags"] = .texts(tags)
     object["properties"] = .texts(properties)
     for (key, value) in noted.members { object[key] = value }
-    if isOpen { object["swerve"] = ["auth": "none"] }
+    var own = DocumentObject()
+    if isOpen { own["auth"] = "none" }
+    if hidesErrors { own["errors"] = "hidden" }
+    if !own.isEmpty { object["swerve"] = .object(own) }
     return .object(object)
   }
 }

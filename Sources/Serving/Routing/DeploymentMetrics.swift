@@ -5,13 +5,19 @@ package import Telemetry
 /// itself, so that an update in place never mixes two models' numbers.
 package final class DeploymentMetrics: Sendable {
   /// Statuses that a scoring request can end with; 499 is a caller who left.
-  package static let statuses = [200, 400, 404, 408, 413, 415, 424, 429, 499, 503]
+  package static let statuses = [
+    200, 400, 404, 408, 413, 415, 424, 429, 499, 500, 501, 503, 504,
+  ]
 
   private let requests: [Counter]
   private let decode: Histogram
   private let queue: Histogram
   private let execute: Histogram
   private let encode: Histogram
+  private let batches = BatchCounts()
+  private let failedNanoseconds = Atomic<UInt64>(0)
+  /// When the last answer was given, nanoseconds on the monotonic clock; 0: never.
+  private let lastAnswer = Atomic<UInt64>(0)
   private let inFlightGauge: Gauge
   private let inFlight = Atomic<Int>(0)
 
@@ -53,9 +59,15 @@ package final class DeploymentMetrics: Sendable {
   }
 
   /// Counts one request at its end.
-  package func record(status: Int, times: ScoringTimes) {
+  ///
+  /// - Parameter ended: When its answer was sent, nanoseconds on the monotonic clock.
+  package func record(status: Int, times: ScoringTimes, ended: UInt64) {
     if let index = DeploymentMetrics.statuses.firstIndex(of: status) {
       requests[index].increment()
+    }
+    if status != 200 {
+      failedNanoseconds.wrappingAdd(
+        times.queue &+ times.decode &+ times.execute, ordering: .relaxed)
     }
     guard times.decode > 0 else { return }
     queue.observe(nanoseconds: times.queue)
@@ -63,6 +75,32 @@ package final class DeploymentMetrics: Sendable {
     guard times.execute > 0 else { return }
     execute.observe(nanoseconds: times.execute)
     encode.observe(nanoseconds: times.encode)
+    if status == 200 {
+      batches.record(times)
+      lastAnswer.store(ended, ordering: .relaxed)
+    }
+  }
+
+  /// What was counted so far.
+  package var statistics: DeploymentStatistics {
+    var statistics = DeploymentStatistics()
+    for (status, counter) in zip(DeploymentMetrics.statuses, requests) {
+      if status == 200 {
+        statistics.successCount = counter.value
+      } else {
+        statistics.failureCount += counter.value
+      }
+    }
+    statistics.failureNanoseconds = failedNanoseconds.load(ordering: .relaxed)
+    statistics.queueNanoseconds = queue.snapshot.sumNanoseconds
+    statistics.batches = batches.all
+    statistics.rowCount = batches.rows
+    let last = lastAnswer.load(ordering: .relaxed)
+    if last > 0 {
+      let age = MonotonicClock.system.now() &- last
+      statistics.lastAnswerMilliseconds = currentTime() - Int64(clamping: age / 1_000_000)
+    }
+    return statistics
   }
 }
 

@@ -192,6 +192,13 @@ final class ExecutionQueue: Sendable {
       call.expire(now: started)
     case .run:
       let caller = call.caller
+      if call.isPacked {
+        do throws(ScoringError) {
+          try caller.unpack()
+        } catch {
+          return call.answer(.failure(error), times: times)
+        }
+      }
       let result = call.deployment.score(
         caller.body, form: call.form, started: started, deadline: call.deadline, times: &times)
       call.answer(result, times: times)

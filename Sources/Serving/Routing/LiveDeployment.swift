@@ -38,7 +38,7 @@ package final class LiveDeployment: Sendable {
   /// - Throws: `DeploymentFailure` with the reason in full.
   package convenience init(
     _ specification: DeploymentSpecification, generation: Int64, model version: ModelVersion,
-    package: String, registry: ModelRegistry, metrics: MetricRegistry
+    package: String, registry: ModelRegistry, metrics: MetricRegistry, log: Log? = nil
   ) throws(DeploymentFailure) {
     if let reason = specification.cannotRunReason {
       throw DeploymentFailure(code: "BadArgument", message: reason)
@@ -75,18 +75,25 @@ package final class LiveDeployment: Sendable {
     self.init(
       specification, generation: generation, modelName: version.name,
       modelVersion: version.version, model: model, metrics: metrics, cost: cost,
-      sampleRequest: sample.request, loadTimes: loadTimes)
+      sampleRequest: sample.request, loadTimes: loadTimes, log: log)
   }
 
   /// Puts a loaded model in force whose cost is known.
   init(
     _ specification: DeploymentSpecification, generation: Int64, modelName: String,
     modelVersion: String, model: LoadedModel, metrics: MetricRegistry, cost: CostEstimate,
-    sampleRequest: [UInt8]? = nil, loadTimes: LoadTimes? = nil
+    sampleRequest: [UInt8]? = nil, loadTimes: LoadTimes? = nil, log: Log? = nil
   ) {
     self.loadTimes = loadTimes
     self.sampleRequest = sampleRequest.flatMap { $0.count <= Self.maxSampleBytes ? $0 : nil }
-    scorer = Scorer(model)
+    var scorer = Scorer(model)
+    scorer.deploymentName = specification.name
+    scorer.modelVersion = modelVersion
+    if let log {
+      scorer.ignoredParameters = IgnoredParameters(
+        log: log, deployment: specification, generation: generation)
+    }
+    self.scorer = scorer
     scratches = ScratchPool(executor: model.executor)
     self.cost = cost
     endpointName = specification.endpointName

@@ -6,6 +6,7 @@ final class QueuedCall: Sendable {
   let caller: any ScoringCaller
   let deployment: LiveDeployment
   let form: AnswerForm
+  let isPacked: Bool
   let queued: UInt64
   /// When the caller must have an answer.
   let deadline: UInt64
@@ -21,6 +22,7 @@ final class QueuedCall: Sendable {
     self.caller = caller
     self.deployment = deployment
     form = request.form
+    isPacked = request.isPacked
     self.queued = queued
     let deadline = deployment.deadline(arrived: request.arrived)
     self.deadline = deadline

@@ -52,6 +52,8 @@ package final class EndpointRoute: Sendable {
   /// Keys that open it (UTF-8).
   package let keys: [[UInt8]]
   package let isOpen: Bool
+  /// Whether its callers get an error's code and request id only.
+  package let hidesErrors: Bool
 
   /// The deployments that have traffic and are ready, each with the end of its share. One that
   /// is not ready leaves its share to the others in proportion: no request is lost by it.
@@ -64,7 +66,8 @@ package final class EndpointRoute: Sendable {
 
   package init(
     name: String, split: TrafficSplit, deployments: [LiveDeployment],
-    unavailable: [String: String], keys: [[UInt8]], isOpen: Bool
+    unavailable: [String: String], keys: [[UInt8]], isOpen: Bool,
+    hidesErrors: Bool = false
   ) {
     self.name = name
     self.split = split
@@ -74,6 +77,7 @@ package final class EndpointRoute: Sendable {
     self.unavailable = unavailable
     self.keys = keys
     self.isOpen = isOpen
+    self.hidesErrors = hidesErrors
     var shares: [(end: Int, deployment: LiveDeployment)] = []
     var unready: [UnreadyShare] = []
     for (name, percent) in split.weights where percent > 0 {

@@ -1,6 +1,7 @@
 internal import Documents
 internal import Executors
 internal import Telemetry
+internal import Tensors
 
 /// A body's bytes to an answer's bytes: decode, predict, encode, each measured where it ends.
 struct Scorer: Sendable {
@@ -8,9 +9,14 @@ struct Scorer: Sendable {
   let signature: ModelSignature
   /// Indices into the signature's outputs that an answer carries.
   let outputs: [Int]
-  private let decoder: PayloadDecoder
-  private let outputNames: [String]
-  private let answerShape: AnswerShape
+  let decoder: PayloadDecoder
+  /// The deployment's name and its model's version: what an answer may name.
+  var deploymentName = ""
+  var modelVersion = ""
+  /// Told once of each parameter that requests send in vain; nil: nobody.
+  var ignoredParameters: IgnoredParameters?
+  let outputNames: [String]
+  let answerShape: AnswerShape
   let clock = MonotonicClock.system
 
   init(_ model: LoadedModel) {
@@ -28,12 +34,19 @@ struct Scorer: Sendable {
     _ body: Span<UInt8>, form: AnswerForm, scratch: ScoringScratch, started: UInt64,
     deadline: UInt64 = .max, times: inout ScoringTimes
   ) throws(ScoringError) -> [UInt8] {
+    switch form {
+    case .score, .invocations: break
+    case .inference, .predict, .invocationsCSV:
+      return try scoreProtocol(
+        body, form: form, scratch: scratch, started: started, deadline: deadline, times: &times)
+    }
     var isFrame = false
     var asked: [String]?
     if let plain = decoder.plainTable?.read(body, into: &scratch.inputs) {
       isFrame = plain
     } else {
-      let request = try decoder.decode(body)
+      let request = try decode(body, form)
+      note(request.ignoredParameters)
       isFrame = request.isFrame
       asked = request.outputs
       scratch.inputs = request.inputs
@@ -54,6 +67,7 @@ struct Scorer: Sendable {
     }
     let executed = clock.now()
     times.execute = executed &- decoded
+    times.rows = rowCount(scratch.inputs)
     if executed >= deadline { throw .executor(.deadlinePassed) }
     var writer = JSONWriter()
     switch form {
@@ -63,9 +77,18 @@ struct Scorer: Sendable {
     case .invocations:
       ScoringAnswer.writePredictions(
         values, names: outputNames, answerShape, isFrame: isFrame, to: &writer)
+    case .inference, .predict, .invocationsCSV:
+      preconditionFailure("\(form) has been scored elsewhere")
     }
     times.encode = clock.now() &- executed
     return writer.bytes
+  }
+
+  func rowCount(_ inputs: [Tensor?]) -> UInt64 {
+    for input in inputs {
+      if let input { return UInt64(input.rowCount) }
+    }
+    return 0
   }
 
   /// The outputs that a request names; the usual ones when it names none.

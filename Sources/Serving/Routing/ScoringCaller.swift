@@ -9,6 +9,10 @@ package protocol ScoringCaller: AnyObject, Sendable {
     get
   }
 
+  /// Makes the body what it is without its content coding. Called once, on the thread that
+  /// scores, where the request says that the body is packed.
+  func unpack() throws(ScoringError)
+
   /// Whether nobody waits for the answer any more. Only asked after `suspend`.
   var hasLeft: Bool { get }
 
@@ -16,6 +20,10 @@ package protocol ScoringCaller: AnyObject, Sendable {
   func suspend()
 
   func answer(_ outcome: ScoringOutcome)
+}
+
+extension ScoringCaller {
+  package func unpack() throws(ScoringError) {}
 }
 
 /// What a caller wants.
@@ -26,6 +34,8 @@ package struct ScoringRequest: Sendable {
   package var form: AnswerForm
   /// When the body was whole, monotonic nanoseconds: the time limit counts from here.
   package var arrived: UInt64
+  /// Whether the body is compressed: `ScoringCaller.unpack` makes it whole.
+  package var isPacked = false
 
   package init(endpoint: EndpointRoute, pinned: String?, form: AnswerForm, arrived: UInt64) {
     self.endpoint = endpoint
@@ -41,6 +51,12 @@ package enum AnswerForm: Sendable {
   case score
   /// MLflow's: `{"predictions": …}`.
   case invocations
+  /// The same to a body of CSV.
+  case invocationsCSV
+  /// TensorFlow Serving's and KServe's: `{"predictions": …}` or `{"outputs": …}`.
+  case predict
+  /// The Open Inference Protocol's.
+  case inference(InferenceCall)
 }
 
 /// How a request ended, and what it took.
@@ -58,6 +74,8 @@ package struct ScoringTimes: Sendable, Equatable {
   package var decode: UInt64 = 0
   package var execute: UInt64 = 0
   package var encode: UInt64 = 0
+  /// Rows that were scored; no time, but counted where the times are.
+  package var rows: UInt64 = 0
 
   package init() {}
 }

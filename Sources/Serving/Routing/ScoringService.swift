@@ -65,7 +65,7 @@ package final class ScoringService: Sendable {
         caller, deployment, .failure(.tooManyAtOnce(deployment: deployment.name, limit: limit)))
     }
     let byteCount = caller.body.count
-    if deployment.runsInline(bodyByteCount: byteCount) {
+    if !request.isPacked, deployment.runsInline(bodyByteCount: byteCount) {
       runInline(request, caller, deployment)
     } else {
       enqueue(request, caller, deployment, bodyByteCount: byteCount)

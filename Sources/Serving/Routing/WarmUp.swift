@@ -109,7 +109,7 @@ package enum WarmUp {
 
   private static func reason(of error: ScoringError) -> String {
     switch error {
-    case .badInput(let reason): reason
+    case .badInput, .badInputs: error.inputSentence ?? ""
     case .executor(let error): error.description
     default: "\(error)"
     }

@@ -256,7 +256,7 @@ import Testing
           endpoint: route, pinned: nil, form: .score, arrived: MonotonicClock.system.now()),
         for: caller)
       let outcome = try #require(caller.outcome())
-      outcome.deployment?.metrics.record(status: 200, times: outcome.times)
+      outcome.deployment?.metrics.record(status: 200, times: outcome.times, ended: 1)
       generations.append(try bench.control.deployment("blue", of: "churn").generation)
     }
     #expect(Set(generations).count == 4)

@@ -90,18 +90,34 @@ struct MLflowTests {
     }
   }
 
-  @Test func `parameters of the signature are taken, others refused`() throws {
+  @Test func `parameters of the signature are taken, others passed over and told`() throws {
     let rows = #""inputs": {"w": [1], "x": [2], "y": [true], "z": [4]}"#
-    #expect(throws: Never.self) {
-      try decode("{\(rows), \"params\": {\"threshold\": 0.7}}").get()
-    }
+    let known = try decode("{\(rows), \"params\": {\"threshold\": 0.7}}").get()
+    #expect(known.ignoredParameters.isEmpty)
     #expect(throws: Never.self) { try decode("{\"params\": null, \(rows)}").get() }
-    guard case .failure(.badInput(let sentence)) = try decode("{\(rows), \"params\": {\"t\": 1}}")
-    else {
-      Issue.record("an unknown parameter was taken")
-      return
+    let unknown = try decode("{\(rows), \"params\": {\"t\": [1], \"threshold\": 1}}").get()
+    #expect(unknown.ignoredParameters == ["t"])
+  }
+
+  @Test(arguments: [
+    #"{"dataframe_records": [{"x": 3, "y": true, "z": 2}, {"z": 2, "y": true, "x": 3}]}"#,
+    #"{"dataframe_split": {"columns": ["z", "y", "x"], "data": [[2, 1, 3], [2, 1, 3]]}}"#,
+    #"{"inputs": {"x": [3, 3], "y": [true, true], "z": [2, 2]}}"#,
+    "csv: z,x,y\r\n2,3,True\r\n2.0,3,1\r\n",
+  ])
+  func `a column that is not required may be missing`(body: String) throws {
+    let decoder = PayloadDecoder(try iris().signature)
+    let request =
+      body.hasPrefix("csv: ")
+      ? try decoder.decodeCSV(Array(body.utf8.dropFirst(5)).span)
+      : try decoder.decode(Array(body.utf8).span)
+    let tensor = try #require(request.inputs[0])
+    #expect(tensor.shape == Shape(2, 4))
+    let values = tensor.values(as: Float.self)
+    for row in 0..<2 {
+      #expect(values[row * 4].isNaN)
+      #expect((1..<4).map { values[row * 4 + $0] } == [3, 1, 2])
     }
-    #expect(sentence.contains("'t'") && sentence.contains("'threshold'"), "\(sentence)")
   }
 
   @Test func `an ONNX model answers a table with records, tensors by name`() throws {

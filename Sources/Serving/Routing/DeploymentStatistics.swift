@@ -1,0 +1,81 @@
+internal import Synchronization
+
+/// What a deployment has answered so far, as the Open Inference Protocol's statistics tell it.
+package struct DeploymentStatistics: Sendable, Equatable {
+  /// What was answered of requests with so many rows.
+  package struct Batch: Sendable, Equatable {
+    package var rows: UInt64
+    package var count: UInt64 = 0
+    package var decodeNanoseconds: UInt64 = 0
+    package var executeNanoseconds: UInt64 = 0
+    package var encodeNanoseconds: UInt64 = 0
+  }
+
+  package var successCount: UInt64 = 0
+  package var failureCount: UInt64 = 0
+  package var failureNanoseconds: UInt64 = 0
+  package var queueNanoseconds: UInt64 = 0
+  /// Milliseconds since 1970; 0: never.
+  package var lastAnswerMilliseconds: Int64 = 0
+  /// In order of their rows. What went beyond `BatchCounts.maxSizes` stands under 0 rows.
+  package var batches: [Batch] = []
+
+  /// Rows of all answers together.
+  package var rowCount: UInt64 = 0
+
+  /// Runs of the model that an answer was made of.
+  package var executionCount: UInt64 { batches.reduce(0) { $0 &+ $1.count } }
+  package var decodeNanoseconds: UInt64 { batches.reduce(0) { $0 &+ $1.decodeNanoseconds } }
+  package var executeNanoseconds: UInt64 { batches.reduce(0) { $0 &+ $1.executeNanoseconds } }
+  package var encodeNanoseconds: UInt64 { batches.reduce(0) { $0 &+ $1.encodeNanoseconds } }
+}
+
+/// Answers by the number of their rows. One row, which is nearly all of them, takes no lock.
+final class BatchCounts: Sendable {
+  /// Numbers of rows that are told apart.
+  static let maxSizes = 256
+
+  private let singleCount = Atomic<UInt64>(0)
+  private let singleDecode = Atomic<UInt64>(0)
+  private let singleExecute = Atomic<UInt64>(0)
+  private let singleEncode = Atomic<UInt64>(0)
+  private let others = Mutex<[UInt64: DeploymentStatistics.Batch]>([:])
+  private let rowCount = Atomic<UInt64>(0)
+
+  /// Rows of all answers together.
+  var rows: UInt64 {
+    rowCount.load(ordering: .relaxed) &+ singleCount.load(ordering: .relaxed)
+  }
+
+  func record(_ times: ScoringTimes) {
+    if times.rows == 1 {
+      singleCount.wrappingAdd(1, ordering: .relaxed)
+      singleDecode.wrappingAdd(times.decode, ordering: .relaxed)
+      singleExecute.wrappingAdd(times.execute, ordering: .relaxed)
+      singleEncode.wrappingAdd(times.encode, ordering: .relaxed)
+      return
+    }
+    rowCount.wrappingAdd(times.rows, ordering: .relaxed)
+    others.withLock { batches in
+      let isKnown = batches[times.rows] != nil || batches.count < Self.maxSizes
+      let rows = isKnown ? times.rows : 0
+      var batch = batches[rows] ?? DeploymentStatistics.Batch(rows: rows)
+      batch.count += 1
+      batch.decodeNanoseconds &+= times.decode
+      batch.executeNanoseconds &+= times.execute
+      batch.encodeNanoseconds &+= times.encode
+      batches[rows] = batch
+    }
+  }
+
+  var all: [DeploymentStatistics.Batch] {
+    var all = others.withLock { Array($0.values) }
+    let single = DeploymentStatistics.Batch(
+      rows: 1, count: singleCount.load(ordering: .relaxed),
+      decodeNanoseconds: singleDecode.load(ordering: .relaxed),
+      executeNanoseconds: singleExecute.load(ordering: .relaxed),
+      encodeNanoseconds: singleEncode.load(ordering: .relaxed))
+    if single.count > 0 { all.append(single) }
+    return all.sorted { $0.rows < $1.rows }
+  }
+}

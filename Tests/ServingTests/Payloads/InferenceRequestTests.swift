@@ -1,0 +1,221 @@
+import Documents
+import Executors
+import Tensors
+import Testing
+
+@testable import Serving
+
+/// Bodies of the Open Inference Protocol, JSON and binary.
+struct InferenceRequestTests {
+  private static let signature = ModelSignature(
+    inputs: [
+      ModelInput(name: "a", elementType: .float32, shape: [nil, 2]),
+      ModelInput(name: "s", elementType: .string, shape: [nil], isRequired: false),
+      ModelInput(name: "flag", elementType: .bool, shape: [nil], isRequired: false),
+    ],
+    outputs: [
+      ModelOutput(name: "y", kind: .tensor(.float32, shape: [nil])),
+      ModelOutput(name: "p", kind: .maps(keys: .int64, values: .float32)),
+    ])
+
+  private func decode(
+    _ json: String, _ tail: [UInt8] = [], header: Int? = nil, isBinary: Bool = false,
+    signature: ModelSignature = signature
+  ) -> Result<DecodedRequest, ScoringError> {
+    let body = Array(json.utf8) + tail
+    let length = header ?? (isBinary || !tail.isEmpty ? json.utf8.count : nil)
+    let call = InferenceCall(modelName: "m", version: nil, headerByteCount: length)
+    do throws(ScoringError) {
+      return .success(try PayloadDecoder(signature).decodeInference(body.span, call))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  private func sentence(_ result: Result<DecodedRequest, ScoringError>) -> String {
+    switch result {
+    case .success: "taken"
+    case .failure(.badInput(let sentence)): sentence
+    case .failure(let error): "\(error)"
+    }
+  }
+
+  private static let good =
+    #"{"inputs":[{"name":"a","shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":8}}"#
+    + #",{"name":"s","shape":[2],"datatype":"BYTES","parameters":{"binary_data_size":11}}],"#
+    + #""outputs":[{"name":"y","parameters":{"binary_data":true,"classification":2}},{"name":"p"}],"#
+    + #""parameters":{"binary_data_output":true,"priority":1,"timeout":5000,"my":"own"},"id":"42"}"#
+  private static let bytes: [UInt8] =
+    [0, 0, 0xC0, 0x3F, 0, 0, 0, 0xC0] + [2, 0, 0, 0, 0x61, 0x00, 1, 0, 0, 0, 0x63]
+
+  @Test func `binary tensors lie behind the JSON in the order of the inputs`() throws {
+    let request = try decode(Self.good, Self.bytes).get()
+    let tensor = try #require(request.inputs[0])
+    let first = tensor.values(as: Float.self)
+    #expect([first[0], first[1]] == [1.5, -2])
+    #expect(request.inputs[1]?.strings == ByteStrings(["a\0", "c"]))
+    #expect(request.inputs[2] == nil)
+    #expect(request.id == "42")
+    #expect(request.binaryByDefault)
+    #expect(
+      request.outputRequests == [
+        OutputRequest(name: "y", isBinary: true, classCount: 2), OutputRequest(name: "p"),
+      ])
+  }
+
+  @Test(arguments: [
+    (#""shape":[1,2],"datatype":"FP32""#, "must set only one of the following fields"),
+    (#""shape":[1,2],"datatype":"FP32","data":[1,2],"parameters":{"binary_data_size":8}"#, "both"),
+    (#""shape":[1,2],"datatype":"FP32","data":[1]"#, "has 1 elements"),
+    (#""shape":[1,2],"datatype":"FP64","data":[1,2]"#, "model expects 'FP32' for 'm'"),
+    (#""shape":[1,3],"datatype":"FP32","data":[1,2,3]"#, "Expected [-1,2], got [1,3]."),
+    (#""shape":[-1,2],"datatype":"FP32","data":[1,2]"#, "a dimension: an integer from 0 on"),
+    (#""shape":[9223372036854775807,2],"datatype":"FP32","data":[1,2]"#, "exceed maximum size"),
+    (#""shape":[18446744073709551616,2],"datatype":"FP32","data":[1,2]"#, "dimension"),
+    (#""shape":[1,1,1,1,1,1,1,1,2],"datatype":"FP32","data":[1,2]"#, "at most 8 dimensions"),
+    (#""shape":[1,2],"datatype":"F32","data":[1,2]"#, "expected one of"),
+    (#""shape":[99999999,0],"datatype":"FP32","data":[]"#, "got [99999999,0]"),
+    (#""shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":9}"#, "expecting 9"),
+    (#""shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":-1}"#, "from 0 on"),
+    (
+      #""shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":1e30}"#,
+      "from 0 on"
+    ),
+    (
+      #""shape":[1,2],"datatype":"FP32","parameters":{"shared_memory_region":"x"}"#,
+      "shared memory"
+    ),
+  ])
+  func `an input that does not fit is refused in the clients' words`(
+    members: String, expected: String
+  ) {
+    let text = sentence(decode(#"{"inputs":[{"name":"a",\#(members)}]}"#))
+    #expect(text.contains(expected), "\(text)")
+    #expect(text.hasPrefix("[request id: <id_unknown>] "), "\(text)")
+    #expect(text.contains("$.inputs[0]"), "\(text)")
+  }
+
+  @Test func `sizes, lengths and leftovers of the binary part are checked`() {
+    let one =
+      #"{"inputs":[{"name":"a","shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":8}}]}"#
+    let eight = [UInt8](repeating: 0, count: 8)
+    #expect(sentence(decode(one, eight)) == "taken")
+    #expect(
+      sentence(decode(one, Array(eight.dropLast()))).contains("expecting 8 additional bytes"))
+    #expect(sentence(decode(one, eight + [0])).contains("unexpected additional input data"))
+    #expect(sentence(decode(one, eight, header: 4000)).contains("should be in range (0, "))
+    #expect(sentence(decode(one, eight, header: 20)).contains("ends"))
+    let seven = one.replacing("\"binary_data_size\":8", with: "\"binary_data_size\":7")
+    #expect(sentence(decode(seven, Array(eight.dropLast()))).contains("Expected 8, got 7"))
+    let flag = { (shape: Int, count: Int) in
+      one.replacing("]}", with: "")
+        + #",{"name":"flag","shape":[\#(shape)],"datatype":"BOOL","parameters":"#
+        + #"{"binary_data_size":\#(count)}}]}"#
+    }
+    #expect(sentence(decode(flag(2, 2), eight + [1, 0])) == "taken")
+    #expect(sentence(decode(flag(2, 2), eight + [1, 2])).contains("expected 0 or 1"))
+    let text = { (count: Int, bytes: [UInt8]) in
+      sentence(
+        decode(
+          one.replacing("]}", with: "")
+            + #",{"name":"s","shape":[\#(count)],"datatype":"BYTES","parameters":"#
+            + #"{"binary_data_size":\#(bytes.count)}}]}"#, eight + bytes))
+    }
+    #expect(text(1, [1, 0, 0, 0, 0x61]) == "taken")
+    #expect(text(0, []) == "taken")
+    #expect(text(1, [2, 0, 0, 0, 0x61]).contains("has 2 bytes, 1 are left"))
+    #expect(text(1, [0xFF, 0xFF, 0xFF, 0xFF]).contains("4294967295 bytes"))
+    #expect(text(1, [1, 0, 0]).contains("inside the length"))
+    #expect(text(2, [1, 0, 0, 0, 0x61]).contains("expected 2 strings"))
+    #expect(text(1, [0, 0, 0, 0, 0, 0, 0, 0]).contains("bytes follow"))
+  }
+
+  @Test(arguments: [
+    (#"{"outputs":[]}"#, "Unable to parse 'inputs'"),
+    (#"{"inputs":[]}"#, "expected 3 inputs but got 0 inputs for model 'm'"),
+    (#"{"inputs":[{"name":"aa","shape":[],"datatype":"FP32","data":[]}]}"#, "did you mean 'a'?"),
+    (#"{"inputs":[INPUT,INPUT]}"#, "already exists in request"),
+    (#"{"inputs":[INPUT],"outputs":[{"name":"z"}]}"#, "unexpected inference output 'z'"),
+    (#"{"inputs":[INPUT],"outputs":[{"name":"y"},{"name":"y"}]}"#, "'y' already exists"),
+    (#"{"inputs":[INPUT],"parameters":{"triton_x":1}}"#, "reserved"),
+    (#"{"inputs":[INPUT],"parameters":{"x":{}}}"#, "a string, a number or a boolean"),
+    (#"{"inputs":[INPUT],"parameters":{"binary_data_output":1}}"#, "a boolean"),
+    (#"{"inputs":[INPUT],"parameters":{"priority":-1}}"#, "from 0 on"),
+    (#"{"inputs":[INPUT]} x"#, "goes on behind"),
+    (#"{"inputs":[INPUT],"inputs":[INPUT]}"#, "twice"),
+    ("", "the text ends here"),
+    ("[]", "a JSON object"),
+  ])
+  func `a request that is none is refused`(body: String, expected: String) {
+    let input = #"{"name":"a","shape":[1,2],"datatype":"FP32","data":[NaN,Infinity]}"#
+    let text = sentence(decode(body.replacing("INPUT", with: input)))
+    #expect(text.contains(expected), "\(text)")
+  }
+
+  @Test func `raw bytes become the one input's tensor`() throws {
+    func raw(_ inputs: [ModelInput], _ bytes: [UInt8]) -> Result<DecodedRequest, ScoringError> {
+      decode(
+        "", bytes, header: 0, signature: ModelSignature(inputs: inputs, outputs: []))
+    }
+    let row = ModelInput(name: "x", elementType: .int32, shape: [nil, nil, 2])
+    let request = try raw([row], [UInt8](repeating: 1, count: 16)).get()
+    #expect(request.inputs[0]?.shape == Shape(1, 2, 2))
+    #expect(request.binaryByDefault)
+    #expect(sentence(raw([row], [1, 2, 3])).contains("Expected 0, got 3"))
+    #expect(
+      sentence(raw([row, row], [])).contains(
+        "Raw request must only have 1 input (found 1) to be deduced but got 2 inputs in"))
+    let twice = ModelInput(name: "x", elementType: .int32, shape: [nil, nil, nil])
+    #expect(sentence(raw([twice], [])).contains("more than one variable-sized dimension"))
+    let text = ModelInput(name: "t", elementType: .string, shape: [nil, 1])
+    #expect(try raw([text], [0x68, 0, 0x69]).get().inputs[0]?.strings == ByteStrings(["h\0i"]))
+    let texts = ModelInput(name: "t", elementType: .string, shape: [nil, 2])
+    #expect(
+      sentence(raw([texts], [])).contains(
+        "For BYTE datatype raw input 't', the model must have input shape [1]"))
+  }
+
+  @Test func `no mutation of a good request traps`() {
+    let json = Array(Self.good.utf8)
+    let whole = json + Self.bytes
+    var generator = SplitMix(state: 7)
+    for _ in 0..<20_000 {
+      var body = whole
+      for _ in 0..<Int.random(in: 1...4, using: &generator) {
+        guard !body.isEmpty else { break }
+        let place = Int.random(in: 0..<body.count, using: &generator)
+        switch Int.random(in: 0..<4, using: &generator) {
+        case 0: body[place] = UInt8.random(in: 0...255, using: &generator)
+        case 1: body.remove(at: place)
+        case 2: body.insert(UInt8(ascii: "9"), at: place)
+        default: body.removeSubrange(place..<min(body.count, place + 9))
+        }
+      }
+      let length =
+        Bool.random(using: &generator)
+        ? json.count : Int.random(in: 0...whole.count + 3, using: &generator)
+      let call = InferenceCall(modelName: "m", version: nil, headerByteCount: length)
+      _ = try? PayloadDecoder(Self.signature).decodeInference(body.span, call)
+    }
+  }
+
+  @Test func `classes are the best first, NaN last, with their places`() {
+    let scores = Tensor([Float(0.25), .nan, 0.5, 0.25], shape: Shape(1, 4))
+    #expect(
+      Classification.best(3, of: scores, hasRows: true)?.strings.strings
+        == ["0.500000:2", "0.250000:0", "0.250000:3"])
+    let whole = Tensor([Int64(-3), 7], shape: Shape(2))
+    #expect(Classification.best(9, of: whole, hasRows: false)?.strings.strings == ["7:1", "-3:0"])
+    #expect(Classification.best(1, of: whole, hasRows: true)?.shape == Shape(2, 1))
+  }
+}
+
+/// Numbers that are the same in every run.
+struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    return mixedBits(state)
+  }
+}
