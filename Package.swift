@@ -80,9 +80,7 @@ let package = Package(
         "Executors", "Tensors",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: settings,
-      // The process's allocator: requests and answers are many small pieces.
-      linkerSettings: [.linkedLibrary("mimalloc")]),
+      swiftSettings: settings),
 
     // What the load test measures against: libmicrohttpd with nothing on top.
     .executableTarget(

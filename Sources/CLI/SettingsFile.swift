@@ -6,9 +6,8 @@ import Gateway
 enum SettingsFile {
   static let names = [
     "workspace", "host", "port", "model", "apply", "admin-listen", "tls-cert", "tls-key",
-    "tls-upstream", "public-url", "keys-dir", "max-body-bytes", "max-upload-bytes", "max-connections",
-    "drain-delay", "drain-timeout", "log-level",
-    "threads", "default-endpoint", "server-name", "model-control",
+    "tls-upstream", "public-url", "keys-dir", "max-body-bytes", "max-upload-bytes",
+    "max-connections", "drain-delay", "drain-timeout", "log-level", "threads", "default-endpoint", "server-name", "model-control",
   ]
 
   static func read(
