@@ -7,7 +7,8 @@ enum SettingsFile {
   static let names = [
     "workspace", "host", "port", "model", "apply", "admin-listen", "tls-cert", "tls-key",
     "tls-upstream", "public-url", "keys-dir", "max-body-bytes", "max-upload-bytes",
-    "max-connections", "drain-delay", "drain-timeout", "log-level", "threads", "default-endpoint", "server-name", "model-control",
+    "max-connections", "drain-delay", "drain-timeout", "log-level", "threads", "default-endpoint",
+    "server-name", "model-control",
   ]
 
   static func read(
