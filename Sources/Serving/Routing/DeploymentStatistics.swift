@@ -1,4 +1,5 @@
 internal import Synchronization
+internal import Telemetry
 
 /// What a deployment has answered so far, as the Open Inference Protocol's statistics tell it.
 package struct DeploymentStatistics: Sendable, Equatable {
@@ -35,24 +36,22 @@ final class BatchCounts: Sendable {
   /// Numbers of rows that are told apart.
   static let maxSizes = 256
 
-  private let singleCount = Atomic<UInt64>(0)
-  private let singleDecode = Atomic<UInt64>(0)
-  private let singleExecute = Atomic<UInt64>(0)
-  private let singleEncode = Atomic<UInt64>(0)
+  /// Of answers of one row: how many, and the nanoseconds of each stage.
+  private let single = ThreadShards(width: 4)
   private let others = Mutex<[UInt64: DeploymentStatistics.Batch]>([:])
   private let rowCount = Atomic<UInt64>(0)
 
   /// Rows of all answers together.
   var rows: UInt64 {
-    rowCount.load(ordering: .relaxed) &+ singleCount.load(ordering: .relaxed)
+    rowCount.load(ordering: .relaxed) &+ single.sum(at: 0)
   }
 
   func record(_ times: ScoringTimes) {
     if times.rows == 1 {
-      singleCount.wrappingAdd(1, ordering: .relaxed)
-      singleDecode.wrappingAdd(times.decode, ordering: .relaxed)
-      singleExecute.wrappingAdd(times.execute, ordering: .relaxed)
-      singleEncode.wrappingAdd(times.encode, ordering: .relaxed)
+      single.add(1, at: 0)
+      single.add(times.decode, at: 1)
+      single.add(times.execute, at: 2)
+      single.add(times.encode, at: 3)
       return
     }
     rowCount.wrappingAdd(times.rows, ordering: .relaxed)
@@ -71,10 +70,8 @@ final class BatchCounts: Sendable {
   var all: [DeploymentStatistics.Batch] {
     var all = others.withLock { Array($0.values) }
     let single = DeploymentStatistics.Batch(
-      rows: 1, count: singleCount.load(ordering: .relaxed),
-      decodeNanoseconds: singleDecode.load(ordering: .relaxed),
-      executeNanoseconds: singleExecute.load(ordering: .relaxed),
-      encodeNanoseconds: singleEncode.load(ordering: .relaxed))
+      rows: 1, count: single.sum(at: 0), decodeNanoseconds: single.sum(at: 1),
+      executeNanoseconds: single.sum(at: 2), encodeNanoseconds: single.sum(at: 3))
     if single.count > 0 { all.append(single) }
     return all.sorted { $0.rows < $1.rows }
   }
