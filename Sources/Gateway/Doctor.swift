@@ -22,6 +22,11 @@ package enum Doctor {
       report.findings.append("there is no workspace at \(workspace)")
       return report
     }
+    guard access(workspace, R_OK | X_OK) == 0 else {
+      report.findings.append(
+        "\(workspace) cannot be read by user id \(geteuid()): \(lastErrorText())")
+      return report
+    }
     if let holder = WorkspaceLock.holder(of: workspace) {
       report.isRunning = true
       report.facts.append("process \(holder) serves workspace \(workspace)")

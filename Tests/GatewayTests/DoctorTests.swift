@@ -60,6 +60,17 @@ struct DoctorTests {
     }
   }
 
+  @Test func `a workspace that cannot be read is said to be that`() throws {
+    let path = NSTemporaryDirectory() + "swerve-doctor-" + UUID().uuidString
+    // Nobody may enter a plain file, root included.
+    try Data().write(to: URL(fileURLWithPath: path))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let report = Doctor.examine(workspace: path)
+    #expect(report.findings.count == 1)
+    #expect(report.findings.first?.contains("cannot be read by user id") == true)
+    #expect(report.facts.isEmpty)
+  }
+
   @Test func `a workspace at rest is found well and left as it is`() throws {
     let bench = try Bench()
     bench.close()

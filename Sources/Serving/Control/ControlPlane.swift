@@ -113,7 +113,11 @@ package final class ControlPlane: Sendable {
   }
 
   package func operation(_ id: String) throws(ControlError) -> OperationRecord {
-    try reading { (store) throws(ControlError) in try store.operation(id) }
+    let record = try reading { (store) throws(ControlError) in try store.operation(id) }
+    // The end is in the database a moment before what it did is in force: who is told of the end
+    // must find that too.
+    if record.status != "InProgress" { changing.withLock { _ in } }
+    return record
   }
 
   // MARK: Keys
