@@ -68,6 +68,8 @@ import Testing
     ("newer-opset", "the newest known version of ai.onnx is 28"),
     ("outside", "external data must lie below the model's folder"),
     ("overflow", "the number of elements overflows"),
+    ("overflow-bits", "takes 1152921504606846976 bytes; the file has 0"),
+    ("sparse-many", "save sparse weights densely"),
     ("recursive-function", "function 'A' calls itself"),
     ("exploding-functions", "more than 1048576 nodes"),
     ("branch-types", "its branches give different types"),
@@ -78,5 +80,21 @@ import Testing
       try ONNXModel.load(path: "\(Fixtures.folder)/broken/\(name).onnx")
     }
     #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
+  }
+
+  /// The limits of 64-bit integers are infinite in half precision.
+  @Test func `an infinite half is an integer too, in a request and in a file`() throws {
+    let executor = try ONNXModel.load(path: "\(Fixtures.folder)/check/half-to-integer.onnx")
+    let inputs = Tensor([-1e5, 1e5, .nan, -3.9] as [Float], shape: Shape(2, 2))
+    let values = try executor.predict([inputs], outputs: [0], scratch: executor.makeScratch())
+    guard case .tensor(let tensor)? = values.first else {
+      Issue.record("no tensor")
+      return
+    }
+    let numbers = tensor.values(as: Int64.self)
+    #expect(numbers.indices.map { numbers[$0] } == [.min, .min, .min, -3])
+    #expect(throws: Never.self) {
+      try ONNXModel.load(path: "\(Fixtures.folder)/check/fold-infinite-half.onnx")
+    }
   }
 }

@@ -93,6 +93,7 @@ struct TensorReader {
         format: "ONNX", what: "\(place) is sparse and has \(shape.elementCount) elements",
         advice: "save weights of over \(TensorReader.maxSparseElements) elements densely")
     }
+    try expand(shape.elementCount * values.elementType.byteSize, place)
     var result = Tensor(values.elementType, shape: shape)
     let places = indices.values(as: Int64.self)
     for index in 0..<count {
@@ -129,6 +130,7 @@ struct TensorReader {
         place, "\(shape) of \(type.name) takes \(expected) bytes; the file has \(range.count)")
     }
     if type.packedBits < 8 {
+      try expand(shape.elementCount, place)
       return file.bytes.withUnsafeBytes { bytes in
         unpacked(UnsafeRawBufferPointer(rebasing: bytes[range]), type, shape)
       }
@@ -137,6 +139,7 @@ struct TensorReader {
       return Tensor(
         type, shape: shape, buffer: file.buffer(range, elementSize: type.byteSize))
     }
+    try expand(expected, place)
     let buffer = TensorBuffer(byteCount: expected)
     file.bytes.withUnsafeBytes { bytes in
       buffer.bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[range]))
@@ -147,10 +150,27 @@ struct TensorReader {
     return Tensor(type, shape: shape, buffer: buffer)
   }
 
+  /// Counts bytes that are not used where they lie: a small file could ask for any number of them,
+  /// with sparse tensors or with many over one piece of external data.
+  private func expand(_ byteCount: Int, _ place: String) throws(ModelFormatError) {
+    let allowed = externalFiles.maxExpandedBytes(beside: file.count)
+    guard externalFiles.expand(byteCount, allowed: allowed) else {
+      throw .unsupported(
+        format: "ONNX",
+        what: "\(place) takes \(byteCount) bytes in memory, more with the tensors before it than "
+          + "the \(allowed) that files of this size may take",
+        advice: "save sparse weights densely, and each tensor once")
+    }
+  }
+
   /// Bytes that a tensor takes in a file.
   private static func packedBytes(_ type: ElementType, _ shape: Shape) -> Int {
-    // A shape's element count leaves room for 16 bytes an element.
-    (shape.elementCount * type.packedBits + 7) / 8
+    let bits = type.packedBits
+    guard bits > 0 else { return 0 }
+    // A shape's element count leaves room for 16 bytes an element, and not for as many bits.
+    if bits >= 8 { return shape.elementCount * (bits / 8) }
+    let perByte = 8 / bits
+    return shape.elementCount / perByte + (shape.elementCount % perByte > 0 ? 1 : 0)
   }
 
   /// Elements that share bytes, each in a byte of its own: the first lies in the lowest bits.
@@ -301,6 +321,21 @@ struct TensorReader {
 /// The files beside a model, each mapped once however many tensors lie in it.
 private final class ExternalFiles {
   private var files: [String: ModelFile] = [:]
+  private var expandedBytes = 0
+
+  /// What integers of two bits take in bytes of their own, four times the files; and a little for
+  /// small models.
+  func maxExpandedBytes(beside byteCount: Int) -> Int {
+    let total = files.values.reduce(byteCount) { $0 + $1.count }
+    return 4 * total + (512 << 10)
+  }
+
+  /// False when it would be more than `allowed` together with what there was.
+  func expand(_ byteCount: Int, allowed: Int) -> Bool {
+    guard byteCount <= allowed - expandedBytes else { return false }
+    expandedBytes += byteCount
+    return true
+  }
 
   func file(_ path: String) throws(ModelFormatError) -> ModelFile {
     if let known = files[path] { return known }

@@ -171,16 +171,18 @@ extension CastNumber where Self: BinaryFloatingPoint {
   /// Out of range or NaN is the smallest, as x86 answers; small types go through 32 bits.
   @inline(__always)
   fileprivate func whole<Target: FixedWidthInteger>() -> Target {
+    // As a double: the limits are infinite in half precision.
+    let value = Double(self)
     if Target.bitWidth < 32 || Target.self == Int32.self {
-      let fits = self > -2_147_483_649 && self < 2_147_483_648
-      return Target(truncatingIfNeeded: fits ? Int32(self) : .min)
+      let fits = value > -2_147_483_649 && value < 2_147_483_648
+      return Target(truncatingIfNeeded: fits ? Int32(value) : .min)
     }
     // The upper half of `UInt64`.
-    if Target.self == UInt64.self, self >= 0x1p63 {
-      return self < 0x1p64 ? Target(truncatingIfNeeded: UInt64(self)) : 0
+    if Target.self == UInt64.self, value >= 0x1p63 {
+      return value < 0x1p64 ? Target(truncatingIfNeeded: UInt64(value)) : 0
     }
-    let fits = self >= -0x1p63 && self < 0x1p63
-    return Target(truncatingIfNeeded: fits ? Int64(self) : .min)
+    let fits = value >= -0x1p63 && value < 0x1p63
+    return Target(truncatingIfNeeded: fits ? Int64(value) : .min)
   }
 
   @inline(__always)

@@ -3,13 +3,17 @@ import Tensors
 
 extension OperatorTable {
   static let uniquing: [OperatorDefinition] = [
-    OperatorDefinition("Unique", [11], [.float32, .float64, .int8, .int64, .string]) {
-      context throws(ModelFormatError) in
+    OperatorDefinition(
+      "Unique", [11], [.float32, .float64, .int8, .int64, .string],
+      mixesRows: "always: what is there once is looked for in the whole batch"
+    ) { context throws(ModelFormatError) in
       let type = try context.type(0)
-      return BuiltOperator(
+      var built = BuiltOperator(
         Unique(
           axis: try context.integer("axis"), isSorted: try context.integer("sorted") ?? 1 != 0),
         type, .int64, .int64, .int64)
+      built.mixesRows = true
+      return built
     }
   ]
 }
@@ -51,7 +55,7 @@ struct Unique: Operator {
     }
     try scratch.stopAtDeadline()
     // An order, a group and a place for each slice.
-    try scratch.checkRoom(slices.count * 40, for: "the order of \(slices.count) slices")
+    try scratch.checkRoom(slices.count * 96, for: "the order of \(slices.count) slices")
     let order = try sorted(input, slices)
     var firsts: [Int] = []
     var counts: [Int64] = []

@@ -120,7 +120,7 @@ final class ONNXScratch: Scratch {
     let slot = Int(plan.slotLists[Int(links.outputStart) + index])
     guard slot >= 0 else { return }
     let byteCount = tensor.byteCount
-    if byteCount > ONNXScratch.maxSlotBytes { liveBytes += byteCount }
+    if byteCount > ONNXScratch.maxSlotBytes { countLarge(byteCount) }
     slots[slot] = consume tensor
   }
 
@@ -141,8 +141,13 @@ final class ONNXScratch: Scratch {
   func slot(_ index: Int) -> Tensor? { slots[index] }
 
   func setSlot(_ index: Int, _ tensor: Tensor) {
-    if tensor.byteCount > ONNXScratch.maxSlotBytes { liveBytes += tensor.byteCount }
+    if tensor.byteCount > ONNXScratch.maxSlotBytes { countLarge(tensor.byteCount) }
     slots[index] = tensor
+  }
+
+  private func countLarge(_ byteCount: Int) {
+    tookLarge = true
+    liveBytes += byteCount
   }
 
   func setSlot(_ index: Int, _ tensor: Tensor?) {
