@@ -64,7 +64,9 @@ final class Acceptor: Sendable {
   }
 
   private var connectionCount: Int {
-    daemons.reduce(0) { $0 + $1.connectionCount.load(ordering: .relaxed) }
+    daemons.reduce(0) {
+      $0 + $1.connectionCount.load(ordering: .relaxed) + $1.pendingCount.load(ordering: .relaxed)
+    }
   }
 
   private func accept(_ turn: inout Int) -> Step {
@@ -89,8 +91,7 @@ final class Acceptor: Sendable {
     }
   }
 
-  /// A connection counts once its daemon has seen it; so among equals they take turns, and a
-  /// burst is spread as well.
+  /// Among equals they take turns.
   private func leastLoaded(_ turn: inout Int) -> Daemon {
     turn = (turn + 1) % daemons.count
     let now = monotonicNanoseconds()
@@ -108,7 +109,8 @@ final class Acceptor: Sendable {
   private func load(of daemon: Daemon, at now: UInt64) -> Int {
     let since = daemon.handlingSince.load(ordering: .relaxed)
     let isBlocked = since > 0 && now > since && now - since > Self.longHandling
-    return daemon.connectionCount.load(ordering: .relaxed) + (isBlocked ? maxConnections : 0)
+    return daemon.connectionCount.load(ordering: .relaxed)
+      + daemon.pendingCount.load(ordering: .relaxed) + (isBlocked ? maxConnections : 0)
   }
 }
 

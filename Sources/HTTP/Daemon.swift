@@ -10,6 +10,8 @@ internal import Synchronization
   let core: ServerCore
   /// Open connections, counted by the library's callbacks.
   let connectionCount = Atomic<Int>(0)
+  /// Connections that were handed over and that the library has not begun yet.
+  let pendingCount = Atomic<Int>(0)
   /// When the handler that runs now was called, monotonic nanoseconds; 0 when none runs.
   let handlingSince = Atomic<UInt64>(0)
   /// Exchanges between head and last byte sent.
@@ -59,7 +61,10 @@ internal import Synchronization
   /// Serves a connection. The library closes the socket, also when it cannot take it.
   func add(_ socket: Int32, _ address: UnsafePointer<sockaddr>, _ byteCount: socklen_t) {
     guard let handle = unsafe handle else { return }
-    _ = unsafe MHD_add_connection(handle, socket, address, byteCount)
+    pendingCount.add(1, ordering: .relaxed)
+    if unsafe MHD_add_connection(handle, socket, address, byteCount) != .YES {
+      pendingCount.subtract(1, ordering: .relaxed)
+    }
   }
 
   /// Ends the daemon's thread. No connection may be suspended.

@@ -21,6 +21,7 @@ func connectionCallback(
     let daemon = unsafe Unmanaged<Daemon>.fromOpaque(cls).takeUnretainedValue()
     daemon.connectionCount.add(1, ordering: .relaxed)
     let connection = unsafe daemon.core.connectionStarted(handle, on: daemon)
+    daemon.pendingCount.subtract(1, ordering: .relaxed)
     unsafe context.pointee = Unmanaged.passRetained(connection).toOpaque()
   case .CONNECTION_NOTIFY_CLOSED:
     guard let retained = unsafe context.pointee else { return }

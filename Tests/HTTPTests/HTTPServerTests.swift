@@ -254,14 +254,19 @@ struct HTTPServerTests {
   @Test func `out of descriptors, clients wait and are served when there are some again`() async {
     await #expect(processExitsWith: .success) {
       let server = try HTTPServer(loopback(), handler: TestHandler())
-      // One for the client; the server finds none to accept with.
-      let probe = dup(0)
-      close(probe)
       var limit = rlimit()
       getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
       let before = limit.rlim_cur
-      limit.rlim_cur = rlim_t(probe + 1)
+      limit.rlim_cur = 64
       setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      // All taken but one, for the client: the server finds none to accept with.
+      var held: [Int32] = []
+      for _ in 0..<2 {
+        while case let taken = dup(0), taken >= 0 { held.append(taken) }
+        // Whoever held one for a moment while the process started is done now.
+        usleep(50_000)
+      }
+      close(held.removeLast())
       let connection = try RawConnection(server)
       connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
       let (nothing, isClosed) = connection.readAll(seconds: 0.3)

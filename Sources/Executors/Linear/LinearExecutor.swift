@@ -81,6 +81,10 @@ package final class LinearExecutor: ModelExecutor {
 
 private final class LinearScratch: Scratch {
   var results = LinearResults()
+
+  override var byteCount: Int {
+    results.margins.ownedByteCount + results.predictions.ownedByteCount
+  }
 }
 
 /// The tensors that a thread's last answer lies in.
@@ -88,6 +92,9 @@ private struct LinearResults {
   var margins = Tensor(.float32, shape: Shape(0))
   var predictions = Tensor(.float32, shape: Shape(0))
 }
+
+/// Numbers that a request may ask for of one kind: a gibibyte of doubles.
+private let maxResultCells = 1 << 27
 
 extension ModelInput {
   /// The one table among `inputs`, checked.
@@ -102,8 +109,11 @@ extension ModelInput {
       throw .shape(input: name, expected: shape, received: rows.shape.array)
     }
     let (cells, overflows) = rows.shape[0].multipliedReportingOverflow(by: max(cellsPerRow, 1))
-    guard !overflows, cells <= Int.max / 16 else {
-      throw .shape(input: name, expected: shape, received: rows.shape.array)
+    guard !overflows, cells <= maxResultCells else {
+      throw .failed(
+        node: name,
+        reason: "\(rows.shape[0]) rows have \(overflows ? "too many" : String(cells)) results; "
+          + "\(maxResultCells) are allowed in one request")
     }
     return rows
   }

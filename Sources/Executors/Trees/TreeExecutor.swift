@@ -63,7 +63,9 @@ package final class TreeExecutor: ModelExecutor {
     guard let scratch = scratch as? TreeScratch else {
       preconditionFailure("a tree model was given the scratch of another")
     }
-    let rows = try input.rows(of: inputs, cellsPerRow: max(groupCount, treeCount))
+    let wantsLeaves = outputs.contains(Output.leaf.rawValue)
+    let rows = try input.rows(
+      of: inputs, cellsPerRow: wantsLeaves ? max(groupCount, treeCount) : groupCount)
     let rowCount = rows.shape[0]
 
     let wantsPrediction = outputs.contains(Output.predict.rawValue)
@@ -71,7 +73,7 @@ package final class TreeExecutor: ModelExecutor {
       let shape = groupCount == 1 ? Shape(rowCount) : Shape(rowCount, groupCount)
       try run(rows, shape, needsPrediction: wantsPrediction, &scratch.results, scratch)
     }
-    if outputs.contains(Output.leaf.rawValue) {
+    if wantsLeaves {
       scratch.results.leaves.reuse(shape: Shape(rowCount, treeCount))
       try writeLeaves(rows, &scratch.results.leaves, scratch)
     }
@@ -149,6 +151,11 @@ package final class TreeExecutor: ModelExecutor {
 
 private final class TreeScratch: Scratch {
   var results: TreeResults
+
+  override var byteCount: Int {
+    results.margins.ownedByteCount + results.predictions.ownedByteCount
+      + results.leaves.ownedByteCount
+  }
 
   init(_ type: ElementType) {
     results = TreeResults(

@@ -136,7 +136,7 @@ extension DataPlaneHandler {
         let isLoading = reason == EndpointRoute.loading
         return entry(
           endpoint, name, state: isLoading ? "LOADING" : "UNAVAILABLE",
-          reason: isLoading ? "" : reason)
+          reason: isLoading || endpoint.hidesErrors ? "" : reason)
       }
     }
     return entries.sorted { $0.version < $1.version }.map(\.value)

@@ -90,7 +90,7 @@ extension DataPlaneHandler {
       do throws(ScoringError) {
         return answer(exchange, try describe(model), model.endpoint)
       } catch {
-        throw .scoring(error)
+        return refuse(exchange, .scoring(error), form: .predict, endpoint: model.endpoint)
       }
     } catch {
       return refuse(exchange, error, form: .predict)
@@ -105,7 +105,9 @@ extension DataPlaneHandler {
     }
     for (name, reason) in endpoint.unavailable {
       states.append(
-        reason == EndpointRoute.loading ? (name, "LOADING", "") : (name, "END", reason))
+        reason == EndpointRoute.loading
+          ? (name, "LOADING", "")
+          : (name, "END", endpoint.hidesErrors ? "the model cannot answer" : reason))
     }
     states = states.filter { pinned == nil || $0.version.lowercased() == pinned?.lowercased() }
     return [

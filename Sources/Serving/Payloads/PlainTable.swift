@@ -37,7 +37,7 @@ struct PlainTable: Sendable {
   /// - Returns: Whether the rows came with names, as a data frame does; nil when the body is
   ///   another one.
   func read(_ body: Span<UInt8>, into inputs: inout [Tensor?]) -> Bool? {
-    guard body.count <= PlainTable.maxBodyBytes else { return nil }
+    guard body.count <= PlainTable.maxBodyBytes, width <= body.count / 2 else { return nil }
     var scanner = PayloadScanner(body)
     guard let isFrame = takeHead(&scanner) else { return nil }
     // A value takes two bytes at least.
@@ -90,9 +90,10 @@ struct PlainTable: Sendable {
     let start = scanner.position
     if takesKey("index", &scanner) {
       guard takes(UInt8(ascii: "["), &scanner) else { return false }
-      while NumberScanner.scan(scanner.text, at: &scanner.position) != nil {
+      while scanner.peek() != UInt8(ascii: "]") {
+        guard NumberScanner.scan(scanner.text, at: &scanner.position) != nil else { return false }
         guard takes(UInt8(ascii: ","), &scanner) else { break }
-        _ = scanner.peek()
+        guard scanner.peek() != UInt8(ascii: "]") else { return false }
       }
       guard takes(UInt8(ascii: "]"), &scanner), takes(UInt8(ascii: ","), &scanner) else {
         return false

@@ -39,6 +39,7 @@ import Testing
     #"{"input_data":{"columns":["b","a","c","d"],"data":[[1,2,3,4]]}}"#,
     #"{"input_data":{"columns":["a","b","c"],"data":[[1,2,3,4]]}}"#,
     #"{"input_data":{"columns":["a","b","c","d"],"index":["x"],"data":[[1,2,3,4]]}}"#,
+    #"{"input_data":{"columns":["a","b","c","d"],"index":[0,],"data":[[1,2,3,4]]}}"#,
     #"{"input_data":{"index":[0],"columns":["a","b","c","d"],"data":[[1,2,3,4]]}}"#,
     #"{"d\u0061ta":[[1,2,3,4]]}"#, "{\"data\":[[1,2,3,4]]\u{0}}",
   ])
