@@ -21,8 +21,13 @@ extension PayloadDecoder {
     guard layout != .tensors else {
       throw PayloadFault(offset: 0, reason: "the model takes tensors, not a table; send JSON")
     }
+    // A cell takes a byte in the text and many in memory.
+    let maxNames = (columns?.count ?? tableWidth).map { $0 + 65_536 } ?? 1 << 20
     var names: [String] = []
     while let cell = try reader.nextCell() {
+      guard names.count < maxNames else {
+        throw PayloadFault(offset: 0, reason: "there are more than \(maxNames) columns")
+      }
       names.append(cell.text)
       if cell.endsLine { break }
     }

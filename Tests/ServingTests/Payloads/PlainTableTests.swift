@@ -81,6 +81,17 @@ import Testing
     #expect(PayloadDecoder(signature).plainTable == nil)
   }
 
+  @Test func `a line of a hundred thousand commas is no header`() {
+    let error = #expect(throws: ScoringError.self) {
+      try Self.nameless.decodeCSV([UInt8](repeating: UInt8(ascii: ","), count: 100_000).span)
+    }
+    guard case .badInput(let sentence)? = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(sentence.contains("there are more than 65540 columns"))
+  }
+
   /// Every truncation and every changed byte: what the quick reader takes, both read alike.
   @Test func `mutants of a body are read alike or left`() throws {
     let plain = try #require(Self.named.plainTable)
