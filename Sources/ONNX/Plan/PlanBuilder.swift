@@ -51,7 +51,8 @@ struct PlanBuilder {
 
   private mutating func finish() throws(ModelFormatError) -> Plan {
     let outputValues = graph.outputs.map(\.value)
-    let steps = try compile(graph.nodes)
+    let steps = StepFusion.fused(
+      try compile(graph.nodes), seen: Set(outputValues).union(blockOutputs))
     blocks[0] = PlanBuilder.kept(
       steps, outputs: outputValues, own: Set(steps.flatMap { $0.outputs.compactMap { $0 } }))
     dropUnread(outputValues)
