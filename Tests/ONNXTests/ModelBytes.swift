@@ -33,11 +33,15 @@ enum ModelBytes {
   }
 
   static func node(
-    _ name: String, _ inputs: [String], _ output: String, _ attributes: [String: Int] = [:]
+    _ name: String, _ inputs: [String], _ output: String, _ attributes: [String: Int] = [:],
+    lists: [String: [Int]] = [:]
   ) -> [UInt8] {
     var node = inputs.flatMap { text(1, $0) } + text(2, output) + text(4, name)
     for (key, value) in attributes.sorted(by: { $0.key < $1.key }) {
       node += field(5, text(1, key) + number(3, value) + number(20, 2))
+    }
+    for (key, values) in lists {
+      node += field(5, text(1, key) + values.flatMap { number(8, $0) } + number(20, 7))
     }
     return node
   }
