@@ -62,8 +62,11 @@ extension InferenceAnswer {
   ) throws(ScoringError) -> [Output] {
     var arranged: [Output] = []
     for request in asked {
-      let parts = [request.name] + MapPart.allCases.map { request.name + $0.suffix }
-      // A request for maps by their own name gets both parts.
+      // A request for maps by their own name gets both parts, but for those it names besides.
+      let parts =
+        [request.name]
+        + MapPart.allCases.map { request.name + $0.suffix }
+        .filter { part in !asked.contains { $0.name == part } }
       for var output in outputs where parts.contains(output.name) {
         output.isBinary = request.isBinary ?? binaryByDefault
         if let count = request.classCount {
