@@ -151,9 +151,9 @@ extension PayloadDecoder {
     return try finish(rows, at: dataPosition)
   }
 
-  /// Labels of rows: a table has as many of them as rows.
+  /// Labels of rows: a table has as many of them as rows, or none.
   ///
-  /// - Returns: nil for what is no list.
+  /// - Returns: nil for what is no list, or an empty one.
   private func readIndexCount(_ scanner: inout PayloadScanner) throws(PayloadFault) -> Int? {
     guard scanner.peek() == UInt8(ascii: "[") else {
       try scanner.skipValue(depth: 2)
@@ -166,7 +166,7 @@ extension PayloadDecoder {
         count += 1
       } while try scanner.continues(until: UInt8(ascii: "]"))
     }
-    return count
+    return count == 0 ? nil : count
   }
 
   /// A signature of named columns takes no rows without names: MLflow does not guess.

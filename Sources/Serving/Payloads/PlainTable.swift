@@ -93,7 +93,7 @@ struct PlainTable: Sendable {
     if takesKey("index", &scanner) {
       guard takes(UInt8(ascii: "["), &scanner) else { return false }
       var count = 0
-      defer { indexCount = count }
+      defer { indexCount = count == 0 ? nil : count }
       while scanner.peek() != UInt8(ascii: "]") {
         guard NumberScanner.scan(scanner.text, at: &scanner.position) != nil else { return false }
         count += 1
