@@ -286,9 +286,8 @@ struct ArrayFeatureExtractor: Operator {
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
     let indices = try integers(of: try scratch.input(1), input: 1)
-    guard input.shape.rank > 0, !indices.isEmpty else {
-      throw OperatorError("shape \(input.shape) and \(indices.count) indices")
-    }
+    // No indices are what no rows become in a graph that looks up the label of each.
+    guard input.shape.rank > 0 else { throw OperatorError("a scalar has no columns") }
     let columns = input.shape[input.shape.rank - 1]
     for index in indices where index < 0 || index >= columns {
       throw OperatorError("index \(index) is outside the \(columns) columns")
@@ -296,7 +295,7 @@ struct ArrayFeatureExtractor: Operator {
     var dimensions = input.shape.rank == 1 ? [1, 1] : input.shape.array
     dimensions[dimensions.count - 1] = indices.count
     var writer = try scratch.writer(0, try checkedShape(dimensions))
-    for start in stride(from: 0, to: input.shape.elementCount, by: columns) {
+    for start in stride(from: 0, to: input.shape.elementCount, by: max(columns, 1)) {
       for index in indices { writer.append(from: input, start: start + index, count: 1) }
     }
     scratch.give(0, writer.finish())
