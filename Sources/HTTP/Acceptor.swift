@@ -34,10 +34,13 @@ final class Acceptor: Sendable {
 
   /// Ends the thread; what waits in the backlog is accepted last, so that no client is reset.
   /// The listening socket stays open and is the caller's again.
-  func stop() {
+  ///
+  /// - Parameter servingBacklog: False when another process accepts from the same socket.
+  func stop(servingBacklog: Bool = true) {
     isStopping.store(true, ordering: .relaxed)
     wakes.wake()
     thread.withLock { $0.take() }?.join()
+    guard servingBacklog else { return }
     var turn = 0
     while accept(&turn) == .accepted {}
   }
