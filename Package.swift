@@ -67,6 +67,12 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(
+      name: "BatchScoring",
+      dependencies: [
+        "Serving", "Executors", "Tensors", "Documents", "Telemetry", "Store", "Compression",
+      ],
+      swiftSettings: settings),
+    .target(
       name: "Gateway",
       dependencies: [
         "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Compression", "Telemetry",
@@ -76,8 +82,8 @@ let package = Package(
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Gateway", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Telemetry",
-        "Executors", "Tensors",
+        "Gateway", "BatchScoring", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP",
+        "Telemetry", "Executors", "Tensors", "Compression",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
@@ -104,6 +110,10 @@ let package = Package(
       name: "Mutants", dependencies: ["AllocationLimit", "Executors"],
       path: "Tests/Support/Mutants", swiftSettings: settings),
 
+    .testTarget(
+      name: "BatchScoringTests",
+      dependencies: ["BatchScoring", "Serving", "Executors", "Tensors", "Documents"],
+      swiftSettings: settings),
     .testTarget(
       name: "TensorsTests", dependencies: ["Tensors"],
       swiftSettings: settings),

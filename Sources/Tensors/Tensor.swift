@@ -122,6 +122,23 @@ package struct Tensor: Sendable {
     return copy
   }
 
+  /// Some of the rows, in this tensor's memory. Precondition: it has them.
+  package func rows(_ range: Range<Int>) -> Tensor {
+    precondition(shape.rank > 0 && range.lowerBound >= 0 && range.upperBound <= rowCount)
+    let part = shape.withRows(range.count)
+    let width = rowCount == 0 ? 0 : shape.elementCount / rowCount
+    if elementType == .string {
+      var text = ByteStrings()
+      for index in (range.lowerBound * width)..<(range.upperBound * width) {
+        text.append(strings[index])
+      }
+      return Tensor(strings: text, shape: part)
+    }
+    return Tensor(
+      elementType, shape: part, buffer: buffer,
+      byteOffset: byteOffset + range.lowerBound * width * elementType.byteSize)
+  }
+
   /// Gives this tensor another shape, keeping its memory when that is large enough and nobody
   /// else holds it. What the elements are afterwards is not said: they are to be written.
   package mutating func reuse(shape: Shape) {

@@ -98,7 +98,7 @@ extension PayloadDecoder {
     return false
   }
 
-  private func set(_ cell: CSVCell, in builder: inout InputBuilder, at index: Int) -> String? {
+  func set(_ cell: CSVCell, in builder: inout InputBuilder, at index: Int) -> String? {
     if builder.elementType == .string {
       return cell.isMissing
         ? builder.setNull(at: index) : builder.setString(Array(cell.text.utf8), at: index)
@@ -155,13 +155,14 @@ struct CSVReader: ~Escapable {
   let text: Span<UInt8>
   /// The line that is read, from 1 on.
   private(set) var line = 1
-  private var position = 0
+  var position = 0
 
+  /// - Parameter hasMark: Whether the text may begin with a byte order mark, as spreadsheets
+  ///   write it.
   @_lifetime(copy text)
-  init(_ text: Span<UInt8>) {
+  init(_ text: Span<UInt8>, hasMark: Bool = true) {
     self.text = text
-    // A byte order mark, which spreadsheets write.
-    if text.count >= 3, text[0] == 0xEF, text[1] == 0xBB, text[2] == 0xBF { position = 3 }
+    if hasMark, text.count >= 3, text[0] == 0xEF, text[1] == 0xBB, text[2] == 0xBF { position = 3 }
   }
 
   /// nil at the end of the text.
@@ -194,6 +195,59 @@ struct CSVReader: ~Escapable {
     if end == 0x0D, position < text.count, text[position] == 0x0A { position += 1 }
     line += 1
     return CSVCell(text: string, endsLine: true, isQuoted: isQuoted)
+  }
+
+  var isAtEnd: Bool { position >= text.count }
+
+  /// Passes over a line without a byte in it.
+  @_lifetime(self: copy self)
+  @inline(__always)
+  mutating func skipBlankLine() -> Bool {
+    guard position < text.count, text[position] <= 0x0D else { return false }
+    var next = position
+    if text[next] == 0x0D { next += 1 }
+    guard next < text.count else {
+      position = next
+      return true
+    }
+    guard text[next] == 0x0A else { return false }
+    position = next + 1
+    line += 1
+    return true
+  }
+
+  /// Goes behind the row that begins at `start`, whatever its cells hold.
+  @_lifetime(self: copy self)
+  mutating func skipRow(from start: Int) {
+    position = start
+    var isQuoted = false
+    var isCellStart = true
+    while position < text.count {
+      let byte = text[position]
+      position += 1
+      if byte == UInt8(ascii: "\"") {
+        if isQuoted {
+          // A doubled quote opens the cell again at once.
+          isQuoted = false
+        } else if isCellStart || text[position - 2] == byte {
+          isQuoted = true
+        }
+      } else if !isQuoted, byte == 0x0A {
+        return
+      }
+      isCellStart = !isQuoted && byte == UInt8(ascii: ",")
+    }
+  }
+
+  /// What stands in the line that begins at `start`, at most 200 bytes of it.
+  func line(at start: Int) -> String {
+    var bytes: [UInt8] = []
+    var index = start
+    while index < text.count, text[index] != 0x0A, bytes.count < 200 {
+      bytes.append(text[index])
+      index += 1
+    }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   private func isEnd(_ byte: UInt8) -> Bool {

@@ -17,19 +17,42 @@ extension PayloadDecoder {
 
   /// - Parameter hasNames: Whether the body names its columns.
   func makeRows(_ scanner: borrowing PayloadScanner, hasNames: Bool) -> Rows {
-    let width: Int?
-    if case .table(let known) = layout { width = known } else { width = 1 }
-    return Rows(
+    makeRows(
+      capacity: expectedCount(scanner, width: tableColumns ?? 8),
+      bodyByteCount: scanner.text.count, hasNames: hasNames)
+  }
+
+  private var tableColumns: Int? {
+    if case .table(let known) = layout { return known }
+    return 1
+  }
+
+  /// - Parameters:
+  ///   - capacity: Elements of each input that are expected.
+  ///   - bodyByteCount: The text's size, from which the memory's limit follows.
+  func makeRows(capacity: Int, bodyByteCount: Int, hasNames: Bool) -> Rows {
+    Rows(
       builders: signature.inputs.map { input in
         let categories = CategoryColumns(input, hasNames: hasNames)
         var builder = InputBuilder(
           categories?.numbersAreNames == true ? .float64 : input.elementType,
-          capacity: expectedCount(scanner, width: width ?? 8),
-          bodyByteCount: scanner.text.count)
+          capacity: capacity, bodyByteCount: bodyByteCount)
         builder.categories = categories
         builder.rules = input.columnRules
         return builder
-      }, width: width)
+      }, width: tableColumns)
+  }
+
+  /// A line of JSON Lines: a record, or a list of values in the model's order.
+  func readLine(
+    _ scanner: inout PayloadScanner, isRecord: Bool, into rows: inout Rows
+  ) throws(PayloadFault) {
+    if isRecord {
+      try readRecord(&scanner, into: &rows)
+    } else {
+      try refuseNameless(at: 0)
+      try readRow(&scanner, map: nil, into: &rows)
+    }
   }
 
   /// How many elements are to come, going by the length of the first row.
