@@ -79,8 +79,10 @@ struct RowCutter {
       position = end
     }
     guard position > start else { return nil }
-    let block = TextBlock(
-      bytes: Array(buffer[start..<position]), firstRow: row, rowCount: rows, offset: offset)
+    var bytes = Array(buffer[start..<position])
+    // The last line may lack its end; every reader is then spared the case.
+    if bytes.last != 0x0A { bytes.append(0x0A) }
+    let block = TextBlock(bytes: bytes, firstRow: row, rowCount: rows, offset: offset)
     row += rows
     advance(to: position)
     return block

@@ -41,7 +41,7 @@ struct PieceSource: ByteSource {
     let text = "1,2\n3,4\r\n\n5,\"a\nb\"\n7,\"x\"\"\n\"\n\n\n9,0"
     let blocks = try Self.blocks(text, pieceBytes: pieceBytes)
     #expect(
-      Self.texts(blocks) == ["1,2\n3,4\r\n", "\n5,\"a\nb\"\n7,\"x\"\"\n\"\n", "\n\n9,0"])
+      Self.texts(blocks) == ["1,2\n3,4\r\n", "\n5,\"a\nb\"\n7,\"x\"\"\n\"\n", "\n\n9,0\n"])
     #expect(blocks.map(\.firstRow) == [0, 2, 4])
     #expect(blocks.map(\.rowCount) == [2, 2, 1])
     #expect(blocks.map(\.offset) == [0, 9, 27])

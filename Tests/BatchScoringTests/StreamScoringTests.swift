@@ -79,7 +79,7 @@ private struct SummingExecutor: ModelExecutor {
     ("1,2\r\n3,4\r\n", "0,21.0\n1,43.0\n"), ("\"1\",\" 2 \"\n", "0,21.0\n"),
     ("1,\n", "0,NaN\n"), ("NA,1\n", "0,NaN\n"), ("+1,.5\n", "0,6.0\n"), ("007,1e1\n", "0,107.0\n"),
     ("inf,1\n", "0,Infinity\n"), ("True,False\n", "0,1.0\n"), ("\n\n1,1\n\n", "0,11.0\n"),
-    ("1,2", "0,21.0\n"),
+    ("1,2", "0,21.0\n"), ("1,", "0,NaN\n"),
   ]) func `cells are read as data frames write them`(_ rows: String, _ expected: String) {
     for type in [ElementType.float32, .float64] {
       let outcome = Self.run("a,b\n" + rows, executor: SummingExecutor(type))
