@@ -44,19 +44,26 @@ extension OperatorTable {
         Loop(body: body, carried: carried), outputs: Array(body.outputTypes.dropFirst()))
     },
     OperatorDefinition(
-      "Scan", [9, 11, 16, 19, 21, 23, 24, 25], all, others: [.any], maxInputs: .max
+      "Scan", [8, 9, 11, 16, 19, 21, 23, 24, 25], all, others: [.any], minInputs: 0,
+      maxInputs: .max
     ) { context throws(ModelFormatError) in
       try context.readBlocks("body")
       let body = try context.block("body")
-      let count = context.inputTypes.count
+      // Before version 9 the lengths come first, and every input is a batch.
+      let isBatched = context.version < 9
+      if isBatched, context.has(0) {
+        throw context.unsupported("sequence_lens are not run")
+      }
+      let first = isBatched ? 1 : 0
+      let count = context.inputTypes.count - first
       guard let scanned = try context.integer("num_scan_inputs"), scanned > 0, scanned <= count,
         body.inputs.count == count, body.outputs.count >= count - scanned
       else { throw context.malformed("its body does not fit its \(count) inputs") }
       let carried = count - scanned
       let stacked = body.outputs.count - carried
-      for index in 0..<count { _ = try context.type(index) }
+      for index in 0..<count { _ = try context.type(index + first) }
       for index in 0..<carried {
-        guard body.outputTypes[index] == (try context.type(index)) else {
+        guard body.outputTypes[index] == (try context.type(index + first)) else {
           throw context.malformed("its body changes the type of state \(index)")
         }
       }
@@ -67,9 +74,23 @@ extension OperatorTable {
         }
         return values
       }
+      let directions = try context.integers("directions")
+      guard isBatched || directions == nil, directions?.count ?? scanned == scanned else {
+        throw context.malformed("directions has \(directions?.count ?? 0) entries for \(scanned)")
+      }
+      if isBatched {
+        let back = (directions ?? [Int](repeating: 0, count: scanned)).map { $0 != 0 }
+        return BuiltOperator(
+          Scan(
+            body: body, carried: carried, isBatched: true,
+            inputAxes: [Int](repeating: 0, count: scanned),
+            outputAxes: [Int](repeating: 0, count: stacked), inputsRunBack: back,
+            outputsRunBack: [Bool](repeating: false, count: stacked)),
+          outputs: body.outputTypes)
+      }
       return BuiltOperator(
         Scan(
-          body: body, carried: carried,
+          body: body, carried: carried, isBatched: false,
           inputAxes: try list("scan_input_axes", scanned),
           outputAxes: try list("scan_output_axes", stacked),
           inputsRunBack: try list("scan_input_directions", scanned).map { $0 != 0 },
@@ -157,6 +178,8 @@ struct Loop: Operator {
 struct Scan: Operator {
   let body: PlanBlock
   let carried: Int
+  /// Version 8: axis 0 of everything is a batch, whose samples are scanned one after another.
+  let isBatched: Bool
   let inputAxes: [Int]
   let outputAxes: [Int]
   let inputsRunBack: [Bool]
@@ -164,30 +187,86 @@ struct Scan: Operator {
   var sharesInput: Bool { true }
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    if isBatched { return try runBatch(scratch) }
     var state: [Tensor] = []
     for index in 0..<carried { state.append(try scratch.input(index)) }
     var scanned: [Tensor] = []
+    for index in inputAxes.indices { scanned.append(try scratch.input(carried + index)) }
+    var held = 0
+    var (stacks, _) = try scan(&state, scanned, scratch, &held)
+    for index in 0..<carried { scratch.give(index, state[index]) }
+    for index in stacks.indices where scratch.wants(output: carried + index) {
+      if outputsRunBack[index] { stacks[index].reverse() }
+      scratch.give(
+        carried + index,
+        try stacked(
+          stacks[index], axis: outputAxes[index], body, output: carried + index,
+          as: carried + index, scratch))
+    }
+  }
+
+  /// A sample at a time; then all samples' results are one batch.
+  private func runBatch(_ scratch: ONNXScratch) throws(OperatorError) {
+    let inputs = try (0..<(carried + inputAxes.count)).map { (index) throws(OperatorError) in
+      try scratch.input(index + 1)
+    }
+    let batch = inputs[0].rowCount
+    guard batch > 0, inputs.allSatisfy({ $0.shape.rank > 0 && $0.rowCount == batch }) else {
+      throw OperatorError("its inputs are batches of \(inputs.map(\.rowCount)) samples")
+    }
+    var states = [[Tensor]](repeating: [], count: carried)
+    var stacks = [[Tensor]](repeating: [], count: outputAxes.count)
+    var steps = 0
+    var held = 0
+    for sample in 0..<batch {
+      let parts = try inputs.map { (input) throws(OperatorError) in
+        try slice(input, axis: 0, sample)
+      }
+      var state = Array(parts[..<carried])
+      let (own, length) = try scan(&state, Array(parts[carried...]), scratch, &held)
+      steps = length
+      for index in states.indices {
+        try scratch.hold(state[index], &held)
+        states[index].append(state[index])
+      }
+      for index in stacks.indices { stacks[index] += own[index] }
+    }
+    for index in states.indices where scratch.wants(output: index) {
+      scratch.give(
+        index, try stacked(states[index], axis: 0, body, output: index, as: index, scratch))
+    }
+    for index in stacks.indices where scratch.wants(output: carried + index) {
+      let place = carried + index
+      guard steps > 0 else { throw OperatorError("its sequences are empty") }
+      let all = try stacked(stacks[index], axis: 0, body, output: place, as: place, scratch)
+      let shape = try checkedShape([batch, steps] + all.shape.array.dropFirst())
+      scratch.give(place, all.reshaped(to: shape))
+    }
+  }
+
+  /// The body once for each step: what it stacks for each output, and how many steps there were.
+  private func scan(
+    _ state: inout [Tensor], _ scanned: [Tensor], _ scratch: ONNXScratch, _ held: inout Int
+  ) throws(OperatorError) -> (stacks: [[Tensor]], length: Int) {
     var axes: [Int] = []
     var length: Int?
-    for index in inputAxes.indices {
-      let input = try scratch.input(carried + index)
+    for (index, input) in scanned.enumerated() {
       let axis = try checkedAxis(inputAxes[index], rank: input.shape.rank)
       guard length == nil || length == input.shape[axis] else {
         throw OperatorError("its sequences are \(length ?? 0) and \(input.shape[axis]) long")
       }
       length = input.shape[axis]
-      scanned.append(input)
       axes.append(axis)
     }
+    let steps = length ?? 0
     var stacks = [[Tensor]](repeating: [], count: outputAxes.count)
-    var held = 0
-    for turn in 0..<(length ?? 0) {
+    for turn in 0..<steps {
       // A body without steps would not ask.
       try scratch.stopAtDeadline()
       for index in 0..<carried { scratch.setSlot(body.inputs[index], state[index]) }
       state.removeAll(keepingCapacity: true)
       for index in scanned.indices {
-        let place = inputsRunBack[index] ? (length ?? 0) - 1 - turn : turn
+        let place = inputsRunBack[index] ? steps - 1 - turn : turn
         scratch.setSlot(
           body.inputs[carried + index], try slice(scanned[index], axis: axes[index], place))
       }
@@ -200,15 +279,7 @@ struct Scan: Operator {
       }
       scratch.forget(body)
     }
-    for index in 0..<carried { scratch.give(index, state[index]) }
-    for index in stacks.indices where scratch.wants(output: carried + index) {
-      let turns = outputsRunBack[index] ? stacks[index].reversed() : stacks[index]
-      scratch.give(
-        carried + index,
-        try stacked(
-          turns, axis: outputAxes[index], body, output: carried + index, as: carried + index,
-          scratch))
-    }
+    return (stacks, steps)
   }
 
   /// One step of a sequence, without its axis.

@@ -65,7 +65,8 @@ struct NodeContext {
   func bodyInputTypes() -> [ElementType?] {
     switch node.operatorName {
     case "Loop": [.int64, .bool] + inputTypes.dropFirst(2)
-    case "Scan": inputTypes
+    // Before version 9 the lengths of the sequences come first.
+    case "Scan": version < 9 ? Array(inputTypes.dropFirst()) : inputTypes
     default: []
     }
   }

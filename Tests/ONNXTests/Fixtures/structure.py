@@ -346,6 +346,14 @@ for name, length in (("model", 48), ("too-long", 4096)):
 with open(f"{HERE}/external/weights.bin", "wb") as file:
     file.write(bytes(64) + weights.raw_data)
 
+# Scan of version 8: a batch of sequences, one of them backwards, which later versions know no more.
+eight = body("eight", [h.make_node("Add", ["s", "a"], ["s2"]), h.make_node("Mul", ["s2", "b"], ["y"])],
+             [value("s"), value("a"), value("b")], [value("s2", shape=[2]), value("y", shape=[2])])
+nodes = [h.make_node("Scan", ["", "s0", "xs", "zs"], ["last", "ys"], body=eight, num_scan_inputs=2, directions=[0, 1])]
+model = network(nodes, [value("s0", shape=[None, 2]), value("xs", shape=[None, 4, 2]), value("zs", shape=[None, 4, 2])],
+                [value("last", shape=[None, 2]), value("ys", shape=[None, 4, 2])], opset=8)
+model_case("Scan 8 of a batch", model, {"s0": f(3, 2), "xs": f(3, 4, 2), "zs": f(3, 4, 2)}, rows=True)
+
 with open(f"{HERE}/structure.json", "w") as file:
     file.write("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")
 print(len(cases), "cases", file=sys.stderr)
