@@ -224,6 +224,31 @@ struct Normalizer: Operator {
     scratch.give(0, output)
   }
 
+  /// As `run`, in place of the input.
+  func normalize(rowsOf columns: Int, _ values: inout MutableSpan<Float>) {
+    for start in stride(from: 0, to: values.count, by: max(columns, 1)) {
+      var divisor: Float = norm == .max ? -Float.greatestFiniteMagnitude : 0
+      for index in start..<(start + columns) {
+        let value = values[index]
+        switch norm {
+        case .max: if value > divisor { divisor = value }
+        case .l1: divisor += value.magnitude
+        case .l2: divisor += value * value
+        }
+      }
+      if divisor == 0 { continue }
+      for index in start..<(start + columns) {
+        let value = values[index]
+        if norm == .l2 {
+          let root = (value * value / divisor).squareRoot()
+          values[index] = value < 0 ? -root : root
+        } else {
+          values[index] = value / divisor
+        }
+      }
+    }
+  }
+
   /// Sums are float32; magnitudes and squares are taken in the input's type first.
   private func normalize<Number: TensorElement & BinaryFloatingPoint>(
     _ source: Span<Number>, of input: Tensor, _ output: inout Tensor
