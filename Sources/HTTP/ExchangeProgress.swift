@@ -132,12 +132,14 @@ extension HTTPExchange {
       status = 408
       wasSentDirectly = true
     }
-    // The library has refused the body's framing by itself: it may have given the head's memory
-    // to its own answer, and does not say what that was.
-    let isLibrarys = wasSent && stage != .answered && !wasSentDirectly
-    if isLibrarys {
+    if stage == .body, !wasSent, !wasSentDirectly {
+      // Where the library has refused the body's framing by itself, it may have given the head's
+      // memory to its own answer. It does not say what that was; as a rule 400.
       unsafe handle = nil
-      status = 400
+      if !connection.isCut, !connection.peerHasClosed {
+        status = 400
+        wasSentDirectly = true
+      }
     }
     if wasAdmitted {
       core.handler.ended(

@@ -227,14 +227,21 @@ internal import Synchronization
   /// Whether the client has closed its end while the exchange is suspended (it is not told).
   package var clientHasLeft: Bool {
     guard state.load(ordering: .acquiring) <= State.suspended.rawValue else { return false }
-    var poll = pollfd(fd: connection.descriptor, events: Int16(pollPeerClosed), revents: 0)
-    guard unsafe Glibc.poll(&poll, 1, 0) > 0 else { return false }
-    return Int32(poll.revents) & (pollPeerClosed | POLLHUP | POLLERR | POLLNVAL) != 0
+    return connection.peerHasClosed
   }
 }
 
 /// `POLLRDHUP`, which the Glibc module does not show: the peer has shut down its writing end.
 private let pollPeerClosed: Int32 = 0x2000
+
+extension Connection {
+  /// Whether the client has closed its end. Only while the descriptor is valid.
+  var peerHasClosed: Bool {
+    var poll = pollfd(fd: descriptor, events: Int16(pollPeerClosed), revents: 0)
+    guard unsafe Glibc.poll(&poll, 1, 0) > 0 else { return false }
+    return Int32(poll.revents) & (pollPeerClosed | POLLHUP | POLLERR | POLLNVAL) != 0
+  }
+}
 
 extension HTTPResponse {
   /// Closes what would have been sent.

@@ -86,9 +86,11 @@ import Testing
     let corpus = try MalformedCorpus(keys: ["iris": key], sample: "{}")
     let cases = corpus.cases.filter { $0.name.hasPrefix("json-") && $0.expects([400]) }
     #expect(cases.count >= 60)
+    // Rows without an object around them are what a tensor takes, and so is a large number.
+    let lawful = ["json-no-object", "json-number-too-large"]
     let client = gateway.client()
     var sent = 0
-    for entry in cases where entry.name != "json-number-too-large" {
+    for entry in cases where !lawful.contains(entry.name) {
       let whole = try #require(try corpus.pieces(of: entry).first)
       let end = try #require(whole.firstRange(of: Array("\r\n\r\n".utf8))).upperBound
       let text = Array(whole[end...])
@@ -202,10 +204,11 @@ import Testing
       while sent <= limit + (4 << 20), !chunked.isClosed {
         chunked.send(chunk + Array("\r\n".utf8))
         sent += 65_536
-        chunked.read(answers: 1, milliseconds: 0)
+        chunked.read(answers: 1, milliseconds: 1)
         if !chunked.statuses.isEmpty { break }
       }
       #expect(status(chunked).first == 413)
+      // What lies in the sockets' buffers was never read.
       #expect(sent <= limit + (4 << 20))
     }
     let growth = try memory("VmHWM", of: gateway) - before
@@ -222,8 +225,9 @@ import Testing
     let accepted = Atomic<Int>(0)
     let others = Atomic<Int>(0)
     let tries = 5_000
+    let port = gateway.port
     DispatchQueue.concurrentPerform(iterations: 4) { lane in
-      let client = gateway.client()
+      let client = HTTPClient(.tcp(host: "127.0.0.1", port: port), timeout: .seconds(30))
       for index in stride(from: lane, to: tries, by: 4) {
         // Near misses: one byte is another, one is missing, one is too much.
         var guess = Array(key.utf8)
@@ -265,8 +269,9 @@ import Testing
       ("/endpoints/iris/invocations", key, Array("[]".utf8)),
     ]
     let seen = Mutex<[Int: Int]>([:])
+    let port = gateway.port
     DispatchQueue.concurrentPerform(iterations: 4) { lane in
-      let client = gateway.client()
+      let client = HTTPClient(.tcp(host: "127.0.0.1", port: port), timeout: .seconds(30))
       for index in 0..<350 {
         let kind = kinds[(index + lane) % kinds.count]
         let response = try? client.send(
@@ -300,7 +305,7 @@ import Testing
       counted[status, default: 0] += value
     }
     let sent = seen.withLock { $0 }
-    #expect(counted == sent)
+    #expect(counted.filter { $0.value > 0 } == sent)
     #expect(inFlight == 0)
     print("O25: \(sent.values.reduce(0, +)) requests, counters equal by status: \(sent)")
     #expect(gateway.terminate() == 0)

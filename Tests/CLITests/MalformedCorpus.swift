@@ -161,8 +161,9 @@ struct MalformedCorpus {
   }
 }
 
-/// A socket that says anything, and reads answers until there are enough of them.
-final class CorpusConnection {
+/// A socket that says anything, and reads answers until there are enough of them. Of one thread at
+/// a time.
+final class CorpusConnection: @unchecked Sendable {
   private let descriptor: Int32
   private var received: [UInt8] = []
   private(set) var isClosed = false

@@ -95,6 +95,9 @@ class Describing(Client):
         self.assertEqual(set(after["inference_stats"]), keys)
         self.assertIn(3, [batch["batch_size"] for batch in after["batch_stats"]])
         self.assertGreater(after["last_inference"], 1_500_000_000_000)
+        memory = after["memory_usage"]
+        self.assertEqual([(m["type"], m["id"]) for m in memory], [("CPU", 0)])
+        self.assertGreater(memory[0]["byte_size"], 1000)
         every = self.client.get_inference_statistics(headers=cancer())["model_stats"]
         self.assertEqual({m["name"] for m in every}, {"breast-cancer", "open"})
 

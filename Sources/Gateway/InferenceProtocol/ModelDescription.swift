@@ -129,7 +129,11 @@ struct ModelDescription {
             "compute_output": duration(batch.count, batch.encodeNanoseconds),
           ]
         }),
-      "memory_usage": [],
+      "memory_usage": [
+        [
+          "type": "CPU", "id": 0, "byte_size": .integer(Int64(deployment.artifactByteCount)),
+        ]
+      ],
     ]
   }
 

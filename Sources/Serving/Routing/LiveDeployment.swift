@@ -21,6 +21,8 @@ package final class LiveDeployment: Sendable {
   package let logMembers: LogMembers
   /// The package's sample request, an example for callers; nil when there is none, or a long one.
   package let sampleRequest: [UInt8]?
+  /// Bytes of the model's own files: what it takes in memory, about.
+  package let artifactByteCount: Int
 
   let scorer: Scorer
   let scratches: ScratchPool
@@ -75,15 +77,18 @@ package final class LiveDeployment: Sendable {
     self.init(
       specification, generation: generation, modelName: version.name,
       modelVersion: version.version, model: model, metrics: metrics, cost: cost,
-      sampleRequest: sample.request, loadTimes: loadTimes, log: log)
+      sampleRequest: sample.request, artifactByteCount: version.artifactByteCount,
+      loadTimes: loadTimes, log: log)
   }
 
   /// Puts a loaded model in force whose cost is known.
   init(
     _ specification: DeploymentSpecification, generation: Int64, modelName: String,
     modelVersion: String, model: LoadedModel, metrics: MetricRegistry, cost: CostEstimate,
-    sampleRequest: [UInt8]? = nil, loadTimes: LoadTimes? = nil, log: Log? = nil
+    sampleRequest: [UInt8]? = nil, artifactByteCount: Int = 0, loadTimes: LoadTimes? = nil,
+    log: Log? = nil
   ) {
+    self.artifactByteCount = artifactByteCount
     self.loadTimes = loadTimes
     self.sampleRequest = sampleRequest.flatMap { $0.count <= Self.maxSampleBytes ? $0 : nil }
     var scorer = Scorer(model)
@@ -188,4 +193,14 @@ package final class LiveDeployment: Sendable {
 
 private func nanoseconds(milliseconds: Int) -> UInt64 {
   UInt64(min(max(milliseconds, 0), 86_400_000)) * 1_000_000
+}
+
+extension ModelVersion {
+  /// Of the files that are the artifact, or lie in its folder.
+  fileprivate var artifactByteCount: Int {
+    files.reduce(0) { sum, file in
+      let isPart = file.path == artifact || file.path.hasPrefix(artifact + "/")
+      return isPart ? sum &+ file.byteCount : sum
+    }
+  }
 }
