@@ -163,7 +163,7 @@ let package = Package(
     .testTarget(
       name: "CLITests",
       dependencies: [
-        "CLI", "Gateway", "Serving", "Registry", "Documents", "HTTP", "Tensors",
+        "CLI", "Gateway", "Serving", "Registry", "Documents", "HTTP", "Tensors", "Compression",
       ],
       swiftSettings: settings),
   ]

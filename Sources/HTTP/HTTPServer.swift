@@ -151,14 +151,24 @@ package final class HTTPServer: Sendable {
   package func stop(deadline: UInt64) -> Bool {
     guard !isStopped.exchange(true, ordering: .sequentiallyConsistent) else { return true }
     beginDrain()
-    if !isHandedOver.load(ordering: .sequentiallyConsistent) {
-      // A Unix client that comes now finds no file; one that is in the backlog is served.
-      listener.unlinkSocketFile()
-      acceptor.stop()
+    var isListening = !isHandedOver.load(ordering: .sequentiallyConsistent)
+    func endListening() {
+      guard isListening else { return }
+      isListening = false
       shutdown(listener.descriptor, Int32(SHUT_RDWR))
       close(listener.descriptor)
     }
-    let isClean = waitForConnections(until: deadline)
+    if isListening {
+      // A Unix client that comes now finds no file; one that is in the backlog is served.
+      listener.unlinkSocketFile()
+      if acceptor.stop() { endListening() }
+    }
+    let isClean = waitForConnections(until: deadline) {
+      // Out of descriptors, clients wait in the backlog until connections have ended.
+      if isListening, acceptor.acceptBacklog() { endListening() }
+      return !isListening
+    }
+    endListening()
     if !isClean { abandonRest() }
     for daemon in daemons { daemon.stop() }
     reaper.stop()
@@ -178,7 +188,7 @@ package final class HTTPServer: Sendable {
   package func handOver() {
     guard !isHandedOver.exchange(true, ordering: .sequentiallyConsistent) else { return }
     // What waits in the backlog is the other's. No `shutdown`: it would end the socket for both.
-    acceptor.stop(servingBacklog: false)
+    _ = acceptor.stop(servingBacklog: false)
     close(listener.descriptor)
     beginDrain()
   }
@@ -193,7 +203,11 @@ package final class HTTPServer: Sendable {
   }
 
   /// Waits until the last connection is closed; those without a request are asked to close.
-  private func waitForConnections(until deadline: UInt64) -> Bool {
+  ///
+  /// - Parameter isBacklogEmpty: Whether nobody waits to be accepted; asked at each turn.
+  private func waitForConnections(
+    until deadline: UInt64, _ isBacklogEmpty: () -> Bool
+  ) -> Bool {
     // One that the library lets go of without a word would be waited for in vain.
     let pendingDeadline = monotonicNanoseconds() + 1_000_000_000
     let isHandedOver = isHandedOver.load(ordering: .sequentiallyConsistent)
@@ -213,7 +227,7 @@ package final class HTTPServer: Sendable {
         if connection.replace(seen, by: closing) { connection.cut(gently: true) }
       }
       // In this order: what is no longer pending is in the table.
-      let isPending = now < pendingDeadline && pendingCount > 0
+      let isPending = !isBacklogEmpty() || (now < pendingDeadline && pendingCount > 0)
       if !isPending, core.connections.count == 0, exchangeCount == 0 { return true }
       if now >= deadline { return false }
       usleep(2_000)

@@ -101,7 +101,7 @@ package struct Tensor: Sendable {
   @_lifetime(borrow self)
   package func unalignedBytes<Element: TensorElement>(as _: Element.Type) -> RawSpan {
     checkAccess(Element.self)
-    let start = unsafe buffer.unalignedBytes.baseAddress.map { unsafe $0 + byteOffset }
+    let start = unsafe unalignedAddress
     let raw = unsafe UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : byteCount)
     let span = unsafe RawSpan(_unsafeBytes: raw)
     return unsafe _overrideLifetime(span, borrowing: self)
@@ -184,6 +184,10 @@ package struct Tensor: Sendable {
     return buffer.isWritable ? buffer.byteCount : 0
   }
 
+  /// Bytes of the copy that is made, once, for whoever does not take the elements as they lie;
+  /// 0 where they are aligned.
+  package var alignedCopyByteCount: Int { buffer.isAligned ? 0 : buffer.byteCount }
+
   /// Replaces the elements of a string tensor. Precondition: as many as the shape says.
   package mutating func setStrings(_ strings: ByteStrings, shape: Shape) {
     precondition(elementType == .string, "a tensor of \(elementType.name) takes no strings")
@@ -199,7 +203,8 @@ package struct Tensor: Sendable {
     count: Int, to target: Int
   ) {
     makeUnique()
-    guard let from = unsafe source.address, let to = unsafe address else { return }
+    // As they lie in the file: a few rows of a large table are no reason to copy it.
+    guard let from = unsafe source.unalignedAddress, let to = unsafe address else { return }
     let size = elementType.byteSize
     for row in 0..<rows {
       let first = start + row * rowStride
@@ -227,16 +232,23 @@ package struct Tensor: Sendable {
   }
 
   private static func copy<Word: BitwiseCopyable>(
-    _: Word.Type, _ from: UnsafeMutableRawPointer, _ start: Int, _ stride: Int, _ count: Int,
+    _: Word.Type, _ from: UnsafeRawPointer, _ start: Int, _ stride: Int, _ count: Int,
     _ to: UnsafeMutableRawPointer, _ target: Int
   ) {
-    let from = unsafe from.assumingMemoryBound(to: Word.self)
     let to = unsafe to.assumingMemoryBound(to: Word.self) + target
-    for index in 0..<count { unsafe to[index] = unsafe from[start + index * stride] }
+    let size = MemoryLayout<Word>.size
+    for index in 0..<count {
+      unsafe to[index] = unsafe from.loadUnaligned(
+        fromByteOffset: (start + index * stride) * size, as: Word.self)
+    }
   }
 
   private var address: UnsafeMutableRawPointer? {
     unsafe buffer.bytes.baseAddress.map { unsafe $0 + byteOffset }
+  }
+
+  private var unalignedAddress: UnsafeRawPointer? {
+    unsafe buffer.unalignedBytes.baseAddress.map { unsafe $0 + byteOffset }
   }
 
   private func checkAccess<Element: TensorElement>(_: Element.Type) {

@@ -112,25 +112,57 @@ extension PayloadDecoder {
     switch cell.text {
     case "True", "TRUE", "true": return builder.setBool(true, at: index)
     case "False", "FALSE", "false": return builder.setBool(false, at: index)
-    case "inf", "Inf", "Infinity", "infinity", "+inf":
-      return builder.setSpecial(.infinity, at: index)
-    case "-inf", "-Inf", "-Infinity", "-infinity": return builder.setSpecial(-.infinity, at: index)
     default: break
     }
-    // `.5`, `+1` and `1.`, which are no JSON.
-    if let double = Double(cell.text.trimmingSpaces()) {
-      return builder.setSpecial(double, at: index)
+    switch CSVNumber(bytes) {
+    case .number(let number): return builder.set(number, at: index)
+    case .infinity(let isNegative):
+      return builder.setSpecial(isNegative ? -.infinity : .infinity, at: index)
+    case nil: return builder.setString(bytes, at: index)
     }
-    return builder.setString(bytes, at: index)
   }
 }
 
-extension String {
-  fileprivate func trimmingSpaces() -> String {
-    var text = Substring(self)
-    while text.first == " " { text.removeFirst() }
-    while text.last == " " { text.removeLast() }
-    return String(text)
+/// Numbers that pandas reads and JSON does not know: `+1`, `.5`, `1.`, `007`, `-inf`, with spaces
+/// around them. Hexadecimal and whatever else `strtod` takes is text to it, and here.
+enum CSVNumber {
+  case number(ScannedNumber)
+  case infinity(isNegative: Bool)
+
+  init?(_ cell: [UInt8]) {
+    let space = UInt8(ascii: " ")
+    var rest = cell[...]
+    while rest.first == space { rest.removeFirst() }
+    while rest.last == space { rest.removeLast() }
+    let isNegative = rest.first == UInt8(ascii: "-")
+    if isNegative || rest.first == UInt8(ascii: "+") { rest.removeFirst() }
+    let word = rest.prefix(9).map { $0 | 0x20 }
+    if rest.count <= 8, word == Array("inf".utf8) || word == Array("infinity".utf8) {
+      self = .infinity(isNegative: isNegative)
+      return
+    }
+    let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+    let point = UInt8(ascii: ".")
+    guard let first = rest.first, digits.contains(first) || first == point else { return nil }
+    // As JSON has it: one digit at least on each side of the point, and no zeros before others.
+    while rest.count > 1, rest.first == UInt8(ascii: "0"),
+      digits.contains(rest[rest.startIndex + 1])
+    { rest.removeFirst() }
+    var text: [UInt8] = isNegative ? [UInt8(ascii: "-")] : []
+    if first == point {
+      guard rest.count > 1, digits.contains(rest[rest.startIndex + 1]) else { return nil }
+      text.append(UInt8(ascii: "0"))
+    }
+    for (offset, byte) in zip(rest.indices, rest) {
+      text.append(byte)
+      let next = offset + 1 < rest.endIndex ? rest[offset + 1] : 0
+      if byte == point, !digits.contains(next) { text.append(UInt8(ascii: "0")) }
+    }
+    var position = 0
+    guard let number = NumberScanner.scan(text.span, at: &position), position == text.count else {
+      return nil
+    }
+    self = .number(number)
   }
 }
 

@@ -110,6 +110,8 @@ extension PayloadDecoder {
     var names: [String]?
     var columnsPosition = start
     var dataPosition: Int?
+    var indexPosition = start
+    var indexCount: Int?
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "an object") {
       repeat {
         let keyPosition = scanner.position
@@ -124,7 +126,8 @@ extension PayloadDecoder {
           dataPosition = scanner.position
           try scanner.skipValue(depth: 2)
         case "index":
-          try scanner.skipValue(depth: 2)
+          indexPosition = scanner.position
+          indexCount = try readIndexCount(&scanner)
         default:
           throw scanner.fault(
             "'\(key)' is no member of a table; expected columns, index and data", at: keyPosition)
@@ -163,7 +166,30 @@ extension PayloadDecoder {
       } while try scanner.continues(until: UInt8(ascii: "]"))
     }
     scanner.position = end
+    if let indexCount, indexCount != rows.count {
+      try scanner.note(
+        scanner.fault(
+          "has \(indexCount) entries; the data has \(rows.count) rows", at: indexPosition))
+    }
     return try finish(rows, at: dataPosition)
+  }
+
+  /// Labels of rows: a table has as many of them as rows, or none.
+  ///
+  /// - Returns: nil for what is no list, or an empty one.
+  private func readIndexCount(_ scanner: inout PayloadScanner) throws(PayloadFault) -> Int? {
+    guard scanner.peek() == UInt8(ascii: "[") else {
+      try scanner.skipValue(depth: 2)
+      return nil
+    }
+    var count = 0
+    if try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of row labels") {
+      repeat {
+        try scanner.skipValue(depth: 3)
+        count += 1
+      } while try scanner.continues(until: UInt8(ascii: "]"))
+    }
+    return count == 0 ? nil : count
   }
 
   /// A signature of named columns takes no rows without names: MLflow does not guess.

@@ -31,10 +31,13 @@ extension Scorer {
     var writer = JSONWriter()
     switch form {
     case .inference(let call):
-      try writeInference(values, names: names, request, call, to: &writer)
+      try writeInference(
+        values, names: names, request, call, deadline: deadline, to: &writer)
     case .predict:
+      try AnswerBudget.check(values)
       try PredictAnswer.write(values, names: names, isColumnar: request.isColumnar, to: &writer)
     case .invocationsCSV, .invocations, .score:
+      try AnswerBudget.check(values)
       ScoringAnswer.writePredictions(
         values, names: names, answerShape, isFrame: request.isFrame, to: &writer)
     }
