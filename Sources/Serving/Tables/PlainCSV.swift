@@ -97,7 +97,7 @@ struct PlainCSV: Sendable {
     do throws(PayloadFault) {
       while let cell = try reader.nextCell() {
         if column < places.count, places[column] >= 0, fault == nil {
-          if let number = CSVNumber.value(of: cell) {
+          if let number = TableNumber.value(of: cell) {
             values[start + places[column]] = Element(number)
           } else {
             fault = RowFault(
@@ -123,7 +123,7 @@ struct PlainCSV: Sendable {
 }
 
 /// Numbers as spreadsheets and data frames write them.
-enum CSVNumber {
+enum TableNumber {
   /// Not a number for a missing value; nil for what is no number.
   static func value(of cell: CSVCell) -> Double? {
     if cell.isMissing { return .nan }
