@@ -8,18 +8,30 @@ import Testing
 /// O20: every route with every kind of caller. The three `name(of:)` below are switches without a
 /// `default`: a new route does not build until it has a name, and fails until it has a row.
 @Suite(.serialized) struct AuthorizationMatrixTests {
-  /// Who asks: nobody, a key of no one, another endpoint's key, the endpoint's own, an admin key.
-  private static let callers = ["anonymous", "wrong", "other", "own", "admin"]
+  /// Who asks: nobody, a key of no one, another endpoint's key, the endpoint's own, an admin key; a
+  /// client key of the endpoint, which may what its own may, and one of another.
+  private static let callers = [
+    "anonymous", "wrong", "other", "own", "admin", "client", "other client",
+  ]
+
+  private static func clientKey(
+    of endpoint: String, _ gateway: GatewayProcess
+  ) throws -> String {
+    try gateway.swerve(
+      "client-key", "create", "-e", endpoint, "-n", "c", "--query", "key", "-o", "tsv"
+    ).output.trimmingCharacters(in: .whitespacesAndNewlines)
+  }
 
   private struct Row {
     var method: String
     var path: String
-    /// One for each caller.
+    /// One for each caller; the clients' are those of the endpoints' own keys.
     var statuses: [Int]
     var body = ""
 
     init(_ method: String, _ path: String, _ statuses: [Int], body: String = "") {
-      (self.method, self.path, self.statuses, self.body) = (method, path, statuses, body)
+      let all = statuses + [statuses[3], statuses[2]]
+      (self.method, self.path, self.statuses, self.body) = (method, path, all, body)
     }
   }
 
@@ -115,6 +127,7 @@ import Testing
     let keys: [String?] = [
       nil, "wrong", try gateway.key(of: "breast-cancer"), try gateway.key(of: "iris"),
       made.output.trimmingCharacters(in: .whitespacesAndNewlines),
+      try Self.clientKey(of: "iris", gateway), try Self.clientKey(of: "breast-cancer", gateway),
     ]
     var seen: Set<String> = []
     var calls = 0
@@ -136,7 +149,7 @@ import Testing
           response.status == row.statuses[index],
           "\(row.method) \(row.path) as \(Self.callers[index]): \(text.prefix(300))")
         // A list shows what the key opens and nothing else.
-        if row.statuses == Self.anyKey, Self.callers[index] == "other" {
+        if row.statuses.starts(with: Self.anyKey), Self.callers[index].hasPrefix("other") {
           #expect(!text.contains("iris"), "\(row.path): \(text)")
         }
       }
@@ -148,7 +161,7 @@ import Testing
       }
     }
     #expect(seen == Self.names, "routes without a row: \(Self.names.subtracting(seen))")
-    print("O20: \(Self.dataPlane.count) rows of the scoring address × 5 callers, \(calls) calls")
+    print("O20: \(Self.dataPlane.count) rows of the scoring address × 7 callers, \(calls) calls")
     #expect(gateway.terminate() == 0)
   }
 
@@ -158,6 +171,7 @@ import Testing
   /// Paths behind the workspace's, one for each admin route.
   private static let adminPaths = [
     "", "/onlineEndpoints", "/onlineEndpoints/iris", "/onlineEndpoints/iris/listKeys",
+    "/onlineEndpoints/iris/clientKeys", "/onlineEndpoints/iris/clientKeys/c", "/swerve/restart",
     "/onlineEndpoints/iris/deployments", "/onlineEndpoints/iris/deployments/blue",
     "/onlineEndpoints/iris/deployments/blue/getLogs", "/models", "/models/iris",
     "/models/iris/versions", "/models/iris/versions/1",
@@ -172,6 +186,9 @@ import Testing
     case .endpoints: "endpoints"
     case .endpoint: "endpoint"
     case .endpointAction: "endpointAction"
+    case .clientKeys: "clientKeys"
+    case .clientKey: "clientKey"
+    case .restart: "restart"
     case .deployments: "deployments"
     case .deployment: "deployment"
     case .deploymentAction: "deploymentAction"
@@ -194,7 +211,8 @@ import Testing
   }
 
   private static let adminNames: Set = [
-    "workspace", "endpoints", "endpoint", "endpointAction", "deployments", "deployment",
+    "workspace", "endpoints", "endpoint", "endpointAction", "clientKeys", "clientKey", "restart",
+    "deployments", "deployment",
     "deploymentAction", "models", "model", "versions", "version", "packageFile", "apply", "status",
     "adminKeys", "adminKey", "uploads", "upload", "uploadCommit", "uploadBlock", "operation",
     "operationResult",
@@ -212,6 +230,7 @@ import Testing
     let admin = made.output.trimmingCharacters(in: .whitespacesAndNewlines)
     let keys: [String?] = [
       nil, "wrong", try gateway.key(of: "breast-cancer"), try gateway.key(of: "iris"), admin,
+      try Self.clientKey(of: "iris", gateway), try Self.clientKey(of: "breast-cancer", gateway),
     ]
     var seen: Set<String> = []
     var calls = 0
@@ -248,7 +267,7 @@ import Testing
     let there = try gateway.client().send(
       method: "GET", path: Self.workspace, headers: [("Authorization", "Bearer \(admin)")])
     #expect(there.status == 404)
-    print("O20: \(Self.adminPaths.count) admin routes × 5 callers, \(calls) calls")
+    print("O20: \(Self.adminPaths.count) admin routes × 7 callers, \(calls) calls")
     #expect(gateway.terminate() == 0)
   }
 }

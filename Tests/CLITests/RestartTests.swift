@@ -8,6 +8,7 @@ import Testing
   @Test func `O3 · restarts under load fail no request and refuse no connection`() throws {
     let gateway = try GatewayProcess(arguments: ["--apply", GatewayProcess.models.path])
     let key = try gateway.key(of: "iris")
+    let before = Resources(of: gateway.process.processIdentifier)
     let load = LoadGenerator(
       port: gateway.port, path: "/endpoints/iris/score", key: key,
       body: try SampleModels.request("iris/1"))
@@ -35,6 +36,10 @@ import Testing
     #expect(tally.bodies.count == 1, "every answer is the same")
     #expect(Set(processes).count == 4, "three new processes")
     for process in processes.dropLast() { #expect(gateway.hasEnded(process)) }
+    // Where each restart left something behind, three of them would show.
+    let after = Resources(of: processes.last ?? 0)
+    #expect(abs(after.descriptors - before.descriptors) <= 1, "\(before) \(after)")
+    #expect(after.threads == before.threads, "\(before) \(after)")
     // What is changed now is changed by the last one, and stays.
     #expect(
       try gateway.swerve(
@@ -113,6 +118,26 @@ import Testing
     let text = String(decoding: metrics, as: UTF8.self)
     #expect(text.contains("swerve_tls_reloads_total 1"))
     #expect(!text.contains("swerve_tls_reload_failures_total 0"))
+  }
+}
+
+/// What a process holds.
+struct Resources {
+  var descriptors: Int
+  var threads: Int
+
+  init(of process: Int32) {
+    func entries(_ folder: String) -> [String] {
+      (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/\(folder)")) ?? []
+    }
+    // Sockets, pipes and the like: the database has a file more or less open for its readers.
+    descriptors =
+      entries("fd").filter { number in
+        let link = try? FileManager.default.destinationOfSymbolicLink(
+          atPath: "/proc/\(process)/fd/\(number)")
+        return link.map { !$0.hasPrefix("/") } ?? false
+      }.count
+    threads = entries("task").count
   }
 }
 

@@ -164,7 +164,8 @@ final class DataPlaneHandler: HTTPHandler {
       decoding: exchange.path.utf8.dropFirst(name.lowerBound).prefix(name.count), as: UTF8.self)
   }
 
-  /// Compares with every key (of clients too, where there are any), so that the time tells neither which nor how far it fits.
+  /// Compares with every key (of clients too, where there are any), so that the time tells neither
+  /// which nor how far it fits.
   func isAuthorized(_ exchange: HTTPExchange, for endpoint: EndpointRoute) -> Bool {
     if endpoint.isOpen, settings.allowsOpenEndpoints { return true }
     guard let offered = bearerToken(exchange) else { return false }
