@@ -122,6 +122,52 @@ package struct Tensor: Sendable {
     return copy
   }
 
+  /// Rows `range` of this tensor, in the same memory. Strings are copied.
+  package func rows(_ range: Range<Int>) -> Tensor {
+    precondition(
+      shape.rank > 0 && range.lowerBound >= 0 && range.upperBound <= shape[0],
+      "rows \(range) of a tensor of shape \(shape)")
+    let width = shape[0] == 0 ? 0 : shape.elementCount / shape[0]
+    let part = shape.withRows(range.count)
+    guard elementType == .string else {
+      return Tensor(
+        elementType, shape: part, buffer: buffer,
+        byteOffset: byteOffset + range.lowerBound * width * elementType.byteSize)
+    }
+    var copied = ByteStrings()
+    for index in range.lowerBound * width..<range.upperBound * width {
+      copied.append(strings[index])
+    }
+    return Tensor(strings: copied, shape: part)
+  }
+
+  /// Writes the elements of each of `parts` behind those of the one before, as the rows of one
+  /// tensor whose memory is used again.
+  ///
+  /// - Precondition: `parts` are of this tensor's type, have elements, and differ in their first
+  ///   dimension at most.
+  package mutating func join(_ parts: [Tensor]) {
+    guard let first = parts.first else { return }
+    let shape = first.shape.withRows(parts.reduce(0) { $0 + $1.rowCount })
+    if elementType == .string {
+      var joined = ByteStrings()
+      for part in parts {
+        let strings = part.strings
+        for index in 0..<strings.count { joined.append(strings[index]) }
+      }
+      return setStrings(joined, shape: shape)
+    }
+    reuse(shape: shape)
+    var place = 0
+    for part in parts {
+      precondition(
+        part.elementType == elementType && place + part.shape.elementCount <= shape.elementCount,
+        "\(part.elementType.name) \(part.shape) is no part of \(elementType.name) \(shape)")
+      copyElements(from: part, start: 0, stride: 1, count: part.shape.elementCount, to: place)
+      place += part.shape.elementCount
+    }
+  }
+
   /// Gives this tensor another shape, keeping its memory when that is large enough and nobody
   /// else holds it. What the elements are afterwards is not said: they are to be written.
   package mutating func reuse(shape: Shape) {

@@ -118,7 +118,7 @@ struct ServiceFixture {
   ) {
     service = ScoringService(
       metrics: metrics, log: log, clock: .system,
-      policy: QueuePolicy(maxWaiting: maxWaiting, threads: threads))
+      policy: QueuePolicy(maxWaitingRows: maxWaiting, threads: threads))
   }
 
   func deployment(
@@ -145,11 +145,11 @@ struct ServiceFixture {
     return route
   }
 
-  func score(_ caller: FakeCaller, pinned: String? = nil) {
+  func score(_ caller: FakeCaller, pinned: String? = nil, form: AnswerForm = .score) {
     guard let endpoint = service.table.endpoints["churn"] else { return }
     service.score(
       ScoringRequest(
-        endpoint: endpoint, pinned: pinned, form: .score, arrived: MonotonicClock.system.now()),
+        endpoint: endpoint, pinned: pinned, form: form, arrived: MonotonicClock.system.now()),
       for: caller)
   }
 }
