@@ -2,6 +2,7 @@ import Executors
 import Synchronization
 import Telemetry
 import Tensors
+import TestExecutors
 import Testing
 
 @testable import Serving
@@ -44,12 +45,11 @@ struct BatchingTests {
       }
       #expect(executor.allRuns.map(\.rows) == [1, 4])
       let statistics = callers[0].outcome()?.deployment?.metrics
-      #expect(eventually { fixture.metric("swerve_batches_total{") })
-      #expect(
-        fixture.metric(
-          #"swerve_batch_rows_sum{deployment="blue",endpoint="churn",generation="1"} 5"#))
-      #expect(
-        fixture.metric(#"swerve_queue_rows{deployment="blue",endpoint="churn",generation="1"} 0"#))
+      let labels = #"{deployment="blue",endpoint="churn",generation="1"}"#
+      // Counted when the last of the batch has its answer.
+      #expect(eventually { fixture.metric("swerve_batches_total\(labels) 2") })
+      #expect(fixture.metric("swerve_batch_rows_sum\(labels) 5"))
+      #expect(fixture.metric("swerve_queue_rows\(labels) 0"))
       #expect(statistics?.requestsInFlight == 0)
     }
   }
@@ -96,7 +96,7 @@ struct BatchingTests {
     }
   }
 
-  @Test func `O9: what is over or whose caller has left is dropped before the batch runs`() {
+  @Test func `O9 · what is over or whose caller has left is dropped before the batch runs`() {
     let executor = TestExecutor(keepsRuns: true)
     held(executor) { fixture in
       let staying = FakeCaller(rows: [[1, 1, 1, 1]])

@@ -1,9 +1,7 @@
-import Executors
+package import Executors
 import Synchronization
 import Telemetry
-import Tensors
-
-@testable import Serving
+package import Tensors
 
 #if canImport(Glibc)
   import Glibc
@@ -12,17 +10,18 @@ import Tensors
 /// Gives back each row's numbers and their sum, after it has slept or spun; fails on demand.
 ///
 /// The first number of a row is what it asks for: -1 fails the run, everything else is scored.
-final class TestExecutor: ModelExecutor {
-  struct Run: Sendable {
-    var started: UInt64
-    var rows: Int
-    var values: [Float]
+package final class TestExecutor: ModelExecutor {
+  package struct Run: Sendable {
+    /// Nanoseconds on the monotonic clock.
+    package var started: UInt64
+    package var rows: Int
+    package var values: [Float]
   }
 
-  static let width = 4
-  let signature: ModelSignature
-  let summary = "test"
-  let batchDependentNodes: [String]
+  package static let width = 4
+  package let signature: ModelSignature
+  package let summary = "test"
+  package let batchDependentNodes: [String]
   /// Microseconds that each run sleeps, or spins.
   private let sleepMicroseconds: UInt32
   private let spinMicroseconds: UInt64
@@ -34,7 +33,7 @@ final class TestExecutor: ModelExecutor {
   private let rowCounter = Atomic(0)
   private let gate = Monitor(true)
 
-  init(
+  package init(
     sleepMicroseconds: UInt32 = 0, spinMicroseconds: UInt64 = 0, keepsRuns: Bool = false,
     mixesRows: Bool = false, batchDependentNodes: [String] = []
   ) {
@@ -51,20 +50,20 @@ final class TestExecutor: ModelExecutor {
       ])
   }
 
-  var runCount: Int { runCounter.load(ordering: .relaxed) }
-  var rowCount: Int { rowCounter.load(ordering: .relaxed) }
-  var allRuns: [Run] { runs.withLock { $0 } }
+  package var runCount: Int { runCounter.load(ordering: .relaxed) }
+  package var rowCount: Int { rowCounter.load(ordering: .relaxed) }
+  package var allRuns: [Run] { runs.withLock { $0 } }
 
   /// Runs wait until `release`.
-  func hold() { gate.withLock { $0 = false } }
-  func release() {
+  package func hold() { gate.withLock { $0 = false } }
+  package func release() {
     gate.withLock { $0 = true }
     gate.broadcast()
   }
 
-  func makeScratch() -> Scratch { Scratch() }
+  package func makeScratch() -> Scratch { Scratch() }
 
-  func predict(
+  package func predict(
     _ inputs: [Tensor?], outputs: [Int], scratch: Scratch
   ) throws(ExecutorError) -> [ModelValue] {
     guard let input = inputs[0] else { throw .missingInput("X") }
@@ -104,44 +103,5 @@ final class TestExecutor: ModelExecutor {
         ? .tensor(Tensor(echo, shape: Shape(rows, Self.width)))
         : .tensor(Tensor(sums, shape: Shape(rows)))
     }
-  }
-}
-
-extension ServiceFixture {
-  /// A deployment of the test executor, by default with batching.
-  func deployment(
-    _ executor: TestExecutor, name: String = "blue", maxBatchRows: Int? = 8,
-    maxQueueDelayMs: Int = 0, timeoutMs: Int = 60_000, maxQueueWaitMs: Int? = nil,
-    cost: CostEstimate = CostEstimate(nanoseconds: 1000, bodyByteCount: 100)
-  ) -> LiveDeployment {
-    var specification = DeploymentSpecification(name: name, endpointName: "churn")
-    specification.execution = .queued
-    specification.requestTimeoutMs = timeoutMs
-    specification.maxQueueWaitMs = maxQueueWaitMs
-    if let maxBatchRows {
-      var batching = DeploymentSpecification.Batching()
-      batching.maxBatchRows = maxBatchRows
-      batching.maxQueueDelayMs = maxQueueDelayMs
-      specification.batching = batching
-    }
-    return LiveDeployment(
-      specification, generation: 1, modelName: "churn", modelVersion: "1",
-      model: LoadedModel(executor: executor, format: "onnx"), metrics: metrics, cost: cost)
-  }
-
-  func metric(_ line: String) -> Bool {
-    String(decoding: metrics.prometheusText(), as: UTF8.self)
-      .split(separator: "\n").contains { $0.hasPrefix(line) }
-  }
-}
-
-extension FakeCaller {
-  convenience init(rows: [[Int]]) { self.init("{\"input_data\": \(rows)}") }
-
-  /// What the test executor answers to `rows`.
-  static func answer(to rows: [[Int]]) -> String {
-    let echo = rows.map { row in "[" + row.map { "\($0).0" }.joined(separator: ",") + "]" }
-    let sums = rows.map { "\($0.reduce(0, +)).0" }.joined(separator: ",")
-    return "{\"echo\":[\(echo.joined(separator: ","))],\"sum\":[\(sums)]}"
   }
 }
