@@ -161,12 +161,7 @@ struct Run {
 
   private mutating func wait(until due: UInt64) {
     let time = now()
-    // The last part of a millisecond is spent asking again.
-    let milliseconds = due > time ? Int32(min((due - time) / 1_000_000, 100)) : 0
-    if busy.isEmpty {
-      if milliseconds > 0 { usleep(UInt32(milliseconds) * 1000) }
-      return
-    }
+    let left = due > time ? min(due - time, 100_000_000) : 0
     poll.removeAll(keepingCapacity: true)
     for index in busy {
       let isSent = connections[index].sent == request.count
@@ -175,7 +170,10 @@ struct Run {
           fd: connections[index].descriptor, events: Int16(isSent ? POLLIN : POLLIN | POLLOUT),
           revents: 0))
     }
-    guard Glibc.poll(&poll, nfds_t(poll.count), milliseconds) > 0 else { return }
+    // `poll` counts in milliseconds. What is shorter is slept in parts: asking without a pause
+    // would take a CPU from the server.
+    if left < 1_000_000 { usleep(UInt32(min(left / 1000, 200))) }
+    guard Glibc.poll(&poll, nfds_t(poll.count), Int32(left / 1_000_000)) > 0 else { return }
     let asked = busy
     for (place, index) in asked.enumerated() where poll[place].revents != 0 {
       if connections[index].sent < request.count { send(index) }
@@ -238,21 +236,44 @@ struct Answer {
   var closes: Bool
 
   init?(_ bytes: [UInt8]) {
-    guard let end = bytes.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
-    let head = String(decoding: bytes[..<end.lowerBound], as: UTF8.self).lowercased()
-    let lines = head.split(separator: "\r\n")
-    guard let words = lines.first?.split(separator: " "), words.count > 1,
-      let status = Int(words[1])
-    else { return nil }
-    self.status = status
-    var length = 0
-    closes = false
-    for line in lines.dropFirst() {
-      if line.hasPrefix("content-length:") {
-        length = Int(line.dropFirst(15).filter { $0 != " " }) ?? 0
-      }
-      if line.hasPrefix("connection:"), line.contains("close") { closes = true }
+    // `HTTP/1.1 200`, then lines, then as many bytes as one of them says.
+    guard bytes.count > 12, let end = Answer.headEnd(bytes) else { return nil }
+    status = Answer.number(bytes, from: 9)
+    let length = Answer.place(of: Answer.lengthName, in: bytes, before: end)
+      .map { Answer.number(bytes, from: $0) }
+    guard bytes.count >= end + (length ?? 0) else { return nil }
+    closes = Answer.place(of: Answer.closeLine, in: bytes, before: end) != nil
+  }
+
+  private static let lengthName = Array("\ncontent-length: ".utf8)
+  private static let closeLine = Array("\nconnection: close".utf8)
+
+  private static func headEnd(_ bytes: [UInt8]) -> Int? {
+    var index = 3
+    while index < bytes.count {
+      if bytes[index] == 10, bytes[index - 1] == 13, bytes[index - 2] == 10 { return index + 1 }
+      index += 1
     }
-    guard bytes.count >= end.upperBound + length else { return nil }
+    return nil
+  }
+
+  /// Where `line`, in any letter case, ends.
+  private static func place(of line: [UInt8], in bytes: [UInt8], before end: Int) -> Int? {
+    guard end > line.count else { return nil }
+    for start in 0..<(end - line.count) where bytes[start] == 10 {
+      if line.indices.allSatisfy({ bytes[start + $0] | 0x20 == line[$0] | 0x20 }) {
+        return start + line.count
+      }
+    }
+    return nil
+  }
+
+  private static func number(_ bytes: [UInt8], from start: Int) -> Int {
+    var number = 0
+    for byte in bytes[start...] {
+      guard byte >= 48, byte <= 57 else { break }
+      number = number * 10 + Int(byte) - 48
+    }
+    return number
   }
 }

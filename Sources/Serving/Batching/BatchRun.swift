@@ -34,13 +34,15 @@ struct BatchRun {
     }
   }
 
-  func callAsFunction(_ calls: [QueuedCall], memory: Memory) {
+  /// - Returns: Nanoseconds that those which were not dropped were expected to take.
+  func callAsFunction(_ calls: [QueuedCall], memory: Memory) -> UInt64 {
     let scratch = deployment.scratches.take()
     defer {
       deployment.scratches.give(back: scratch)
       memory.trim()
     }
     var members = calls.compactMap(prepared(_:))
+    let expected = members.reduce(0) { $0 &+ $1.call.demand.run }
     // One layout after the other; nearly always there is only one.
     while let first = members.first {
       var batch: [Member] = []
@@ -61,6 +63,7 @@ struct BatchRun {
       run(batch, scratch: scratch, memory: memory)
       members = rest
     }
+    return expected
   }
 
   /// Drops what is over, and reads the rest.

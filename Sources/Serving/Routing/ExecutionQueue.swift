@@ -53,25 +53,24 @@ final class ExecutionQueue: Sendable {
     /// What waits before a new call of this deployment: what its lane holds, what other lanes
     /// put between, and what is left of what runs.
     func load(
-      before key: ObjectIdentifier, of deployment: LiveDeployment, now: UInt64
+      before key: ObjectIdentifier, of deployment: LiveDeployment, now: UInt64,
+      _ policy: QueuePolicy
     ) -> QueuePolicy.Load {
-      guard let lane = lanes[key] else { return QueuePolicy.Load() }
-      var load = lane.load
-      var wait = deployment.pace.corrected(lane.waitingNanoseconds)
+      let lane = lanes[key]
+      var load = lane?.load ?? QueuePolicy.Load()
+      var ahead = deployment.pace.corrected(lane?.waitingNanoseconds ?? 0)
       for (other, between) in lanes where other != key {
-        // Lanes take turns: of a longer one only as many calls come before.
-        let share = Double(min(between.count, lane.count)) / Double(max(between.count, 1))
+        // Lanes take turns: of a longer one only as many calls come before, and one at least.
+        let share = Double(min(between.count, (lane?.count ?? 0) + 1)) / Double(between.count)
         let pace = between.waiting.first?.deployment.pace
-        let nanoseconds = pace?.corrected(between.waitingNanoseconds) ?? 0
-        wait &+= UInt64(Double(nanoseconds) * share)
+        ahead &+= UInt64(Double(pace?.corrected(between.waitingNanoseconds) ?? 0) * share)
       }
-      for running in running {
-        guard let running, let first = running.calls.first else { continue }
-        let expected = first.deployment.pace.corrected(running.expected)
-        let elapsed = now > running.started ? now - running.started : 0
-        if expected > elapsed { wait &+= expected - elapsed }
+      let left = running.map { running -> UInt64 in
+        guard let running, let first = running.calls.first else { return 0 }
+        let end = running.started &+ first.deployment.pace.corrected(running.expected)
+        return end > now ? end - now : 0
       }
-      load.wait = wait / UInt64(max(self.running.count, 1))
+      load.wait = policy.wait(ahead: ahead, running: left)
       return load
     }
 
@@ -114,6 +113,8 @@ final class ExecutionQueue: Sendable {
     var isStopping = false
   }
 
+  private static let watchInterval: UInt64 = 1_000_000
+
   private let policy: QueuePolicy
   private let clock: MonotonicClock
   private let state: Monitor<State>
@@ -143,7 +144,8 @@ final class ExecutionQueue: Sendable {
     of demand: QueuePolicy.Demand, to deployment: LiveDeployment, now: UInt64, in state: State
   ) -> ScoringError? {
     if state.isStopping { return .draining }
-    let load = state.load(before: ObjectIdentifier(deployment), of: deployment, now: now)
+    let load = state.load(
+      before: ObjectIdentifier(deployment), of: deployment, now: now, policy)
     switch policy.admission(load, demand) {
     case .wait: return nil
     case .refuse: return .queueFull(deployment: deployment.name, depth: load.requests)
@@ -237,18 +239,22 @@ final class ExecutionQueue: Sendable {
     guard let deployment = calls.first?.deployment else { return }
     let started = clock.now()
     for call in calls { deployment.metrics.addWaiting(rows: -call.demand.rows) }
+    var expected: UInt64 = 0
     if let batch = deployment.batchPolicy {
-      BatchRun(deployment: deployment, policy: batch, queuePolicy: policy, clock: clock)(
-        calls, memory: memory)
+      let run = BatchRun(
+        deployment: deployment, policy: batch, queuePolicy: policy, clock: clock)
+      expected = run(calls, memory: memory)
     } else {
-      for call in calls { run(call, started: started) }
+      // What is dropped takes no time, and says nothing of what is run.
+      for call in calls where call.mayRun(policy, now: started, startBy: call.startBy) {
+        expected &+= call.demand.run
+        run(call, started: started)
+      }
     }
-    deployment.pace.observe(
-      expected: calls.reduce(0) { $0 &+ $1.demand.run }, took: clock.now() &- started)
+    deployment.pace.observe(expected: expected, took: clock.now() &- started)
   }
 
   private func run(_ call: QueuedCall, started: UInt64) {
-    guard call.mayRun(policy, now: started, startBy: call.startBy) else { return }
     var times = ScoringTimes()
     times.queue = started &- call.queued
     let caller = call.caller
@@ -278,7 +284,9 @@ final class ExecutionQueue: Sendable {
       // Opened before looking: a call that comes meanwhile sets its own time.
       watch.withLock { $0.next = .max }
       let (expired, following) = state.withLock { $0.removeExpired(now: now) }
-      watch.withLock { $0.next = min($0.next, following) }
+      // Not for each of many that end within one millisecond: looking goes through all of them.
+      let soonest = max(following, now &+ ExecutionQueue.watchInterval)
+      watch.withLock { $0.next = min($0.next, soonest) }
       for call in expired { call.expire(now: now) }
     }
   }

@@ -36,16 +36,26 @@ struct QueuePolicy: Sendable {
   }
 
   func admission(_ load: Load, _ demand: Demand) -> Admission {
-    // One request is always tried, however large it is and however long it is said to take.
-    if load.requests == 0 { return .wait }
-    if load.rows.addingSaturating(demand.rows) > maxWaitingRows
-      || load.bytes.addingSaturating(demand.bytes) > maxWaitingBytes
-    {
-      return .refuse
-    }
+    // One request is always let in, however large it is, and tried by an idle thread, however long
+    // it is said to take.
+    let rows = load.rows.addingSaturating(demand.rows)
+    let bytes = load.bytes.addingSaturating(demand.bytes)
+    if load.requests > 0, rows > maxWaitingRows || bytes > maxWaitingBytes { return .refuse }
     if load.wait > demand.untilStart { return .tooLate }
     let (end, overflows) = load.wait.addingReportingOverflow(demand.run)
-    return overflows || end > demand.untilDeadline ? .tooLate : .wait
+    return load.wait > 0 && (overflows || end > demand.untilDeadline) ? .tooLate : .wait
+  }
+
+  /// Nanoseconds until a thread comes to a new request.
+  ///
+  /// - Parameters:
+  ///   - ahead: What those that come before it will run.
+  ///   - running: What is left of each thread's work; 0: it is idle.
+  func wait(ahead: UInt64, running: [UInt64]) -> UInt64 {
+    guard let first = running.min() else { return 0 }
+    if ahead == 0 { return first }
+    let rest = running.reduce(ahead) { $0 &+ ($1 - first) }
+    return first &+ rest / UInt64(running.count)
   }
 
   enum Turn: Equatable {

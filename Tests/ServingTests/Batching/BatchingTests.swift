@@ -1,15 +1,10 @@
 import Executors
-import Synchronization
 import Telemetry
 import Tensors
 import TestExecutors
 import Testing
 
 @testable import Serving
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 struct BatchingTests {
   /// A service whose one thread is held by a first request, behind which others wait.
@@ -150,47 +145,6 @@ struct BatchingTests {
     }
   }
 
-  @Test func `results of many callers are never lost or crossed`() {
-    let count = requestCount(short: 20_000)
-    let fixture = ServiceFixture(maxWaiting: 100_000, threads: 2)
-    defer { fixture.service.stop() }
-    let executor = TestExecutor()
-    fixture.install([fixture.deployment(executor, maxBatchRows: 32)], traffic: ["blue": 100])
-    let wrong = Atomic(0)
-    let answered = Atomic(0)
-    let next = Atomic(0)
-    let clients = Threads()
-    for _ in 0..<8 {
-      clients.start(name: "client") {
-        while true {
-          // Some at once, so that they wait together.
-          let first = next.wrappingAdd(8, ordering: .relaxed).oldValue
-          guard first < count else { return }
-          let bodies = (first..<min(first + 8, count)).map { number in
-            (0...(number % 3)).map { row in [number & 0xFFFF, number >> 16, row, 1] }
-          }
-          let callers = bodies.map { FakeCaller(rows: $0) }
-          for caller in callers { fixture.score(caller) }
-          for (caller, body) in zip(callers, bodies) {
-            if caller.answer == FakeCaller.answer(to: body), caller.answerCount == 1 {
-              answered.add(1, ordering: .relaxed)
-            } else {
-              wrong.add(1, ordering: .relaxed)
-            }
-          }
-        }
-      }
-    }
-    clients.join()
-    #expect(wrong.load(ordering: .relaxed) == 0)
-    #expect(answered.load(ordering: .relaxed) == count)
-    let runs = executor.runCount
-    #expect(runs < count, "requests were joined")
-    print(
-      "mixed requests: \(answered.load(ordering: .relaxed)) of \(count) answered in \(runs) runs, "
-        + "\(wrong.load(ordering: .relaxed)) lost or crossed")
-  }
-
   @Test func `models whose requests cannot be joined are known by their definition`() {
     func signature(_ input: [Int?], _ output: [Int?]) -> ModelSignature {
       ModelSignature(
@@ -217,9 +171,4 @@ struct BatchingTests {
       JoinRule.difference(TestExecutor(mixesRows: true), inputs: inputs, outputs: [0, 1])
         == "a row's result depends on the rows beside it")
   }
-}
-
-/// Requests of a test that has a short form for every run and a long one by hand.
-func requestCount(short: Int) -> Int {
-  getenv("SWERVE_REQUESTS").flatMap { Int(String(cString: $0)) } ?? short
 }

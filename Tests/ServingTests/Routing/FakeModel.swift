@@ -67,7 +67,11 @@ final class FakeCaller: ScoringCaller {
   private let left = Atomic(false)
   private let state = Monitor(State())
 
-  init(_ body: String = "{\"input_data\": [[1]]}") { bytes = Array(body.utf8) }
+  init(bytes: [UInt8]) { self.bytes = bytes }
+
+  convenience init(_ body: String = "{\"input_data\": [[1]]}") {
+    self.init(bytes: Array(body.utf8))
+  }
 
   var body: Span<UInt8> {
     @_lifetime(borrow self)

@@ -35,7 +35,21 @@ struct QueuePolicyTests {
     #expect(admission(load(900_000_000), run: 200_000_000) == .tooLate)
     #expect(admission(load(10_000_000), untilStart: 9_000_000) == .tooLate)
     #expect(admission(load(.max), run: .max) == .tooLate)
+    // An idle thread tries it, whatever it is said to take.
     #expect(admission(QueuePolicy.Load(), run: .max) == .wait)
+    // Nothing waits, but no thread will be idle in time.
+    #expect(admission(QueuePolicy.Load(wait: 10_000_000), untilStart: 9_000_000) == .tooLate)
+  }
+
+  @Test(
+    arguments: [
+      (0, [0, 0], 0), (0, [0, 14], 0), (0, [2, 14], 2), (14, [2, 14], 15), (28, [0, 0], 14),
+      (10, [0], 10), (10, [5], 15),
+    ] as [(UInt64, [UInt64], UInt64)])
+  func `the wait is what is ahead and what is left of what runs`(
+    ahead: UInt64, running: [UInt64], expected: UInt64
+  ) {
+    #expect(policy.wait(ahead: ahead, running: running) == expected)
   }
 
   @Test(
