@@ -67,6 +67,12 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(
+      name: "BatchScoring",
+      dependencies: [
+        "Serving", "Executors", "Tensors", "Documents", "Telemetry", "Store", "Compression",
+      ],
+      swiftSettings: settings),
+    .target(
       name: "Gateway",
       dependencies: [
         "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Compression", "Telemetry",
@@ -76,8 +82,8 @@ let package = Package(
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Gateway", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Telemetry",
-        "Executors", "Tensors",
+        "Gateway", "BatchScoring", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP",
+        "Telemetry", "Executors", "Tensors", "Compression",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
@@ -112,6 +118,10 @@ let package = Package(
       name: "TestExecutors", dependencies: ["Executors", "Telemetry", "Tensors"],
       path: "Tests/Support/TestExecutors", swiftSettings: settings),
 
+    .testTarget(
+      name: "BatchScoringTests",
+      dependencies: ["BatchScoring", "Serving", "Executors", "Tensors", "Documents"],
+      swiftSettings: settings),
     .testTarget(
       name: "TensorsTests", dependencies: ["Tensors"],
       swiftSettings: settings),
@@ -161,7 +171,7 @@ let package = Package(
     .testTarget(
       name: "CLITests",
       dependencies: [
-        "CLI", "Gateway", "Serving", "Registry", "Documents", "HTTP", "Tensors",
+        "CLI", "Gateway", "Serving", "Registry", "Documents", "HTTP", "Tensors", "Compression",
       ],
       swiftSettings: settings),
   ]

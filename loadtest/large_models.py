@@ -196,30 +196,38 @@ def lightgbm_text(path, size):
         file.write("pandas_categorical:null\n")
 
 
-def onnx_network(path, size, product="MatMul", external=None):
-    """Layers of 1024 × 1024 weights, raw. `Gemm` is how PyTorch writes them: transposed.
+def onnx_network(path, size, product="MatMul", external=None, width=WIDTH):
+    """Layers of `width` × `width` weights, raw. `Gemm` is how PyTorch writes them: transposed.
+    `Conv` has windows of 3 × 3.
 
     With `external`, the weights lie in a file of that name beside the model.
     """
     source = random.Random(7)
-    weights = array.array("f", (source.gauss(0, 1 / 32) for _ in range(WIDTH * WIDTH))).tobytes()
+    shape = [width, width, 3, 3] if product == "Conv" else [width, width]
+    count = width * width * (9 if product == "Conv" else 1)
+    deviation = (2 * width / count) ** 0.5
+    weights = array.array("f", (source.gauss(0, deviation) for _ in range(count))).tobytes()
     layers = max(1, size // len(weights))
     nodes, tensors, value = [], [], "x"
     for layer in range(layers):
         name = f"w{layer}"
         place = None if external is None else (external, layer * len(weights), len(weights))
-        tensors.append(onnx_tensor(name, [WIDTH, WIDTH], weights, place))
+        tensors.append(onnx_tensor(name, shape, weights, place))
         bias = f"b{layer}"
-        tensors.append(onnx_tensor(bias, [WIDTH], bytes(4 * WIDTH)))
+        tensors.append(onnx_tensor(bias, [width], bytes(4 * width)))
         if product == "Gemm":
             nodes.append(onnx_node("Gemm", [value, name, bias], f"sum{layer}", transB=1))
+        elif product == "Conv":
+            pads = {"pads": [1, 1, 1, 1]}
+            nodes.append(onnx_node("Conv", [value, name, bias], f"sum{layer}", **pads))
         else:
             nodes.append(onnx_node("MatMul", [value, name], f"product{layer}"))
             nodes.append(onnx_node("Add", [f"product{layer}", bias], f"sum{layer}"))
         value = f"y{layer}"
         nodes.append(onnx_node("Relu", [f"sum{layer}"], value))
     graph = b"".join(field(1, node) for node in nodes) + field(2, b"network")
-    head = field(11, onnx_value("x")) + field(12, onnx_value(value))
+    dimensions = [None, width, 4, 4] if product == "Conv" else [None, width]
+    head = field(11, onnx_value("x", dimensions)) + field(12, onnx_value(value, dimensions))
     size_of_graph = len(graph) + len(head) + sum(map(len, tensors))
     with open(path, "wb") as file:
         file.write(number(1, 8) + field(8, field(1, b"") + number(2, 17)))
@@ -248,7 +256,7 @@ def dense_network(path, widths):
             nodes.append(onnx_node("Relu", [value], f"y{layer}"))
             value = f"y{layer}"
     graph = b"".join(field(1, node) for node in nodes) + field(2, b"network") + b"".join(tensors)
-    graph += field(11, onnx_value("x", widths[0])) + field(12, onnx_value(value, widths[-1]))
+    graph += field(11, onnx_value("x", [None, widths[0]])) + field(12, onnx_value(value, [None, widths[-1]]))
     with open(path, "wb") as file:
         file.write(number(1, 8) + field(8, field(1, b"") + number(2, 17)) + field(7, graph))
 
@@ -274,7 +282,11 @@ def onnx_node(name, inputs, output, **attributes):
     node = b"".join(field(1, value.encode()) for value in inputs)
     node += field(2, output.encode()) + field(4, name.encode())
     for key, value in attributes.items():
-        node += field(5, field(1, key.encode()) + number(3, value) + number(20, 2))
+        if isinstance(value, list):
+            content = b"".join(number(8, item) for item in value) + number(20, 7)
+        else:
+            content = number(3, value) + number(20, 2)
+        node += field(5, field(1, key.encode()) + content)
     return node
 
 
@@ -290,6 +302,8 @@ def onnx_tensor(name, dimensions, content, place=None):
     return field(5, tensor)
 
 
-def onnx_value(name, width=WIDTH):
-    shape = field(1, field(2, b"rows")) + field(1, number(1, width))
+def onnx_value(name, dimensions):
+    """None stands for the rows of a batch."""
+    shape = b"".join(
+        field(1, field(2, b"rows") if size is None else number(1, size)) for size in dimensions)
     return field(1, name.encode()) + field(2, field(1, number(1, 1) + field(2, shape)))

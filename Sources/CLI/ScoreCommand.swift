@@ -12,6 +12,8 @@ struct ScoreCommand: ParsableCommand {
     discussion: """
       --request takes any body that /score or the Open Inference Protocol takes and answers in \
       kind. --input takes tensors instead: .npy files, or .json for nested lists (strings). \
+      --format reads rows from standard input and writes a line for each to standard output: \
+      swerve score --model model.json --format csv < rows.csv > predictions.csv. \
       XGBoost and LightGBM models have the input X, the output predict, and by name margin and \
       leaf.
       """)
@@ -23,10 +25,20 @@ struct ScoreCommand: ParsableCommand {
   @Option(help: "An output by name. Repeatable. Default: all usual ones.") var output: [String] = []
   @Option(help: "Write NAME.npy (.json for strings) for each output into this folder.")
   var outputDir: String?
+  @OptionGroup var stream: StreamOptions
 
   func run() throws {
+    if stream.format != nil {
+      guard request == nil, input.isEmpty, outputDir == nil else {
+        throw ValidationError("--format reads standard input: give no --request, no --input")
+      }
+      let loaded = try load()
+      let names = output.isEmpty ? nil : output
+      return try stream.run(
+        loaded, outputs: try indices(names, loaded, usual: loaded.defaultOutputs))
+    }
     guard (request == nil) != input.isEmpty else {
-      throw ValidationError("give either --request or --input")
+      throw ValidationError("give one of --request, --input and --format")
     }
     let loaded = try load()
     if let request {

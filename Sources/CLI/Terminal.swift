@@ -2,12 +2,15 @@ import Glibc
 
 /// Standard output, without buffering behind our back.
 enum StandardOutput {
-  static func write(_ text: String) { writeAll(Array(text.utf8), to: 1) }
-  static func write(_ bytes: [UInt8]) { writeAll(bytes, to: 1) }
+  static func write(_ text: String) { write(Array(text.utf8)) }
+
+  /// - Returns: Whether all of it got through; else `errno` says why.
+  @discardableResult
+  static func write(_ bytes: [UInt8]) -> Bool { writeAll(bytes, to: 1) }
 }
 
 enum StandardError {
-  static func write(_ text: String) { writeAll(Array(text.utf8), to: 2) }
+  static func write(_ text: String) { _ = writeAll(Array(text.utf8), to: 2) }
 }
 
 /// Ends the process with a status that ArgumentParser has no name for.
@@ -15,7 +18,7 @@ func endProcess(_ status: Int32) -> Never {
   Glibc.exit(status)
 }
 
-private func writeAll(_ bytes: [UInt8], to descriptor: Int32) {
+private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
   var offset = 0
   while offset < bytes.count {
     let written = bytes.withUnsafeBytes { buffer in
@@ -23,7 +26,8 @@ private func writeAll(_ bytes: [UInt8], to descriptor: Int32) {
     }
     if written < 0 && errno == EINTR { continue }
     // A closed pipe: whoever read us has seen enough.
-    guard written > 0 else { return }
+    guard written > 0 else { return false }
     offset += written
   }
+  return true
 }

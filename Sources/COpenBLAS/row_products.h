@@ -9,8 +9,8 @@
 // alone and in any batch, and on every CPU. OpenBLAS's gemm does not give that: it changes its
 // path, and with it the order of the sums, with the number of rows.
 //
-// `b` may lie anywhere: weights are used where they stand in a mapped file, which puts them at any
-// byte. It is read by vector loads that ask for no alignment, and by memcpy.
+// `a` and `b` may lie anywhere: weights are used where they stand in a mapped file, which puts them
+// at any byte. They are read by vector loads that ask for no alignment, and by memcpy.
 #pragma once
 
 #include <stddef.h>
@@ -45,7 +45,9 @@
       _Pragma("unroll") for (int v = 0; v < VECTORS; v++)                                          \
         right[v] = LOAD(b + i * ldb + v * LANES, mask[v]);                                         \
       _Pragma("unroll") for (int r = 0; r < ROWS; r++) {                                           \
-        V left = SET1(a[r * lda + i]);                                                             \
+        T factor;                                                                                  \
+        memcpy(&factor, a + r * lda + i, sizeof factor);                                           \
+        V left = SET1(factor);                                                                     \
         _Pragma("unroll") for (int v = 0; v < VECTORS; v++)                                        \
           sum[r][v] = FMA(left, right[v], sum[r][v]);                                              \
       }                                                                                            \
@@ -269,7 +271,8 @@ SWERVE_TRANSPOSED(swerve_double_transposed_256, "avx2,fma", double, 4, swerve_do
           ptrdiff_t count = n - column < 64 ? n - column : 64;                                     \
           for (ptrdiff_t j = 0; j < count; j++) sums[j] = 0;                                       \
           for (ptrdiff_t i = from; i < end; i++) {                                                 \
-            T left = a[row * k + i];                                                               \
+            T left;                                                                                \
+            memcpy(&left, a + row * k + i, sizeof left);                                           \
             for (ptrdiff_t j = 0; j < count; j++) {                                                \
               T right;                                                                             \
               memcpy(&right, b + i * k_step + (column + j) * n_step, sizeof right);                \
@@ -293,9 +296,9 @@ __attribute__((unused)) static inline int swerve_product_level(void) {
   return 0;
 }
 
-/// `b` is (k, n), or (n, k) where it is transposed; it may lie at any byte.
+/// `b` is (k, n), or (n, k) where it is transposed; `a` and `b` may lie at any byte.
 __attribute__((unused)) static inline void swerve_float_product(
-    int level, const float *a, const void *b, int is_transposed, float *out, ptrdiff_t m, ptrdiff_t n,
+    int level, const void *a, const void *b, int is_transposed, float *out, ptrdiff_t m, ptrdiff_t n,
     ptrdiff_t k) {
 #if defined(__x86_64__)
   if (level == 2 && is_transposed) return swerve_float_transposed_512(a, b, out, m, n, k);
@@ -306,9 +309,9 @@ __attribute__((unused)) static inline void swerve_float_product(
   swerve_float_product_plain(a, b, out, m, n, k, is_transposed ? 1 : n, is_transposed ? k : 1);
 }
 
-/// `b` is (k, n), or (n, k) where it is transposed; it may lie at any byte.
+/// `b` is (k, n), or (n, k) where it is transposed; `a` and `b` may lie at any byte.
 __attribute__((unused)) static inline void swerve_double_product(
-    int level, const double *a, const void *b, int is_transposed, double *out, ptrdiff_t m, ptrdiff_t n,
+    int level, const void *a, const void *b, int is_transposed, double *out, ptrdiff_t m, ptrdiff_t n,
     ptrdiff_t k) {
 #if defined(__x86_64__)
   if (level == 2 && is_transposed) return swerve_double_transposed_512(a, b, out, m, n, k);

@@ -109,6 +109,11 @@ struct ErrorResponse: Equatable {
       self.init(400, "BadRequest", reason)
     case .bodyTooLarge(let limit):
       self = ErrorResponse(.bodyTooLarge(limit: limit))
+    case .answerTooLarge(let byteCount, let limit):
+      self.init(
+        400, "AnswerTooLarge",
+        "the answer would take about \(byteCount) bytes, more than the limit of \(limit); ask for "
+          + "fewer rows or fewer outputs at once")
     case .executor(.failed(let node, let reason)):
       self.init(
         424, "ModelError", "\(ExecutorError.failed(node: node, reason: reason))",

@@ -34,20 +34,36 @@ final class Acceptor: Sendable {
 
   /// Ends the thread; what waits in the backlog is accepted last, so that no client is reset.
   /// The listening socket stays open and is the caller's again.
-  func stop() {
+  ///
+  /// - Returns: Whether the backlog is empty; else `acceptBacklog` is to be called again, when
+  ///   there may be descriptors once more.
+  func stop() -> Bool {
     isStopping.store(true, ordering: .relaxed)
     wakes.wake()
     thread.withLock { $0.take() }?.join()
+    return acceptBacklog()
+  }
+
+  /// Accepts what waits, once the thread has ended. False when descriptors have run out.
+  func acceptBacklog() -> Bool {
     var turn = 0
-    while accept(&turn) == .accepted {}
+    while true {
+      switch accept(&turn) {
+      case .accepted: continue
+      case .none, .failed: return true
+      case .blocked: return false
+      }
+    }
   }
 
   private enum Step {
     case accepted
     /// Nobody waits.
     case none
-    /// Nothing can be accepted now.
+    /// Nothing can be accepted now: the process or the system has run out of something.
     case blocked
+    /// The socket does not listen.
+    case failed
   }
 
   private func run() {
@@ -58,7 +74,7 @@ final class Acceptor: Sendable {
       switch step {
       case .accepted: continue
       case .none: wakes.wait(orFor: listener, milliseconds: -1)
-      case .blocked: wakes.wait(orFor: -1, milliseconds: Self.pauseMs)
+      case .blocked, .failed: wakes.wait(orFor: -1, milliseconds: Self.pauseMs)
       }
     }
   }
@@ -83,7 +99,8 @@ final class Acceptor: Sendable {
         case EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH,
           ENOPROTOOPT, EOPNOTSUPP:
           return .accepted
-        default: return .blocked
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .blocked
+        default: return .failed
         }
       }
       unsafe leastLoaded(&turn).add(client, address, length)

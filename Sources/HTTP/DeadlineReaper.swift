@@ -50,7 +50,15 @@ final class DeadlineReaper: Sendable {
   private func reap(_ connection: Connection, now: UInt64, looksAtIdle: Bool) {
     let seen = connection.phase
     guard now >= seen.deadline else {
-      if looksAtIdle, seen.phase == .idle { noticeSlowHead(connection, seen, now: now) }
+      guard looksAtIdle else { return }
+      switch seen.phase {
+      case .idle:
+        if !closeIfHalfClosed(connection, seen, now: now) {
+          noticeSlowHead(connection, seen, now: now)
+        }
+      case .head, .body: _ = closeIfHalfClosed(connection, seen, now: now)
+      case .handling, .sending, .closing, .timedOut: break
+      }
       return
     }
     switch seen.phase {
@@ -105,6 +113,32 @@ final class DeadlineReaper: Sendable {
       guard failed == 0, Int(length) >= bytesReceivedOffset + 8 else { return true }
       return unsafe info.load(fromByteOffset: bytesReceivedOffset, as: UInt64.self) > 0
     }
+  }
+
+  /// Ends a connection whose client will send no more and has no whole request with us.
+  ///
+  /// The library's epoll loop misses the end of a stream that comes together with its last bytes:
+  /// the connection would stay until its deadline.
+  private func closeIfHalfClosed(
+    _ connection: Connection, _ seen: PhaseDeadline, now: UInt64
+  ) -> Bool {
+    guard !core.isUnix else { return false }
+    var info = tcp_info()
+    var length = socklen_t(MemoryLayout<tcp_info>.size)
+    var unread: Int32 = 0
+    // What has just come, or still lies in the socket, may be a request yet.
+    let quietMs = 500
+    let closeWait: UInt8 = 8
+    let hasEnded =
+      unsafe getsockopt(
+        connection.descriptor, Int32(IPPROTO_TCP), TCP_INFO, &info, &length) == 0
+      && info.tcpi_state == closeWait && info.tcpi_last_data_recv >= UInt32(quietMs)
+      && ioctl(connection.descriptor, UInt(FIONREAD), &unread) == 0 && unread == 0
+    guard hasEnded else { return false }
+    let closing = PhaseDeadline(.closing, until: now + 1_000_000_000)
+    guard connection.replace(seen, by: closing) else { return false }
+    connection.cut(gently: false)
+    return true
   }
 
   /// A kept-alive connection on which bytes have come since the last answer, but no whole

@@ -132,6 +132,13 @@ extension HTTPExchange {
       status = 408
       wasSentDirectly = true
     }
+    // The library has refused the body's framing by itself: it may have given the head's memory
+    // to its own answer, and does not say what that was.
+    let isLibrarys = wasSent && stage != .answered && !wasSentDirectly
+    if isLibrarys {
+      unsafe handle = nil
+      status = 400
+    }
     if wasAdmitted {
       core.handler.ended(
         self, wasSent || wasSentDirectly ? .sent : .aborted(reason: connection.abortReason))

@@ -128,10 +128,20 @@ package final class HTTPServer: Sendable {
     beginDrain()
     // A Unix client that comes now finds no file; one that is in the backlog is served.
     listener.unlinkSocketFile()
-    acceptor.stop()
-    shutdown(listener.descriptor, Int32(SHUT_RDWR))
-    close(listener.descriptor)
-    let isClean = waitForConnections(until: deadline)
+    var isListening = true
+    func endListening() {
+      guard isListening else { return }
+      isListening = false
+      shutdown(listener.descriptor, Int32(SHUT_RDWR))
+      close(listener.descriptor)
+    }
+    if acceptor.stop() { endListening() }
+    let isClean = waitForConnections(until: deadline) {
+      // Out of descriptors, clients wait in the backlog until connections have ended.
+      if isListening, acceptor.acceptBacklog() { endListening() }
+      return !isListening
+    }
+    endListening()
     if !isClean { abandonRest() }
     for daemon in daemons { daemon.stop() }
     reaper.stop()
@@ -143,7 +153,11 @@ package final class HTTPServer: Sendable {
   }
 
   /// Waits until the last connection is closed; those without a request are asked to close.
-  private func waitForConnections(until deadline: UInt64) -> Bool {
+  ///
+  /// - Parameter isBacklogEmpty: Whether nobody waits to be accepted; asked at each turn.
+  private func waitForConnections(
+    until deadline: UInt64, _ isBacklogEmpty: () -> Bool
+  ) -> Bool {
     // One that the library lets go of without a word would be waited for in vain.
     let pendingDeadline = monotonicNanoseconds() + 1_000_000_000
     while true {
@@ -157,7 +171,7 @@ package final class HTTPServer: Sendable {
         if connection.replace(seen, by: closing) { connection.cut(gently: true) }
       }
       // In this order: what is no longer pending is in the table.
-      let isPending = now < pendingDeadline && pendingCount > 0
+      let isPending = !isBacklogEmpty() || (now < pendingDeadline && pendingCount > 0)
       if !isPending, core.connections.count == 0, exchangeCount == 0 { return true }
       if now >= deadline { return false }
       usleep(2_000)

@@ -7,6 +7,7 @@ package enum HTTPMethod: String, Sendable {
   case patch = "PATCH"
   case delete = "DELETE"
   case options = "OPTIONS"
+  case trace = "TRACE"
 }
 
 /// An answer to be sent.

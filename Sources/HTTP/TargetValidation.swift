@@ -27,9 +27,8 @@ enum TargetValidation {
   /// Where path and query begin: behind the authority of the absolute form, which may end the
   /// target. Nil for what is no such form.
   static func originStart(of target: Span<UInt8>) -> Int? {
-    if target.count > 0, target[0] == UInt8(ascii: "/") || target[0] == UInt8(ascii: "*") {
-      return 0
-    }
+    if target.count > 0, target[0] == UInt8(ascii: "/") { return 0 }
+    if target.count == 1, target[0] == UInt8(ascii: "*") { return 0 }
     let start: Int
     if target.count > 7, HeadValidation.equal(target.extracting(0..<7), "http://") {
       start = 7

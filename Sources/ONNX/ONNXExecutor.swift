@@ -29,6 +29,8 @@ struct ONNXExecutor: ModelExecutor {
       preconditionFailure("scratch of another executor")
     }
     scratch.begin()
+    scratch.asked = 0
+    for index in outputs where index < 64 { scratch.asked |= 1 << UInt64(index) }
     // The caller's tensors are its own again whatever happens.
     defer { scratch.end() }
     for index in plan.inputs.indices {

@@ -14,6 +14,8 @@ package enum ScoringError: Error, Equatable, Sendable {
   /// The compressed body is damaged, or too large when it is not.
   case unpackable(String)
   case bodyTooLarge(limit: Int)
+  /// The model gave more than an answer may carry.
+  case answerTooLarge(byteCount: Int, limit: Int)
   /// The model refused a value, or went wrong.
   case executor(ExecutorError)
   case queueFull(deployment: String, depth: Int)

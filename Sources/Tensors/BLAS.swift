@@ -61,12 +61,34 @@ package enum BLAS {
     check(left.count, weightCount, output.count, rows: rows, inner: inner, columns: columns)
     if rows == 0 || inner == 0 || columns == 0 { return }
     let level = productLevel
-    unsafe left.withUnsafeBufferPointer { left in
+    unsafe left.withUnsafeBytes { left in
       unsafe weights.withUnsafeBytes { weights in
         unsafe output.withUnsafeMutableBufferPointer { output in
           unsafe swerve_float_product(
             level, left.baseAddress, weights.baseAddress, isTransposed ? 1 : 0,
             output.baseAddress, rows, columns, inner)
+        }
+      }
+    }
+  }
+
+  /// As above, with weights on the left, used where they lie, at any byte.
+  ///
+  /// - Parameter weights: `Float`s of shape `(rows, inner)`.
+  package static func addProduct(
+    weights: RawSpan, _ right: Span<Float>, rows: Int, inner: Int, columns: Int,
+    to output: inout MutableSpan<Float>
+  ) {
+    let weightCount = weights.byteCount / MemoryLayout<Float>.size
+    check(weightCount, right.count, output.count, rows: rows, inner: inner, columns: columns)
+    if rows == 0 || inner == 0 || columns == 0 { return }
+    let level = productLevel
+    unsafe weights.withUnsafeBytes { weights in
+      unsafe right.withUnsafeBytes { right in
+        unsafe output.withUnsafeMutableBufferPointer { output in
+          unsafe swerve_float_product(
+            level, weights.baseAddress, right.baseAddress, 0, output.baseAddress, rows, columns,
+            inner)
         }
       }
     }
@@ -91,12 +113,32 @@ package enum BLAS {
     check(left.count, weightCount, output.count, rows: rows, inner: inner, columns: columns)
     if rows == 0 || inner == 0 || columns == 0 { return }
     let level = productLevel
-    unsafe left.withUnsafeBufferPointer { left in
+    unsafe left.withUnsafeBytes { left in
       unsafe weights.withUnsafeBytes { weights in
         unsafe output.withUnsafeMutableBufferPointer { output in
           unsafe swerve_double_product(
             level, left.baseAddress, weights.baseAddress, isTransposed ? 1 : 0,
             output.baseAddress, rows, columns, inner)
+        }
+      }
+    }
+  }
+
+  /// As for `Float`.
+  package static func addProduct(
+    weights: RawSpan, _ right: Span<Double>, rows: Int, inner: Int, columns: Int,
+    to output: inout MutableSpan<Double>
+  ) {
+    let weightCount = weights.byteCount / MemoryLayout<Double>.size
+    check(weightCount, right.count, output.count, rows: rows, inner: inner, columns: columns)
+    if rows == 0 || inner == 0 || columns == 0 { return }
+    let level = productLevel
+    unsafe weights.withUnsafeBytes { weights in
+      unsafe right.withUnsafeBytes { right in
+        unsafe output.withUnsafeMutableBufferPointer { output in
+          unsafe swerve_double_product(
+            level, weights.baseAddress, right.baseAddress, 0, output.baseAddress, rows, columns,
+            inner)
         }
       }
     }

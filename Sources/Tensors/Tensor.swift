@@ -101,7 +101,7 @@ package struct Tensor: Sendable {
   @_lifetime(borrow self)
   package func unalignedBytes<Element: TensorElement>(as _: Element.Type) -> RawSpan {
     checkAccess(Element.self)
-    let start = unsafe buffer.unalignedBytes.baseAddress.map { unsafe $0 + byteOffset }
+    let start = unsafe unalignedAddress
     let raw = unsafe UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : byteCount)
     let span = unsafe RawSpan(_unsafeBytes: raw)
     return unsafe _overrideLifetime(span, borrowing: self)
@@ -122,23 +122,21 @@ package struct Tensor: Sendable {
     return copy
   }
 
-  /// Rows `range` of this tensor, in the same memory. Strings are copied.
+  /// Some of the rows, in this tensor's memory. Precondition: it has them.
   package func rows(_ range: Range<Int>) -> Tensor {
-    precondition(
-      shape.rank > 0 && range.lowerBound >= 0 && range.upperBound <= shape[0],
-      "rows \(range) of a tensor of shape \(shape)")
-    let width = shape[0] == 0 ? 0 : shape.elementCount / shape[0]
+    precondition(shape.rank > 0 && range.lowerBound >= 0 && range.upperBound <= rowCount)
     let part = shape.withRows(range.count)
-    guard elementType == .string else {
-      return Tensor(
-        elementType, shape: part, buffer: buffer,
-        byteOffset: byteOffset + range.lowerBound * width * elementType.byteSize)
+    let width = rowCount == 0 ? 0 : shape.elementCount / rowCount
+    if elementType == .string {
+      var text = ByteStrings()
+      for index in (range.lowerBound * width)..<(range.upperBound * width) {
+        text.append(strings[index])
+      }
+      return Tensor(strings: text, shape: part)
     }
-    var copied = ByteStrings()
-    for index in range.lowerBound * width..<range.upperBound * width {
-      copied.append(strings[index])
-    }
-    return Tensor(strings: copied, shape: part)
+    return Tensor(
+      elementType, shape: part, buffer: buffer,
+      byteOffset: byteOffset + range.lowerBound * width * elementType.byteSize)
   }
 
   /// Writes the elements of each of `parts` behind those of the one before, as the rows of one
@@ -213,6 +211,10 @@ package struct Tensor: Sendable {
     return buffer.isWritable ? buffer.byteCount : 0
   }
 
+  /// Bytes of the copy that is made, once, for whoever does not take the elements as they lie;
+  /// 0 where they are aligned.
+  package var alignedCopyByteCount: Int { buffer.isAligned ? 0 : buffer.byteCount }
+
   /// Replaces the elements of a string tensor. Precondition: as many as the shape says.
   package mutating func setStrings(_ strings: ByteStrings, shape: Shape) {
     precondition(elementType == .string, "a tensor of \(elementType.name) takes no strings")
@@ -228,7 +230,8 @@ package struct Tensor: Sendable {
     count: Int, to target: Int
   ) {
     makeUnique()
-    guard let from = unsafe source.address, let to = unsafe address else { return }
+    // As they lie in the file: a few rows of a large table are no reason to copy it.
+    guard let from = unsafe source.unalignedAddress, let to = unsafe address else { return }
     let size = elementType.byteSize
     for row in 0..<rows {
       let first = start + row * rowStride
@@ -256,16 +259,23 @@ package struct Tensor: Sendable {
   }
 
   private static func copy<Word: BitwiseCopyable>(
-    _: Word.Type, _ from: UnsafeMutableRawPointer, _ start: Int, _ stride: Int, _ count: Int,
+    _: Word.Type, _ from: UnsafeRawPointer, _ start: Int, _ stride: Int, _ count: Int,
     _ to: UnsafeMutableRawPointer, _ target: Int
   ) {
-    let from = unsafe from.assumingMemoryBound(to: Word.self)
     let to = unsafe to.assumingMemoryBound(to: Word.self) + target
-    for index in 0..<count { unsafe to[index] = unsafe from[start + index * stride] }
+    let size = MemoryLayout<Word>.size
+    for index in 0..<count {
+      unsafe to[index] = unsafe from.loadUnaligned(
+        fromByteOffset: (start + index * stride) * size, as: Word.self)
+    }
   }
 
   private var address: UnsafeMutableRawPointer? {
     unsafe buffer.bytes.baseAddress.map { unsafe $0 + byteOffset }
+  }
+
+  private var unalignedAddress: UnsafeRawPointer? {
+    unsafe buffer.unalignedBytes.baseAddress.map { unsafe $0 + byteOffset }
   }
 
   private func checkAccess<Element: TensorElement>(_: Element.Type) {

@@ -13,7 +13,7 @@ internal import Synchronization
 
   /// Where the bytes lie; at any address when they are somebody else's.
   private let place: UnsafeMutableRawBufferPointer
-  private let isAligned: Bool
+  let isAligned: Bool
   /// The address of an aligned copy of them, once somebody has asked for one.
   private let alignedCopy = Mutex<UInt?>(nil)
   private let owner: AnyObject?

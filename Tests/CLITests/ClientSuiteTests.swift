@@ -41,7 +41,7 @@ import Testing
     return folder
   }
 
-  @Test(arguments: ["test_triton", "test_mlflow", "test_rest"])
+  @Test(arguments: ["test_triton", "test_mlflow", "test_rest", "test_kserve", "test_openapi"])
   func `the client suite passes`(suite: String) throws {
     guard let python = Self.python else { return }
     let identity = Self.folder.appendingPathComponent("identity.onnx").path

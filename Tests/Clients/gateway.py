@@ -19,4 +19,5 @@ def sample(model):
     """The rows of a model's sample request and the answer that its library gave."""
     folder = MODELS / model
     request = json.loads((folder / "sample-request.json").read_text())
-    return request["input_data"], json.loads((folder / "sample-response.json").read_text())
+    rows = request.get("input_data", request.get("data"))
+    return rows, json.loads((folder / "sample-response.json").read_text())

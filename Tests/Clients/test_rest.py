@@ -49,6 +49,11 @@ class TensorFlowServing(unittest.TestCase):
         self.assertEqual(answer.status_code, 400)
         self.assertIn("in_BF16", answer.json()["error"])
 
+    def test_no_rows_get_an_empty_answer(self):
+        for model in ["breast-cancer", "diabetes", "digits", "iris"]:
+            answer = predict(model, {"instances": []})
+            self.assertEqual((answer.status_code, answer.json()), (200, {"predictions": []}))
+
     def test_status_and_metadata(self):
         answer = requests.get(
             URL + "/v1/models/breast-cancer", headers=bearer("breast-cancer"), timeout=20).json()

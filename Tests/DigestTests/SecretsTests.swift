@@ -69,6 +69,16 @@ struct SecretsTests {
     #expect(!areEqual("abc", "abd"))
     #expect(!areEqual("abc", "ab"))
     #expect(areEqual("", ""))
+    let key = Array(EndpointKey.make().utf8)
+    let other = key
+    let isSame = equalInConstantTime(key.span, other.span)
+    #expect(isSame)
+    for index in key.indices {
+      var other = key
+      other[index] ^= 1
+      let isEqual = equalInConstantTime(key.span, other.span)
+      #expect(!isEqual, "\(index)")
+    }
   }
 
   @Test func `a UUID is of version 4`() {

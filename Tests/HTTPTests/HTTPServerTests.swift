@@ -283,6 +283,49 @@ struct HTTPServerTests {
     }
   }
 
+  @Test func `a stop that is out of descriptors serves the backlog when there are some`() async {
+    await #expect(processExitsWith: .success) {
+      let server = try HTTPServer(loopback(), handler: TestHandler())
+      var limit = rlimit()
+      getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      let before = limit.rlim_cur
+      limit.rlim_cur = 64
+      setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      var held: [Int32] = []
+      for _ in 0..<2 {
+        while case let taken = dup(0), taken >= 0 { held.append(taken) }
+        usleep(50_000)
+      }
+      close(held.removeLast())
+      let connection = try RawConnection(server)
+      connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+      usleep(50_000)
+      let stopping = ServiceThread("the stop") {
+        if !server.stop(deadline: inSeconds(5)) { exit(2) }
+      }
+      usleep(200_000)
+      limit.rlim_cur = before
+      setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+      let (answer, isClosed) = connection.readAll(seconds: 3)
+      guard answer.hasPrefix("HTTP/1.1 200"), isClosed else { exit(3) }
+      stopping.join()
+      exit(0)
+    }
+  }
+
+  @Test func `a client that ends its half behind its request is let go`() throws {
+    let server = try HTTPServer(loopback(), handler: TestHandler())
+    for text in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTT", "", "\r\n"] {
+      let connection = try RawConnection(server)
+      connection.send(text)
+      shutdown(connection.descriptor, Int32(SHUT_WR))
+      let (answer, isClosed) = connection.readAll(seconds: 3)
+      #expect(isClosed, "\(text.debugDescription)")
+      #expect(answer.isEmpty || text.count > 20)
+    }
+    #expect(server.stop(deadline: inSeconds(5)))
+  }
+
   @Test func `an idle connection is closed in the end`() throws {
     var configuration = loopback()
     configuration.idleTimeout = .milliseconds(200)

@@ -56,6 +56,7 @@ GROUPS = {
     8: "QuantizeLinear DequantizeLinear DynamicQuantizeLinear MatMulInteger ConvInteger "
     "QLinearMatMul QLinearConv",
 }
+ALL_KINDS = "node,simple,pytorch-operator,pytorch-converted,real"
 GROUP_OF = {name: group for group, names in GROUPS.items() for name in names.split()}
 OTHER = 9
 TIME_LIMIT = 60
@@ -292,8 +293,10 @@ def runtime_case(case):
 
 def runtime_results(cases, path):
     """ONNX Runtime's results, kept between runs: it takes most of the time."""
+    import onnxruntime
+
     known = {}
-    path = f"{path}.{onnx.__version__}"
+    path = f"{path}.{onnx.__version__}.onnxruntime-{onnxruntime.__version__}"
     if os.path.exists(path):
         with open(path) as file:
             known = json.load(file)
@@ -373,15 +376,18 @@ def main():
     parser.add_argument("--scorer", required=True, help="the onnx-score executable")
     parser.add_argument("--only", default="", help="cases that use one of these operators: A,B")
     parser.add_argument("--match", default="", help="cases whose name holds this")
-    parser.add_argument("--kinds", default="node,simple,pytorch-operator,pytorch-converted,real")
+    parser.add_argument("--kinds", default=ALL_KINDS)
     parser.add_argument("--verbose", action="store_true", help="a line for each case not passed")
     parser.add_argument("--report", help="write the tables to this file, too")
     parser.add_argument(
-        "--record", help="write RESULTS.md and results.json into this folder: what was found, and when")
+        "--record", metavar="FOLDER",
+        help="write RESULTS.md and results.json there: what was found, and when; of all cases only")
     parser.add_argument(
         "--cache", default=os.path.join(tempfile.gettempdir(), "swerve-onnx-runtime.json"),
         help="where ONNX Runtime's results are kept between runs")
     arguments = parser.parse_args()
+    if arguments.record and (arguments.kinds != ALL_KINDS or arguments.only or arguments.match):
+        parser.error("--record is of all cases: the record is replaced as a whole")
 
     cases = cached_cases(arguments.kinds, arguments.cache)
     by_name = {case.name: case for case in cases}

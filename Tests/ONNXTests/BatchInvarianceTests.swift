@@ -1,4 +1,5 @@
 import Executors
+import Glibc
 import ONNX
 import Tensors
 import Testing
@@ -50,5 +51,19 @@ import Testing
       #expect(pair[0] == all[row])
       #expect(pair[1] == all[(row + 1) % rows])
     }
+  }
+
+  @Test(arguments: [([-1], [nil]), ([0], [nil, 3]), ([1], [nil, 3])] as [([Int], [Int?])])
+  func `a normalization over the first axis says that it mixes rows`(
+    axes: [Int], shape: [Int?]
+  ) throws {
+    let path = try ModelBytes.write(
+      ModelBytes.model(
+        nodes: [ModelBytes.node("MeanVarianceNormalization", ["x"], "y", lists: ["axes": axes])],
+        tensors: [], inputs: [ModelBytes.value("x", shape)],
+        output: ModelBytes.value("y", shape)))
+    defer { unlink(path) }
+    let model = try ONNXModel.load(path: path)
+    #expect(model.batchDependentNodes.isEmpty == (axes == [1]))
   }
 }

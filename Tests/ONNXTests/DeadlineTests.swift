@@ -1,4 +1,5 @@
 import Executors
+import Glibc
 import ONNX
 import Tensors
 import Testing
@@ -16,5 +17,30 @@ import Testing
     // What was stopped leaves nothing behind.
     scratch.deadline = .max
     #expect(try model.predict([rows], outputs: [0], scratch: scratch).count == 1)
+  }
+
+  /// Sorting is one long step: it asks for the deadline itself.
+  @Test func `looking for what is there once ends with its deadline`() throws {
+    let path = try ModelBytes.write(
+      ModelBytes.model(
+        nodes: [ModelBytes.node("Unique", ["x"], "y")], tensors: [],
+        inputs: [ModelBytes.value("x", [nil])], output: ModelBytes.value("y", [nil])))
+    defer { unlink(path) }
+    let model = try ONNXModel.load(path: path)
+    let scratch = model.makeScratch()
+    let count = 400_000
+    let values = Tensor((0..<count).map { Float($0 &* 7919 % count) }, shape: Shape(count))
+    let clock = ContinuousClock()
+    let whole = try clock.measure {
+      _ = try model.predict([values], outputs: [0], scratch: scratch)
+    }
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    // Later than the step begins, long before it ends.
+    let nanoseconds = UInt64(whole / .nanoseconds(1)) / 10
+    scratch.deadline = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec) + nanoseconds
+    #expect(throws: ExecutorError.deadlinePassed) {
+      try model.predict([values], outputs: [0], scratch: scratch)
+    }
   }
 }

@@ -69,7 +69,7 @@ import Testing
     ("outside", "external data must lie below the model's folder"),
     ("overflow", "the number of elements overflows"),
     ("overflow-bits", "takes 1152921504606846976 bytes; the file has 0"),
-    ("sparse-many", "save sparse weights densely"),
+    ("sparse-many", "save weights densely"),
     ("recursive-function", "function 'A' calls itself"),
     ("exploding-functions", "more than 1048576 nodes"),
     ("branch-types", "its branches give different types"),

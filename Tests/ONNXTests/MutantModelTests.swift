@@ -14,8 +14,11 @@ import Testing
     }
   }
 
-  /// Some of every kind: single operators, control flow, functions, layers.
-  private static func seeds() -> [[UInt8]] {
+  /// Where the fuzzer begins: control flow, functions, sparse, external, packed and typed weights.
+  private static let fuzzSeeds = Corpus.packageRoot + "/Tests/Fuzz/Seeds/onnx"
+
+  /// Some of every kind: single operators, layers, and the fuzzer's.
+  private static func seeds() throws -> [[UInt8]] {
     let wanted = [
       "If", "Loop", "Scan", "functions", "sparse", "LSTM of a batch", "Conv", "Resize", "Gather",
     ]
@@ -29,12 +32,24 @@ import Testing
     for (index, standard) in sound.enumerated() where index % 97 == 0 {
       seeds.append(Array(standard.model))
     }
+    for name in try FileManager.default.contentsOfDirectory(atPath: fuzzSeeds).sorted()
+    where name.hasPrefix("graph_") {
+      seeds.append(try Array(Data(contentsOf: URL(fileURLWithPath: "\(fuzzSeeds)/\(name)"))))
+    }
     return seeds
   }
 
   private static func loadMutants(count: Int, seed: UInt64) throws {
-    let path = NSTemporaryDirectory() + "/swerve-mutant-\(UUID().uuidString).onnx"
-    defer { unlink(path) }
+    let folder = NSTemporaryDirectory() + "/swerve-mutant-\(UUID().uuidString)"
+    let path = "\(folder)/model.onnx"
+    mkdir(folder, 0o700)
+    defer {
+      unlink(path)
+      unlink("\(folder)/weights.bin")
+      rmdir(folder)
+    }
+    // What models with external data find beside them.
+    write([UInt8](repeating: 1, count: 4096), to: "\(folder)/weights.bin")
     let trial = MutantTrial(lengths: .varints) { file throws(ModelFormatError) in
       write(file, to: path)
       return try ONNXModel.load(path: path)
@@ -51,7 +66,7 @@ import Testing
       _ = try model.predict(
         inputs, outputs: Array(model.signature.outputs.indices), scratch: scratch)
     }
-    trial.run(seeds: seeds(), count: count, seed: seed)
+    trial.run(seeds: try seeds(), count: count, seed: seed)
   }
 
   /// Allocates nothing, for the limit counts.

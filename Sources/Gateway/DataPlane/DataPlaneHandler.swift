@@ -189,14 +189,22 @@ final class DataPlaneHandler: HTTPHandler {
   }
 
   /// The answer to a scoring request. On the thread that scored.
-  func response(to scoring: ScoringExchange, _ outcome: ScoringOutcome) -> HTTPResponse {
+  ///
+  /// - Parameter outcome: Its times grow by what compressing the answer takes.
+  func response(to scoring: ScoringExchange, _ outcome: inout ScoringOutcome) -> HTTPResponse {
     var response: HTTPResponse
     switch outcome.result {
     case .success(let body):
       response = HTTPResponse(
         status: 200, headers: HTTPHeaders(reservingBytes: 288), body: .bytes(body))
       if case .inference(let call) = scoring.form {
-        response = inferenceResponse(body, call, coding: scoring.answerCoding)
+        let started = MonotonicClock.system.now()
+        let deadline = outcome.deployment?.deadline(arrived: scoring.arrived) ?? .max
+        response = inferenceResponse(
+          body, call,
+          coding: Self.hasTimeToPack(body, now: started, deadline: deadline)
+            ? scoring.answerCoding : nil)
+        outcome.times.encode &+= MonotonicClock.system.now() &- started
       } else {
         response.headers.append(Self.jsonContent)
       }

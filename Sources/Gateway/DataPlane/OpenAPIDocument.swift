@@ -91,16 +91,25 @@ struct OpenAPIDocument {
     }
     var schema = DocumentObject(["type": "object"])
     schema["description"] = .string(
-      "Also taken: 'data' with rows, and MLflow's 'dataframe_split', 'dataframe_records', "
-        + "'instances' and 'inputs' in place of 'input_data'.")
-    schema["properties"] = ["input_data": forms.count == 1 ? forms[0] : ["anyOf": .array(forms)]]
+      "Also taken in place of these: MLflow's 'dataframe_split', 'dataframe_records', 'instances' "
+        + "and 'inputs'.")
+    let rows = forms.count == 1 ? forms[0] : ["anyOf": .array(forms)]
+    schema["properties"] = ["input_data": rows, "data": rows]
+    schema["oneOf"] = [["required": ["input_data"]], ["required": ["data"]]]
     return .object(schema)
   }
 
   private static func table(_ input: ModelInput) -> DocumentValue {
     let cell = element(input.elementType)
     var columns = DocumentObject(["type": "array", "items": string])
-    if let names = input.columns { columns["example"] = .array(names.map { .string($0) }) }
+    if let names = input.columns, !names.isEmpty {
+      let names = names.map { DocumentValue.string($0) }
+      columns["items"] = ["type": "string", "enum": .array(names)]
+      columns["minItems"] = .integer(Int64(names.count))
+      columns["maxItems"] = .integer(Int64(names.count))
+      columns["uniqueItems"] = true
+      columns["example"] = .array(names)
+    }
     var row = DocumentObject(["type": "array", "items": cell])
     if let count = input.shape[1] {
       row["minItems"] = .integer(Int64(count))
@@ -112,6 +121,7 @@ struct OpenAPIDocument {
     ])
     if case .object(var members) = schema {
       members["required"] = ["data"]
+      members["additionalProperties"] = false
       schema = .object(members)
     }
     return schema

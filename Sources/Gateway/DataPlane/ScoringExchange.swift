@@ -55,6 +55,26 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
 
   var hasLeft: Bool { exchange.clientHasLeft }
 
+  /// When the body was whole.
+  var arrived: UInt64 { exchange.bodyTime }
+
+  /// gzip ends in the size of what it holds; zlib does not tell, and numbers as text pack four to
+  /// one. A false size gains nothing: unpacking checks it.
+  var expectedByteCount: Int {
+    let exchange = exchange
+    let packed = exchange.body
+    guard let coding else { return packed.count }
+    let most = min(
+      packed.count.multipliedReportingOverflow(by: ContentCoding.maxRatio).partialValue,
+      handler.settings.maxBodyBytes)
+    var expected = packed.count &* 4
+    if coding == .gzip, packed.count >= 4 {
+      expected = 0
+      for offset in 1...4 { expected = expected << 8 | Int(packed[packed.count - offset]) }
+    }
+    return max(packed.count, min(expected, most))
+  }
+
   func unpack() throws(ScoringError) {
     guard let coding else { return }
     do throws(CompressionError) {
@@ -72,8 +92,10 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
   func suspend() { exchange.suspend() }
 
   func answer(_ outcome: ScoringOutcome) {
+    var outcome = outcome
+    let response = handler.response(to: self, &outcome)
     self.outcome = outcome
-    exchange.respond(handler.response(to: self, outcome))
+    exchange.respond(response)
   }
 }
 

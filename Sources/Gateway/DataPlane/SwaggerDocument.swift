@@ -60,7 +60,9 @@ struct SwaggerDocument {
         return translated(first)
       }
       var object = DocumentObject()
-      for (key, member) in members.members { object[key] = translated(member) }
+      for (key, member) in members.members where key != "oneOf" {
+        object[key] = translated(member)
+      }
       return .object(object)
     case .array(let elements): return .array(elements.map(translated))
     case .null, .bool, .integer, .double, .string: return value

@@ -54,7 +54,7 @@ extension AdminHandler {
         try control.deleteEndpoint(name, by: request.actor)
       }
       return try ended("endpoint \(name)", request)
-    case .head, .post, .options:
+    case .head, .post, .options, .trace:
       throw request.notAllowed("GET, PUT, PATCH, DELETE")
     }
   }
@@ -148,7 +148,7 @@ extension AdminHandler {
         try control.deleteDeployment(name, of: endpoint, by: request.actor)
       }
       return try ended("deployment \(endpoint)/\(name)", request)
-    case .head, .post, .options:
+    case .head, .post, .options, .trace:
       throw request.notAllowed("GET, PUT, PATCH, DELETE")
     }
   }

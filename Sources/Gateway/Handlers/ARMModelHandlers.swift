@@ -38,7 +38,7 @@ extension AdminHandler {
         try registry.setArchived(isArchived, name: name)
       }
       return .document(status: 200, try container(try newest(of: name), request))
-    case .head, .post, .delete, .options:
+    case .head, .post, .delete, .options, .trace:
       throw request.notAllowed("GET, PUT, PATCH")
     }
   }
@@ -79,7 +79,7 @@ extension AdminHandler {
         try control.deleteModel(name: name, version: version, by: request.actor)
       }
       return HTTPResponse(status: 200)
-    case .head, .post, .options:
+    case .head, .post, .options, .trace:
       throw request.notAllowed("GET, PUT, PATCH, DELETE")
     }
   }

@@ -29,7 +29,7 @@ extension AdminHandler {
       let found = adminKeys.records.first { $0.name.lowercased() == name.lowercased() }
       guard let found else { throw noAdminKey(name) }
       return .document(status: 200, .object(Self.body(of: found)))
-    case .head, .post, .patch, .options:
+    case .head, .post, .patch, .options, .trace:
       throw request.notAllowed("GET, PUT, DELETE")
     }
   }

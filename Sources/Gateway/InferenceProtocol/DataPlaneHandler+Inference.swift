@@ -160,6 +160,15 @@ extension DataPlaneHandler {
   /// Shorter answers are not worth compressing.
   private static let minCompressedBytes = 256
 
+  /// What zlib's fastest level takes for a byte, with a margin.
+  private static let packingNanosecondsPerByte: UInt64 = 25
+
+  /// Whether an answer can be compressed before the request's time is over; a plain one is right
+  /// for every caller.
+  static func hasTimeToPack(_ body: [UInt8], now: UInt64, deadline: UInt64) -> Bool {
+    deadline > now && UInt64(body.count) < (deadline - now) / packingNanosecondsPerByte
+  }
+
   /// An answer with its tensors: compressed as a whole, where the caller wants that; the header's
   /// length counts the JSON before.
   func inferenceResponse(

@@ -68,15 +68,23 @@ extension DataPlaneHandler {
   private func load(
     _ exchange: HTTPExchange, _ name: String, _ body: DocumentValue, _ actor: Actor
   ) {
-    if case .object(let members) = body, case .object(let parameters)? = members["parameters"],
-      let unknown = parameters.keys.first
-    {
+    let sent: DocumentValue? =
+      if case .object(let members) = body { members["parameters"] } else { nil }
+    switch sent {
+    case nil, .null?: break
+    case .object(let parameters)?:
+      guard let unknown = parameters.keys.first else { break }
       return finish(
         exchange,
         failure: .refused(
           status: 501,
           reason: "failed to load '\(name)', parameter '\(unknown.prefix(80))' is not served "
             + "here: a model is loaded as it was deployed"))
+    case .bool?, .integer?, .double?, .string?, .array?:
+      return finish(
+        exchange,
+        failure: .scoring(
+          .badInput("failed to load '\(name)', 'parameters' must be an object of parameters")))
     }
     exchange.suspend()
     modelControl?.load(name, by: actor) { [self] error in

@@ -13,6 +13,8 @@ struct Graph {
   /// The version of each operator set the model imports; the standard one is `ai.onnx`.
   var opsets: [String: Int]
   var producer: String
+  /// What reads the tensors of attributes.
+  var tensors: TensorReader
 }
 
 struct GraphInput {

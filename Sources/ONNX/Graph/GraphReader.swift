@@ -65,7 +65,8 @@ struct GraphReader {
     }
     return Graph(
       valueNames: valueNames, inputs: inputs, outputs: outputs, nodes: nodes,
-      constants: constants, opsets: opsets, producer: model.producer)
+      constants: constants, opsets: opsets, producer: model.producer,
+      tensors: tensors)
   }
 
   private var tooManyNodes: ModelFormatError {

@@ -10,10 +10,11 @@ struct TensorReader {
   let file: ModelFile
   /// The folder that external data must lie in.
   let folder: String
-  private let externalFiles = ExternalFiles()
+  let budget: LoadBudget
 
   init(file: ModelFile) {
     self.file = file
+    budget = LoadBudget(modelBytes: file.count)
     folder = file.path.lastIndex(of: "/").map { String(file.path[..<$0]) } ?? "."
   }
 
@@ -132,7 +133,10 @@ struct TensorReader {
     if type.packedBits < 8 {
       try expand(shape.elementCount, place)
       return file.bytes.withUnsafeBytes { bytes in
-        unpacked(UnsafeRawBufferPointer(rebasing: bytes[range]), type, shape)
+        let buffer = TensorBuffer(byteCount: shape.elementCount)
+        var unpacking = Unpacking(type, shape.elementCount)
+        for byte in bytes[range] { unpacking.add(byte, to: buffer) }
+        return Tensor(type, shape: shape, buffer: buffer)
       }
     }
     if type != .bool, expected >= TensorReader.minMappedBytes {
@@ -150,16 +154,15 @@ struct TensorReader {
     return Tensor(type, shape: shape, buffer: buffer)
   }
 
-  /// Counts bytes that are not used where they lie: a small file could ask for any number of them,
-  /// with sparse tensors or with many over one piece of external data.
+  /// Counts bytes that are not used where they lie: sparse tensors, or many over one piece of
+  /// external data, could be any number of them.
   private func expand(_ byteCount: Int, _ place: String) throws(ModelFormatError) {
-    let allowed = externalFiles.maxExpandedBytes(beside: file.count)
-    guard externalFiles.expand(byteCount, allowed: allowed) else {
+    guard budget.expand(byteCount) else {
       throw .unsupported(
         format: "ONNX",
         what: "\(place) takes \(byteCount) bytes in memory, more with the tensors before it than "
-          + "the \(allowed) that files of this size may take",
-        advice: "save sparse weights densely, and each tensor once")
+          + "the \(budget.maxExpandedBytes) that files of this size may take",
+        advice: "save weights densely and as raw data, and each tensor once")
     }
   }
 
@@ -173,92 +176,87 @@ struct TensorReader {
     return shape.elementCount / perByte + (shape.elementCount % perByte > 0 ? 1 : 0)
   }
 
-  /// Elements that share bytes, each in a byte of its own: the first lies in the lowest bits.
-  /// Precondition: `bytes` has as many as the shape takes.
-  private func unpacked(
-    _ bytes: some Collection<UInt8>, _ type: ElementType, _ shape: Shape
-  ) -> Tensor {
-    let bits = type.packedBits
-    let unused = UInt8(8 - bits)
-    let isSigned = type.storage == .int8
-    let buffer = TensorBuffer(byteCount: shape.elementCount)
-    var index = 0
-    for byte in bytes {
-      for shift in stride(from: 0, to: 8, by: bits) where index < shape.elementCount {
-        let raised = (byte >> UInt8(shift)) << unused
-        buffer.bytes[index] =
-          isSigned ? UInt8(bitPattern: Int8(bitPattern: raised) >> unused) : raised >> unused
-        index += 1
+  /// Values in the typed fields, read straight to where they are to lie. Small types share
+  /// `int32_data`, half floats as bit patterns.
+  private func decoded(
+    _ message: TensorMessage, _ type: ElementType, _ shape: Shape, _ place: String
+  ) throws(ModelFormatError) -> Tensor {
+    let field = TensorReader.field(type)
+    let count = message.typedCounts[field] ?? 0
+    let expected =
+      type.packedBits < 8 && type != .string
+      ? TensorReader.packedBytes(type, shape) : shape.elementCount
+    guard count == expected else {
+      throw malformed(place, "\(shape) takes \(expected) values; \(count) are there")
+    }
+    if type == .string {
+      // Each has a place in a list beside its bytes.
+      try expand(message.stringBytes + count * MemoryLayout<Int>.size, place)
+      var strings = ByteStrings()
+      strings.reserve(elements: count, bytes: message.stringBytes)
+      try message.forEachChunk(.strings, in: file.bytes) { range in
+        file.bytes.extracting(range).withUnsafeBytes { strings.append($0) }
+      }
+      return Tensor(strings: strings, shape: shape)
+    }
+    try expand(shape.elementCount * type.byteSize, place)
+    let buffer = TensorBuffer(byteCount: shape.elementCount * type.byteSize)
+    switch field {
+    case .floats, .doubles:
+      // The system's byte order is the file's.
+      var end = 0
+      try message.forEachChunk(field, in: file.bytes) { range in
+        file.bytes.extracting(range).withUnsafeBytes { bytes in
+          UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[end...]).copyMemory(from: bytes)
+        }
+        end += range.count
+      }
+    case .int32s, .int64s, .uint64s, .strings:
+      if type.packedBits < 8 {
+        var unpacking = Unpacking(type, shape.elementCount)
+        try message.forEachInteger(field, in: file.bytes) {
+          unpacking.add(UInt8(truncatingIfNeeded: $0), to: buffer)
+        }
+      } else {
+        try fill(buffer, type, field, message)
       }
     }
     return Tensor(type, shape: shape, buffer: buffer)
   }
 
-  /// Values in the typed fields. Small types share `int32_data`, half floats as bit patterns.
-  private func decoded(
-    _ message: TensorMessage, _ type: ElementType, _ shape: Shape, _ place: String
-  ) throws(ModelFormatError) -> Tensor {
-    func check(_ count: Int) throws(ModelFormatError) {
-      guard count == shape.elementCount else {
-        throw malformed(place, "\(shape) takes \(shape.elementCount) values; \(count) are there")
-      }
-    }
-    func words<Word: FixedWidthInteger & TensorElement>(
-      _: Word.Type
-    ) throws(ModelFormatError) -> Tensor {
-      try check(message.int32s.count)
-      return Tensor(message.int32s.map { Word(truncatingIfNeeded: $0) }, shape: shape)
-    }
-    /// The same bytes under another type's name.
-    func renamed<Word: TensorElement>(_ words: [Word]) -> Tensor {
-      let buffer = TensorBuffer(byteCount: words.count * MemoryLayout<Word>.stride)
-      words.withUnsafeBytes { buffer.bytes.copyMemory(from: $0) }
-      return Tensor(type, shape: shape, buffer: buffer)
-    }
+  private static func field(_ type: ElementType) -> TensorMessage.Field {
     switch type {
-    case .float32:
-      try check(message.floats.count)
-      return Tensor(message.floats, shape: shape)
-    case .float64:
-      try check(message.doubles.count)
-      return Tensor(message.doubles, shape: shape)
-    case .int64:
-      try check(message.int64s.count)
-      return Tensor(message.int64s, shape: shape)
-    case .uint64:
-      try check(message.uint64s.count)
-      return Tensor(message.uint64s, shape: shape)
-    case .uint32:
-      try check(message.uint64s.count)
-      return Tensor(message.uint64s.map { UInt32(truncatingIfNeeded: $0) }, shape: shape)
-    case .int32: return try words(Int32.self)
-    case .int16: return try words(Int16.self)
-    case .int8: return try words(Int8.self)
-    case .uint16: return try words(UInt16.self)
-    case .uint8: return try words(UInt8.self)
-    case .bool:
-      try check(message.int32s.count)
-      return renamed(message.int32s.map { $0 == 0 ? UInt8(0) : 1 })
-    case .float16, .bfloat16:
-      try check(message.int32s.count)
-      return renamed(message.int32s.map { UInt16(truncatingIfNeeded: $0) })
-    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0:
-      try check(message.int32s.count)
-      return renamed(message.int32s.map { UInt8(truncatingIfNeeded: $0) })
-    case .int4, .uint4, .int2, .uint2:
-      let expected = TensorReader.packedBytes(type, shape)
-      guard message.int32s.count == expected else {
-        throw malformed(
-          place, "\(shape) takes \(expected) packed values; \(message.int32s.count) are there")
+    case .float32: .floats
+    case .float64: .doubles
+    case .int64: .int64s
+    case .uint64, .uint32: .uint64s
+    case .string: .strings
+    case .int32, .int16, .int8, .uint16, .uint8, .bool, .float16, .bfloat16: .int32s
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0: .int32s
+    case .int4, .uint4, .int2, .uint2: .int32s
+    }
+  }
+
+  /// The lowest bytes of each integer, whose count has been checked.
+  private func fill(
+    _ buffer: TensorBuffer, _ type: ElementType, _ field: TensorMessage.Field,
+    _ message: TensorMessage
+  ) throws(ModelFormatError) {
+    func fill<Word: FixedWidthInteger & BitwiseCopyable>(
+      _: Word.Type, isBoolean: Bool = false
+    ) throws(ModelFormatError) {
+      let words = buffer.bytes.bindMemory(to: Word.self)
+      var index = 0
+      try message.forEachInteger(field, in: file.bytes) { value in
+        words[index] = isBoolean ? (value == 0 ? 0 : 1) : Word(truncatingIfNeeded: value)
+        index += 1
       }
-      return unpacked(message.int32s.map { UInt8(truncatingIfNeeded: $0) }, type, shape)
-    case .string:
-      try check(message.strings.count)
-      var strings = ByteStrings()
-      for range in message.strings {
-        file.bytes.extracting(range).withUnsafeBytes { strings.append($0) }
-      }
-      return Tensor(strings: strings, shape: shape)
+    }
+    switch type.byteSize {
+    case 1: try fill(UInt8.self, isBoolean: type == .bool)
+    case 2: try fill(UInt16.self)
+    case 4: try fill(UInt32.self)
+    default: try fill(UInt64.self)
     }
   }
 
@@ -298,7 +296,7 @@ struct TensorReader {
     else {
       throw .unreadable(path: path, reason: "external data of \(place) is not in the package")
     }
-    let data = try externalFiles.file(real)
+    let data = try budget.file(real)
     let count = length ?? TensorReader.packedBytes(type, shape)
     guard offset <= data.count, count <= data.count - offset else {
       throw malformed(
@@ -318,29 +316,26 @@ struct TensorReader {
   }
 }
 
-/// The files beside a model, each mapped once however many tensors lie in it.
-private final class ExternalFiles {
-  private var files: [String: ModelFile] = [:]
-  private var expandedBytes = 0
+/// Elements that share bytes, each in a byte of its own: the first lies in the lowest bits.
+private struct Unpacking {
+  private let bits: Int
+  private let isSigned: Bool
+  private let count: Int
+  private var index = 0
 
-  /// What integers of two bits take in bytes of their own, four times the files; and a little for
-  /// small models.
-  func maxExpandedBytes(beside byteCount: Int) -> Int {
-    let total = files.values.reduce(byteCount) { $0 + $1.count }
-    return 4 * total + (512 << 10)
+  init(_ type: ElementType, _ count: Int) {
+    bits = type.packedBits
+    isSigned = type.storage == .int8
+    self.count = count
   }
 
-  /// False when it would be more than `allowed` together with what there was.
-  func expand(_ byteCount: Int, allowed: Int) -> Bool {
-    guard byteCount <= allowed - expandedBytes else { return false }
-    expandedBytes += byteCount
-    return true
-  }
-
-  func file(_ path: String) throws(ModelFormatError) -> ModelFile {
-    if let known = files[path] { return known }
-    let file = try ModelFile(path: path)
-    files[path] = file
-    return file
+  mutating func add(_ byte: UInt8, to buffer: TensorBuffer) {
+    let unused = UInt8(8 - bits)
+    for shift in stride(from: 0, to: 8, by: bits) where index < count {
+      let raised = (byte >> UInt8(shift)) << unused
+      buffer.bytes[index] =
+        isSigned ? UInt8(bitPattern: Int8(bitPattern: raised) >> unused) : raised >> unused
+      index += 1
+    }
   }
 }

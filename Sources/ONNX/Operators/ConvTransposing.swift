@@ -41,6 +41,8 @@ struct ConvTranspose: FloatOperator {
     var output: Int
   }
 
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { input == 1 }
+
   func run<Element: FloatElement>(
     _ scratch: ONNXScratch, as _: Element.Type
   ) throws(OperatorError) {
@@ -73,7 +75,7 @@ struct ConvTranspose: FloatOperator {
         }
         if input.shape.elementCount > 0 {
           try add(
-            input.values(as: Element.self), weights.values(as: Element.self), axes,
+            input.values(as: Element.self), weights.unalignedBytes(as: Element.self), axes,
             samples: shape[0], inputChannels: input.shape[1], channels: channels, to: &target,
             scratch)
         }
@@ -135,7 +137,7 @@ struct ConvTranspose: FloatOperator {
   }
 
   private func add<Element: FloatElement>(
-    _ source: Span<Element>, _ weights: Span<Element>, _ axes: [Axis], samples: Int,
+    _ source: Span<Element>, _ weights: RawSpan, _ axes: [Axis], samples: Int,
     inputChannels: Int, channels: Int, to target: inout MutableSpan<Element>,
     _ scratch: ONNXScratch
   ) throws(OperatorError) {
@@ -156,7 +158,11 @@ struct ConvTranspose: FloatOperator {
       // (inner, channels, taps) as (taps, inner) of this one channel.
       for row in 0..<inner {
         let start = ((group * inner + row) * perGroup + channel % perGroup) * taps
-        for tap in 0..<taps { factors[tap * inner + row] = weights[start + tap] }
+        for tap in 0..<taps {
+          // Inside: the weights' shape gave all of these.
+          factors[tap * inner + row] = weights.unsafeLoadUnaligned(
+            fromByteOffset: (start + tap) * MemoryLayout<Element>.size, as: Element.self)
+        }
       }
       for sample in 0..<samples {
         try scratch.stopAtDeadline()

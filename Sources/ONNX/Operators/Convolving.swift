@@ -67,6 +67,15 @@ struct Conv: FloatOperator {
   let groups: Int
   let type: ElementType
 
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool {
+    input == 1 && !isDepthwise(tensor.shape)
+  }
+
+  /// Whether each group has one input channel, and few output channels.
+  private func isDepthwise(_ weights: Shape) -> Bool {
+    weights.rank > 1 && weights[1] == 1 && weights[0] / groups < 4
+  }
+
   /// Elements of a tile of columns: it stays in the second-level cache.
   static let tileElements = 1 << 17
 
@@ -84,13 +93,14 @@ struct Conv: FloatOperator {
     var output = try scratch.memory(0, shape.output)
     if shape.output.elementCount > 0 {
       let source = input.values(as: Element.self)
-      let factors = weights.values(as: Element.self)
       var target = output.mutableValues(as: Element.self)
       layOutBias(bias, shape, to: &target)
-      if shape.inputChannels == groups, shape.outputChannels / groups < 4 {
-        try convolveDepthwise(source, factors, shape, to: &target, scratch)
+      if isDepthwise(weights.shape) {
+        try convolveDepthwise(
+          source, weights.values(as: Element.self), shape, to: &target, scratch)
       } else {
-        try convolve(source, factors, shape, to: &target, scratch)
+        try convolve(
+          source, weights.unalignedBytes(as: Element.self), shape, to: &target, scratch)
       }
     }
     scratch.give(0, output)
@@ -112,7 +122,7 @@ struct Conv: FloatOperator {
   }
 
   private func convolve<Element: FloatElement>(
-    _ source: Span<Element>, _ weights: Span<Element>, _ shape: ConvolutionShape,
+    _ source: Span<Element>, _ weights: RawSpan, _ shape: ConvolutionShape,
     to target: inout MutableSpan<Element>, _ scratch: ONNXScratch
   ) throws(OperatorError) {
     let places = shape.places
@@ -131,12 +141,13 @@ struct Conv: FloatOperator {
       if block & 15 == 15 { try scratch.stopAtDeadline() }
       let group = block % groups
       let image = source.extracting((block * groupSize)..<((block + 1) * groupSize))
-      let factors = weights.extracting((group * rows * inner)..<((group + 1) * rows * inner))
+      let groupBytes = rows * inner * MemoryLayout<Element>.size
+      let factors = weights.extracting((group * groupBytes)..<((group + 1) * groupBytes))
       let start = block * rows * places
       var results = target._mutatingExtracting(start..<(start + rows * places))
       if isDirect {
         Element.addProduct(
-          factors, image, rows: rows, inner: inner, columns: places, to: &results)
+          weights: factors, image, rows: rows, inner: inner, columns: places, to: &results)
         continue
       }
       for first in stride(from: 0, to: places, by: tile) {
@@ -148,7 +159,7 @@ struct Conv: FloatOperator {
         let right = columns.span.extracting(0..<(inner * count))
         if isWhole {
           Element.addProduct(
-            factors, right, rows: rows, inner: inner, columns: count, to: &results)
+            weights: factors, right, rows: rows, inner: inner, columns: count, to: &results)
           continue
         }
         var sums = part.mutableSpan
@@ -160,7 +171,7 @@ struct Conv: FloatOperator {
         }
         var usedSums = sums._mutatingExtracting(0..<(rows * count))
         Element.addProduct(
-          factors, right, rows: rows, inner: inner, columns: count, to: &usedSums)
+          weights: factors, right, rows: rows, inner: inner, columns: count, to: &usedSums)
         for row in 0..<rows {
           for column in 0..<count {
             results[unchecked: row * places + first + column] =

@@ -6,6 +6,10 @@ import Tensors
 
 /// Floating point with the C library's functions: the same bits whatever the vector width.
 protocol FloatElement: NumberElement, ProductElement, BinaryFloatingPoint {
+  /// A product with weights on the left, used where they lie in a mapped file, at any byte.
+  static func addProduct(
+    weights: RawSpan, _ right: Span<Self>, rows: Int, inner: Int, columns: Int,
+    to output: inout MutableSpan<Self>)
   static func exp(_ x: Self) -> Self
   static func expm1(_ x: Self) -> Self
   static func log(_ x: Self) -> Self

@@ -93,6 +93,8 @@ func elementPlaces(
 struct GatherElements: Operator {
   let axis: Int
 
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { input == 0 }
+
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let data = try scratch.input(0)
     let indices = try scratch.input(1)
@@ -158,6 +160,8 @@ struct IndexTuples {
 struct GatherND: Operator {
   let batchAxes: Int
 
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { input == 0 }
+
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let data = try scratch.input(0)
     let tuples = try IndexTuples(
@@ -175,6 +179,8 @@ struct GatherND: Operator {
 /// The slices whose condition is true; without an axis the elements.
 struct Compress: Operator {
   let axis: Int?
+
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { input == 0 }
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let data = try scratch.input(0)
@@ -283,6 +289,8 @@ struct OneHot: Operator {
 /// The first steps of each sequence in reverse, the rest as they are.
 struct ReverseSequence: Operator {
   let timeIsFirst: Bool
+
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { input == 0 }
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)

@@ -55,14 +55,14 @@ extension OperatorTable {
     OperatorDefinition(
       "MeanVarianceNormalization", [9, 13], floats,
       mixesRows: "when its axes hold 0, as they do where none are given, or one counted from the "
-        + "end that may be the first"
+        + "end, which may be the first"
     ) {
       context throws(ModelFormatError) in
       let type = try context.type(0)
       let axes = try context.integers("axes") ?? [0, 2, 3]
       var built = BuiltOperator(MeanVariance(axes: axes, type: type), type)
-      // One counted from the end may be the first, too.
-      built.mixesRows = axes.contains { $0 == 0 || $0 < -1 }
+      // One counted from the end may be the first, too: -1 of a list of numbers.
+      built.mixesRows = axes.isEmpty || axes.contains { $0 <= 0 }
       return built
     },
     OperatorDefinition("LpNormalization", [1, 22], floats) { context throws(ModelFormatError) in

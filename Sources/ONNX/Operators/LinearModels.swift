@@ -49,9 +49,10 @@ extension OperatorTable {
 
 /// X · Wᵀ + b, with W packed `(features, outputs)` at load.
 struct LinearScores: Sendable {
-  let weights: Tensor
-  let intercepts: [Float]
-  var outputs: Int { weights.shape[1] }
+  private let weights: [Float]
+  private let intercepts: [Float]
+  let features: Int
+  let outputs: Int
 
   init(
     _ coefficients: [Float], _ intercepts: [Float], rows: Int, in context: NodeContext
@@ -62,35 +63,41 @@ struct LinearScores: Sendable {
       throw context.malformed(
         "\(coefficients.count) coefficients and \(intercepts.count) intercepts for \(rows) rows")
     }
-    weights = transposed(
-      Tensor(coefficients, shape: Shape(rows, coefficients.count / rows)), Float.self)
-    self.intercepts = intercepts
-  }
-
-  func scores(of input: Tensor, into output: inout Tensor) throws(OperatorError) {
-    let rows = try rowCount(input)
-    var values = output.mutableValues(as: Float.self)
+    outputs = rows
+    features = coefficients.count / rows
+    var weights = coefficients
     for row in 0..<rows {
-      for column in 0..<outputs {
-        values[row * outputs + column] = intercepts.isEmpty ? 0 : intercepts[column]
+      for column in 0..<features {
+        weights[column * rows + row] = coefficients[row * features + column]
       }
     }
-    let weights = weights
+    self.weights = weights
+    self.intercepts =
+      intercepts.isEmpty ? [Float](repeating: 0, count: rows) : intercepts
+  }
+
+  func scores(of input: borrowing Tensor, into output: inout Tensor) throws(OperatorError) {
+    let rows = try rowCount(input)
+    var values = output.mutableValues(as: Float.self)
+    var start = 0
+    while start < values.count {
+      for column in 0..<outputs { values[start + column] = intercepts[column] }
+      start += outputs
+    }
     if input.elementType == .float32 {
       BLAS.addProduct(
-        input.values(as: Float.self), weights.values(as: Float.self), rows: rows,
-        inner: weights.shape[0], columns: outputs, to: &values)
+        input.values(as: Float.self), weights.span, rows: rows, inner: features,
+        columns: outputs, to: &values)
       return
     }
-    let features = try asFloat(input)
+    let features = try asFloat(copy input)
     BLAS.addProduct(
-      features.values(as: Float.self), weights.values(as: Float.self), rows: rows,
-      inner: weights.shape[0], columns: outputs, to: &values)
+      features.values(as: Float.self), weights.span, rows: rows, inner: self.features,
+      columns: outputs, to: &values)
   }
 
   /// Rows of a `(rows, features)` input; one row of features alone.
-  func rowCount(_ input: Tensor) throws(OperatorError) -> Int {
-    let features = weights.shape[0]
+  func rowCount(_ input: borrowing Tensor) throws(OperatorError) -> Int {
     if input.shape.rank == 1, input.shape[0] == features { return 1 }
     guard input.shape.rank == 2, input.shape[1] == features else {
       throw OperatorError("the input has shape \(input.shape); [-1, \(features)] was expected")
@@ -138,6 +145,8 @@ struct LinearClassifier: Operator {
   let scores: LinearScores
   let labels: Tensor
   let transform: PostTransform
+  /// A `Normalizer` that follows, of which nobody sees the input.
+  var normalizer: Normalizer?
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
@@ -146,31 +155,40 @@ struct LinearClassifier: Operator {
     var output = try scratch.memory(1, try checkedShape(rows, classes))
     if scores.outputs == 1, classes == 2 {
       try runPair(input, rows, &output, scratch)
-      scratch.give(1, output)
-      return
+    } else {
+      try scores.scores(of: input, into: &output)
+      if scratch.wants(output: 0) { try giveLabels(of: output, rows, classes, scratch) }
+      if transform != .none {
+        var target = output.mutableValues(as: Float.self)
+        transform.apply(rowsOf: classes, &target)
+      }
     }
-    try scores.scores(of: input, into: &output)
+    if let normalizer {
+      var values = output.mutableValues(as: Float.self)
+      normalizer.normalize(rowsOf: classes, &values)
+    }
+    scratch.give(1, output)
+  }
+
+  private func giveLabels(
+    of output: borrowing Tensor, _ rows: Int, _ classes: Int, _ scratch: ONNXScratch
+  ) throws(OperatorError) {
     if labels.elementType == .string {
       var writer = try scratch.writer(0, Shape(rows))
       for row in 0..<rows {
         writer.append(from: labels, start: best(of: output, row: row, classes), count: 1)
       }
       scratch.give(0, writer.finish())
-    } else {
-      var names = try scratch.memory(0, Shape(rows))
-      do {
-        let labels = labels
-        let known = labels.values(as: Int64.self)
-        var target = names.mutableValues(as: Int64.self)
-        for row in 0..<rows { target[row] = known[best(of: output, row: row, classes)] }
-      }
-      scratch.give(0, names)
+      return
     }
-    if transform != .none {
-      var target = output.mutableValues(as: Float.self)
-      transform.apply(rowsOf: classes, &target)
+    var names = try scratch.memory(0, Shape(rows))
+    do {
+      let labels = labels
+      let known = labels.values(as: Int64.self)
+      var target = names.mutableValues(as: Int64.self)
+      for row in 0..<rows { target[row] = known[best(of: output, row: row, classes)] }
     }
-    scratch.give(1, output)
+    scratch.give(0, names)
   }
 
   /// The first of the largest scores.
@@ -193,13 +211,16 @@ struct LinearClassifier: Operator {
     let rawScores = raw
     let values = rawScores.values(as: Float.self)
     var target = output.mutableValues(as: Float.self)
-    var writer = try scratch.writer(0, Shape(rows))
     let isLogistic = transform == .logistic
     for row in 0..<rows {
       let score = values[row]
       target[row * 2] = isLogistic ? Activations.logistic(-score) : 1 - score
       target[row * 2 + 1] = isLogistic ? Activations.logistic(score) : score
-      writer.append(from: labels, start: score > 0 ? 1 : 0, count: 1)
+    }
+    guard scratch.wants(output: 0) else { return }
+    var writer = try scratch.writer(0, Shape(rows))
+    for row in 0..<rows {
+      writer.append(from: labels, start: values[row] > 0 ? 1 : 0, count: 1)
     }
     scratch.give(0, writer.finish())
   }

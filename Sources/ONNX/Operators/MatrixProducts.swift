@@ -20,15 +20,17 @@ extension OperatorTable {
       let transposesRight = try context.integer("transB") ?? 0 != 0
       var packed: Tensor?
       if transposesRight, let weights = context.constant(1), weights.shape.rank == 2,
-        weights.byteCount <= Gemm.maxPackedBytes
+        context.tensors.budget.pack(weights.byteCount)
       {
         packed =
           type == .float64 ? transposed(weights, Double.self) : transposed(weights, Float.self)
       }
-      return BuiltOperator(
+      var built = BuiltOperator(
         Gemm(
           alpha: alpha, beta: beta, transposesLeft: transposesLeft,
           transposesRight: transposesRight, packed: packed, type: type), type)
+      if packed != nil { built.unreadInputs = [1] }
+      return built
     },
   ]
 }
@@ -39,11 +41,11 @@ protocol ProductElement: NumberElement {
     _ left: Span<Self>, _ right: Span<Self>, rows: Int, inner: Int, columns: Int,
     to output: inout MutableSpan<Self>)
 
-  /// The same with weights used where they lie in a mapped file.
+  /// The same with weights used where they lie in a mapped file, at any byte.
   ///
   /// - Parameter isTransposed: They stand as `(columns, inner)`. Never for integers.
   static func addProduct(
-    _ left: Span<Self>, weights: borrowing Tensor, isTransposed: Bool, rows: Int, inner: Int,
+    _ left: Span<Self>, weights: RawSpan, isTransposed: Bool, rows: Int, inner: Int,
     columns: Int, to output: inout MutableSpan<Self>)
 }
 
@@ -56,12 +58,20 @@ extension Float: ProductElement {
   }
 
   static func addProduct(
-    _ left: Span<Float>, weights: borrowing Tensor, isTransposed: Bool, rows: Int, inner: Int,
+    _ left: Span<Float>, weights: RawSpan, isTransposed: Bool, rows: Int, inner: Int,
     columns: Int, to output: inout MutableSpan<Float>
   ) {
     BLAS.addProduct(
-      left, weights: weights.unalignedBytes(as: Float.self), isTransposed: isTransposed, rows: rows,
-      inner: inner, columns: columns, to: &output)
+      left, weights: weights, isTransposed: isTransposed, rows: rows, inner: inner,
+      columns: columns, to: &output)
+  }
+
+  static func addProduct(
+    weights: RawSpan, _ right: Span<Float>, rows: Int, inner: Int, columns: Int,
+    to output: inout MutableSpan<Float>
+  ) {
+    BLAS.addProduct(
+      weights: weights, right, rows: rows, inner: inner, columns: columns, to: &output)
   }
 }
 
@@ -74,41 +84,51 @@ extension Double: ProductElement {
   }
 
   static func addProduct(
-    _ left: Span<Double>, weights: borrowing Tensor, isTransposed: Bool, rows: Int, inner: Int,
+    _ left: Span<Double>, weights: RawSpan, isTransposed: Bool, rows: Int, inner: Int,
     columns: Int, to output: inout MutableSpan<Double>
   ) {
     BLAS.addProduct(
-      left, weights: weights.unalignedBytes(as: Double.self), isTransposed: isTransposed,
-      rows: rows,
-      inner: inner, columns: columns, to: &output)
+      left, weights: weights, isTransposed: isTransposed, rows: rows, inner: inner,
+      columns: columns, to: &output)
+  }
+
+  static func addProduct(
+    weights: RawSpan, _ right: Span<Double>, rows: Int, inner: Int, columns: Int,
+    to output: inout MutableSpan<Double>
+  ) {
+    BLAS.addProduct(
+      weights: weights, right, rows: rows, inner: inner, columns: columns, to: &output)
   }
 }
 
 extension ProductElement where Self: FixedWidthInteger {
   static func addProduct(
-    _ left: Span<Self>, weights: borrowing Tensor, isTransposed: Bool, rows: Int, inner: Int,
-    columns: Int, to output: inout MutableSpan<Self>
+    _ left: Span<Self>, _ right: Span<Self>, rows: Int, inner: Int, columns: Int,
+    to output: inout MutableSpan<Self>
   ) {
-    precondition(!isTransposed, "integers have no Gemm")
     addProduct(
-      left, weights.values(as: Self.self), rows: rows, inner: inner, columns: columns, to: &output)
+      left, weights: right.bytes, isTransposed: false, rows: rows, inner: inner, columns: columns,
+      to: &output)
   }
 
   /// Integers are exact in any order, and wrap.
   static func addProduct(
-    _ left: Span<Self>, _ right: Span<Self>, rows: Int, inner: Int, columns: Int,
-    to output: inout MutableSpan<Self>
+    _ left: Span<Self>, weights: RawSpan, isTransposed: Bool, rows: Int, inner: Int,
+    columns: Int, to output: inout MutableSpan<Self>
   ) {
+    precondition(!isTransposed, "integers have no Gemm")
+    let size = MemoryLayout<Self>.size
     precondition(
-      left.count == rows * inner && right.count == inner * columns
+      left.count == rows * inner && weights.byteCount == inner * columns * size
         && output.count == rows * columns)
     // Unchecked: the line above.
     for row in 0..<rows {
       for step in 0..<inner {
         let factor = left[unchecked: row * inner + step]
         for column in 0..<columns {
-          let place = row * columns + column
-          output[unchecked: place] &+= factor &* right[unchecked: step * columns + column]
+          let weight = weights.unsafeLoadUnaligned(
+            fromByteOffset: (step * columns + column) * size, as: Self.self)
+          output[unchecked: row * columns + column] &+= factor &* weight
         }
       }
     }
@@ -125,18 +145,40 @@ func transposed<Element: TensorElement>(_ tensor: Tensor, _: Element.Type) -> Te
   let rows = tensor.shape[0]
   let columns = tensor.shape[1]
   var result = Tensor(tensor.elementType, shape: Shape(columns, rows))
-  if tensor.shape.elementCount == 0 { return result }
-  let source = tensor.values(as: Element.self)
-  var target = result.mutableValues(as: Element.self)
-  for row in 0..<rows {
-    for column in 0..<columns { target[column * rows + row] = source[row * columns + column] }
-  }
+  transpose(
+    tensor.unalignedBytes(as: Element.self), rows: rows, columns: columns,
+    to: &result, as: Element.self)
   return result
+}
+
+/// `source` of shape `(rows, columns)`, at any byte, as `(columns, rows)`.
+func transpose<Element: TensorElement>(
+  _ source: RawSpan, rows: Int, columns: Int, to result: inout Tensor, as _: Element.Type
+) {
+  let size = MemoryLayout<Element>.size
+  var target = result.mutableValues(as: Element.self)
+  precondition(source.byteCount == rows * columns * size && target.count == rows * columns)
+  // Unchecked: the line above. Square by square, so that neither side leaves the caches.
+  let side = 16
+  for firstRow in stride(from: 0, to: rows, by: side) {
+    for firstColumn in stride(from: 0, to: columns, by: side) {
+      for column in firstColumn..<min(firstColumn + side, columns) {
+        for row in firstRow..<min(firstRow + side, rows) {
+          target[unchecked: column * rows + row] = source.unsafeLoadUnaligned(
+            fromByteOffset: (row * columns + column) * size, as: Element.self)
+        }
+      }
+    }
+  }
 }
 
 /// NumPy's matmul: the last two axes multiply, the others broadcast.
 struct MatMul: Operator {
   let type: ElementType
+
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool {
+    input == 1 && tensor.shape.array.dropLast(2).allSatisfy { $0 == 1 }
+  }
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     switch type {
@@ -182,8 +224,8 @@ struct MatMul: Operator {
       } else if rightBatch.elementCount == 1, leftBatch.elementCount == batches.shape.elementCount {
         rows *= leftBatch.elementCount
         Element.addProduct(
-          a, weights: right, isTransposed: false, rows: rows, inner: inner, columns: columns,
-          to: &target)
+          a, weights: right.unalignedBytes(as: Element.self), isTransposed: false, rows: rows,
+          inner: inner, columns: columns, to: &target)
       } else {
         let b = right.values(as: Element.self)
         batches.forEachRun { out, i, iStep, j, jStep, count in
@@ -210,21 +252,17 @@ struct Gemm: FloatOperator {
   let beta: Float
   let transposesLeft: Bool
   let transposesRight: Bool
-  /// Small constant weights, already transposed. Big ones stay where they lie in the file: they
-  /// would cost their size again, and more time at load than reading them does.
+  /// Constant weights of a small model, already transposed. Others stay where they lie in the file.
   let packed: Tensor?
   let type: ElementType
 
-  /// What the caches of a CPU hold for sure; a product with what comes from memory takes about
-  /// as long whichever way it stands.
-  static let maxPackedBytes = 1 << 20
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { input == 1 }
 
   func run<Element: FloatElement>(
     _ scratch: ONNXScratch, as _: Element.Type
   ) throws(OperatorError) {
     let left = try matrix(try scratch.input(0), transposes: transposesLeft, Element.self)
-    let right: Tensor
-    if let packed { right = packed } else { right = try scratch.input(1) }
+    let right = try weights(scratch)
     guard right.shape.rank == 2 else { throw OperatorError("shape \(right.shape) is no matrix") }
     let isTransposed = transposesRight && packed == nil
     let rows = left.shape[0]
@@ -245,8 +283,8 @@ struct Gemm: FloatOperator {
         for index in 0..<target.count { target[unchecked: index] = Element.nothing }
       }
       Element.addProduct(
-        a, weights: right, isTransposed: isTransposed, rows: rows, inner: inner, columns: columns,
-        to: &target)
+        a, weights: right.unalignedBytes(as: Element.self), isTransposed: isTransposed, rows: rows,
+        inner: inner, columns: columns, to: &target)
       if alpha != 1 {
         let alpha = Element(alpha)
         for index in 0..<target.count { target[unchecked: index] *= alpha }
@@ -254,6 +292,11 @@ struct Gemm: FloatOperator {
       }
     }
     scratch.give(0, output)
+  }
+
+  private func weights(_ scratch: ONNXScratch) throws(OperatorError) -> Tensor {
+    if let packed { return packed }
+    return try scratch.input(1)
   }
 
   private func matrix<Element: FloatElement>(

@@ -59,6 +59,8 @@ struct Transpose: Operator {
   /// Nil: the axes in reverse.
   let order: [Int]?
 
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { true }
+
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
     let rank = input.shape.rank
@@ -79,6 +81,8 @@ struct Slice: Operator {
   let axes: [Int]?
   /// Version 1 has attributes where later ones have inputs.
   let isFixed: Bool
+
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { input == 0 }
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
@@ -124,6 +128,8 @@ struct Slice: Operator {
 struct Concat: Operator {
   let axis: Int
 
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { true }
+
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let first = try scratch.input(0).shape
     let axis = try checkedAxis(axis, rank: first.rank)
@@ -159,6 +165,8 @@ struct Concat: Operator {
 struct Gather: Operator {
   let axis: Int
 
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { input == 0 }
+
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let data = try scratch.input(0)
     let indices = try scratch.input(1)
@@ -189,6 +197,8 @@ struct Gather: Operator {
 
 /// The input stretched to a shape, which it may stretch in turn.
 struct Expand: Operator {
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { input == 0 }
+
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
     let wanted = try checkedShape(try scratch.integers(1) ?? [])
@@ -203,6 +213,8 @@ struct Expand: Operator {
 
 /// The input several times along each axis.
 struct Tile: Operator {
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { input == 0 }
+
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
     let repeats = try scratch.integers(1) ?? []
@@ -240,6 +252,8 @@ struct Split: Operator {
   /// Before version 13; then they are input 1.
   let sizes: [Int]?
   let lastMayBeSmaller: Bool
+
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { input == 0 }
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)

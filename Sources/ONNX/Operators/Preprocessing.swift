@@ -224,6 +224,31 @@ struct Normalizer: Operator {
     scratch.give(0, output)
   }
 
+  /// As `run`, in place of the input.
+  func normalize(rowsOf columns: Int, _ values: inout MutableSpan<Float>) {
+    for start in stride(from: 0, to: values.count, by: max(columns, 1)) {
+      var divisor: Float = norm == .max ? -Float.greatestFiniteMagnitude : 0
+      for index in start..<(start + columns) {
+        let value = values[index]
+        switch norm {
+        case .max: if value > divisor { divisor = value }
+        case .l1: divisor += value.magnitude
+        case .l2: divisor += value * value
+        }
+      }
+      if divisor == 0 { continue }
+      for index in start..<(start + columns) {
+        let value = values[index]
+        if norm == .l2 {
+          let root = (value * value / divisor).squareRoot()
+          values[index] = value < 0 ? -root : root
+        } else {
+          values[index] = value / divisor
+        }
+      }
+    }
+  }
+
   /// Sums are float32; magnitudes and squares are taken in the input's type first.
   private func normalize<Number: TensorElement & BinaryFloatingPoint>(
     _ source: Span<Number>, of input: Tensor, _ output: inout Tensor
@@ -261,9 +286,8 @@ struct ArrayFeatureExtractor: Operator {
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     let input = try scratch.input(0)
     let indices = try integers(of: try scratch.input(1), input: 1)
-    guard input.shape.rank > 0, !indices.isEmpty else {
-      throw OperatorError("shape \(input.shape) and \(indices.count) indices")
-    }
+    // No indices are what no rows become in a graph that looks up the label of each.
+    guard input.shape.rank > 0 else { throw OperatorError("a scalar has no columns") }
     let columns = input.shape[input.shape.rank - 1]
     for index in indices where index < 0 || index >= columns {
       throw OperatorError("index \(index) is outside the \(columns) columns")
@@ -271,7 +295,7 @@ struct ArrayFeatureExtractor: Operator {
     var dimensions = input.shape.rank == 1 ? [1, 1] : input.shape.array
     dimensions[dimensions.count - 1] = indices.count
     var writer = try scratch.writer(0, try checkedShape(dimensions))
-    for start in stride(from: 0, to: input.shape.elementCount, by: columns) {
+    for start in stride(from: 0, to: input.shape.elementCount, by: max(columns, 1)) {
       for index in indices { writer.append(from: input, start: start + index, count: 1) }
     }
     scratch.give(0, writer.finish())

@@ -4,9 +4,10 @@ import Tensors
 extension OperatorTable {
   static let quantizing: [OperatorDefinition] = [
     OperatorDefinition(
-      "QuantizeLinear", [10, 13, 19, 21, 23, 24, 25, 28], [.float32],
-      others: [.one(of: [.float32]), .one(of: quantized)], minInputs: 2, maxInputs: 3
+      "QuantizeLinear", [10, 13, 19, 21, 23, 24, 25, 28], scales,
+      others: [.same, .one(of: quantized)], minInputs: 2, maxInputs: 3
     ) { context throws(ModelFormatError) in
+      let isHalf = try isHalf(context, 0)
       let layout = try scaleLayout(&context)
       let saturates = context.version >= 19 ? try context.integer("saturate") ?? 1 : 1
       if context.version >= 23, let precision = try context.integer("precision"),
@@ -25,18 +26,20 @@ extension OperatorTable {
         throw context.unsupported("an output of \(type.name) is not run")
       }
       return BuiltOperator(
-        QuantizeLinear(layout: layout, type: type, saturates: saturates != 0), type)
+        QuantizeLinear(layout: layout, type: type, saturates: saturates != 0, isHalf: isHalf), type)
     },
     OperatorDefinition(
       "DequantizeLinear", [10, 13, 19, 21, 23, 24, 25, 28], quantized.union([.int32]),
-      others: [.one(of: [.float32]), .same], minInputs: 2, maxInputs: 3
+      others: [.one(of: scales), .same], minInputs: 2, maxInputs: 3
     ) { context throws(ModelFormatError) in
+      let isHalf = try isHalf(context, 1)
       let layout = try scaleLayout(&context)
-      if context.version >= 23, let stated = try outputType(&context), stated != .float32 {
+      let output = try context.type(1)
+      if context.version >= 23, let stated = try outputType(&context), stated != output {
         throw context.unsupported("an output of \(stated.name) is not run")
       }
       let type = try context.type(0)
-      return BuiltOperator(DequantizeLinear(layout: layout, type: type), .float32)
+      return BuiltOperator(DequantizeLinear(layout: layout, type: type, isHalf: isHalf), output)
     },
     OperatorDefinition(
       "DynamicQuantizeLinear", [11], [.float32],
@@ -52,6 +55,17 @@ extension OperatorTable {
     .uint8, .int8, .uint16, .int16, .int4, .uint4, .int2, .uint2,
     .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz,
   ]
+
+  private static let scales: Set<ElementType> = [.float32, .float16]
+
+  private static func isHalf(_ context: NodeContext, _ input: Int) throws(ModelFormatError) -> Bool
+  {
+    guard try context.type(input) == .float16 else { return false }
+    guard context.version >= 19 else {
+      throw context.malformed("version \(context.version) takes no float16")
+    }
+    return true
+  }
 
   private static func scaleLayout(
     _ context: inout NodeContext
@@ -114,6 +128,13 @@ struct ScaleLayout: Sendable {
   }
 }
 
+/// What is quantized, and what scales are.
+protocol ScaledFloat: TensorElement {
+  var wide: Float { get }
+}
+extension Float: ScaledFloat { var wide: Float { self } }
+extension Float16: ScaledFloat { var wide: Float { Float(self) } }
+
 /// Integers that numbers are quantized to.
 protocol QuantizedElement: NumberElement, FixedWidthInteger {}
 extension UInt8: QuantizedElement {}
@@ -135,34 +156,65 @@ func quantized<Element: QuantizedElement>(
     truncatingIfNeeded: Int32(limited.rounded(.toNearestOrEven)) &+ Int32(zeroPoint))
 }
 
+/// The same of what was a float16 and its scale, as ONNX Runtime rounds it: first to an integer of
+/// 32 bits, where infinity and all that does not fit are the smallest there is.
+@inline(__always)
+func quantizedHalf<Element: QuantizedElement>(
+  _ value: Float, _ zeroPoint: Element, low: Element, high: Element
+) -> Element {
+  let rounded = value.rounded(.toNearestOrEven)
+  let integer = rounded.magnitude < 0x1p31 ? Int32(rounded) : .min
+  let moved = integer &+ Int32(zeroPoint)
+  return Element(truncatingIfNeeded: min(max(moved, Int32(low)), Int32(high)))
+}
+
 /// round(x / scale) + zero point.
 struct QuantizeLinear: Operator {
   let layout: ScaleLayout
   let type: ElementType
   let saturates: Bool
+  let isHalf: Bool
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     if let format = Float8.format(type) {
-      // A float's zero point is 0.
-      try quantize(scratch, UInt8.self) { value, _ in
+      func nearest(_ value: Float, _: UInt8) -> UInt8 {
+        // A float's zero point is 0.
         format.byte(nearest: value, saturates: saturates)
+      }
+      if isHalf {
+        try quantize(scratch, Float16.self, UInt8.self, nearest)
+      } else {
+        try quantize(scratch, Float.self, UInt8.self, nearest)
       }
       return
     }
     switch type {
-    case .int8: try quantize(scratch, Int8.self) { quantized($0, $1) }
-    case .uint16: try quantize(scratch, UInt16.self) { quantized($0, $1) }
-    case .int16: try quantize(scratch, Int16.self) { quantized($0, $1) }
-    case .int4: try quantize(scratch, Int8.self) { quantized($0, $1, low: -8, high: 7) }
-    case .int2: try quantize(scratch, Int8.self) { quantized($0, $1, low: -2, high: 1) }
-    case .uint4: try quantize(scratch, UInt8.self) { quantized($0, $1, high: 15) }
-    case .uint2: try quantize(scratch, UInt8.self) { quantized($0, $1, high: 3) }
-    default: try quantize(scratch, UInt8.self) { quantized($0, $1) }
+    case .int8: try quantize(scratch, low: Int8.min, high: .max)
+    case .uint16: try quantize(scratch, low: UInt16.min, high: .max)
+    case .int16: try quantize(scratch, low: Int16.min, high: .max)
+    case .int4: try quantize(scratch, low: Int8(-8), high: 7)
+    case .int2: try quantize(scratch, low: Int8(-2), high: 1)
+    case .uint4: try quantize(scratch, low: UInt8(0), high: 15)
+    case .uint2: try quantize(scratch, low: UInt8(0), high: 3)
+    default: try quantize(scratch, low: UInt8.min, high: .max)
     }
   }
 
-  private func quantize<Element: TensorElement>(
-    _ scratch: ONNXScratch, _: Element.Type, _ nearest: (Float, Element) -> Element
+  private func quantize<Element: QuantizedElement>(
+    _ scratch: ONNXScratch, low: Element, high: Element
+  ) throws(OperatorError) {
+    if isHalf {
+      try quantize(scratch, Float16.self, Element.self) {
+        quantizedHalf($0, $1, low: low, high: high)
+      }
+    } else {
+      try quantize(scratch, Float.self, Element.self) { quantized($0, $1, low: low, high: high) }
+    }
+  }
+
+  private func quantize<Source: ScaledFloat, Element: TensorElement>(
+    _ scratch: ONNXScratch, _: Source.Type, _: Element.Type,
+    _ nearest: (Float, Element) -> Element
   ) throws(OperatorError) {
     let input = try scratch.input(0)
     let scale = try scratch.input(1)
@@ -172,14 +224,14 @@ struct QuantizeLinear: Operator {
     }
     var output = try scratch.memory(0, input.shape)
     do {
-      let source = input.values(as: Float.self)
-      let scales = scale.values(as: Float.self)
+      let source = input.values(as: Source.self)
+      let scales = scale.values(as: Source.self)
       let zeroPoints = zeroPoint.values(as: Element.self)
       var target = output.mutableValues(as: Element.self)
       try layout.visit(input.shape, scale: scale.shape) { first, count, place, step in
         for index in 0..<count {
           target[first + index] = nearest(
-            source[first + index] / scales[place + index * step],
+            source[first + index].wide / scales[place + index * step].wide,
             zeroPoints[place + index * step])
         }
       }
@@ -192,6 +244,7 @@ struct QuantizeLinear: Operator {
 struct DequantizeLinear: Operator {
   let layout: ScaleLayout
   let type: ElementType
+  let isHalf: Bool
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
     if let format = Float8.format(type) {
@@ -218,6 +271,17 @@ struct DequantizeLinear: Operator {
   private func dequantize<Element: TensorElement>(
     _ scratch: ONNXScratch, _: Element.Type, _ moved: (Element, Element) -> Float
   ) throws(OperatorError) {
+    if isHalf {
+      try dequantize(scratch, Element.self, moved) { (value: Float) in Float16(value) }
+    } else {
+      try dequantize(scratch, Element.self, moved) { (value: Float) in value }
+    }
+  }
+
+  private func dequantize<Element: TensorElement, Target: ScaledFloat>(
+    _ scratch: ONNXScratch, _: Element.Type, _ moved: (Element, Element) -> Float,
+    _ narrowed: (Float) -> Target
+  ) throws(OperatorError) {
     let input = try scratch.input(0)
     let scale = try scratch.input(1)
     let zeroPoint = scratch.optionalInput(2) ?? Tensor(type, shape: scale.shape)
@@ -227,14 +291,14 @@ struct DequantizeLinear: Operator {
     var output = try scratch.memory(0, input.shape)
     do {
       let source = input.values(as: Element.self)
-      let scales = scale.values(as: Float.self)
+      let scales = scale.values(as: Target.self)
       let zeroPoints = zeroPoint.values(as: Element.self)
-      var target = output.mutableValues(as: Float.self)
+      var target = output.mutableValues(as: Target.self)
       try layout.visit(input.shape, scale: scale.shape) { first, count, place, step in
         for index in 0..<count {
-          target[first + index] =
+          target[first + index] = narrowed(
             moved(source[first + index], zeroPoints[place + index * step])
-            * scales[place + index * step]
+              * scales[place + index * step].wide)
         }
       }
     }

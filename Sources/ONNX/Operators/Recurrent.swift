@@ -11,9 +11,7 @@ extension OperatorTable {
       "RNN", [7, 14, 22], floats, others: recurrentInputs, minInputs: 3, maxInputs: 6
     ) { context throws(ModelFormatError) in
       let type = try context.type(0)
-      return BuiltOperator(
-        try Recurrent(cell: .plain, try RecurrentAttributes(&context, .plain), in: context), type,
-        type)
+      return try recurrent(.plain, &context, outputs: [type, type])
     },
     OperatorDefinition(
       "GRU", [7, 14, 22], floats, others: recurrentInputs, minInputs: 3, maxInputs: 6
@@ -21,8 +19,7 @@ extension OperatorTable {
       let resets = try context.integer("linear_before_reset") ?? 0 != 0
       let cell = RecurrentCell.gated(resetsAfterProduct: resets)
       let type = try context.type(0)
-      return BuiltOperator(
-        try Recurrent(cell: cell, try RecurrentAttributes(&context, cell), in: context), type, type)
+      return try recurrent(cell, &context, outputs: [type, type])
     },
     OperatorDefinition(
       "LSTM", [7, 14, 22], floats, others: recurrentInputs, minInputs: 3, maxInputs: 8
@@ -30,11 +27,19 @@ extension OperatorTable {
       let cell = RecurrentCell.longShort(
         couplesForget: try context.integer("input_forget") ?? 0 != 0)
       let type = try context.type(0)
-      return BuiltOperator(
-        try Recurrent(cell: cell, try RecurrentAttributes(&context, cell), in: context),
-        type, type, type)
+      return try recurrent(cell, &context, outputs: [type, type, type])
     },
   ]
+
+  private static func recurrent(
+    _ cell: RecurrentCell, _ context: inout NodeContext, outputs: [ElementType]
+  ) throws(ModelFormatError) -> BuiltOperator {
+    let attributes = try RecurrentAttributes(&context, cell)
+    let operation = try Recurrent(cell: cell, attributes, in: context)
+    var built = BuiltOperator(operation, outputs: outputs)
+    built.unreadInputs = operation.unreadInputs
+    return built
+  }
 
   /// W, R, B, sequence_lens, initial_h, initial_c, P.
   private static let recurrentInputs: [TypeRule] = [
@@ -158,9 +163,38 @@ struct Recurrent: FloatOperator {
   let cell: RecurrentCell
   let attributes: RecurrentAttributes
   let type: ElementType
-  /// Constant weights of each direction, packed `(inputs, gates · hidden)`.
-  private let packedInputs: [Tensor]?
-  private let packedStates: [Tensor]?
+  /// Constant weights of a small model, packed; others stay where they lie in the file.
+  private let packedInputs: PackedWeights?
+  private let packedStates: PackedWeights?
+
+  /// `(directions, rows, columns)` as one `(columns, rows)` for each direction.
+  private struct PackedWeights {
+    var shape: Shape
+    var directions: [Tensor]
+
+    init?(_ weights: Tensor?, _ budget: LoadBudget) {
+      guard let weights, weights.shape.rank == 3, budget.pack(weights.byteCount) else {
+        return nil
+      }
+      shape = weights.shape
+      directions = (0..<shape[0]).map { direction in
+        weights.elementType == .float64
+          ? PackedWeights.packed(weights, direction, Double.self)
+          : PackedWeights.packed(weights, direction, Float.self)
+      }
+    }
+
+    private static func packed<Element: FloatElement>(
+      _ weights: Tensor, _ direction: Int, _: Element.Type
+    ) -> Tensor {
+      let shape = weights.shape
+      var result = Tensor(weights.elementType, shape: Shape(shape[2], shape[1]))
+      transpose(
+        Recurrent.weights(of: direction, weights, Element.self), rows: shape[1], columns: shape[2],
+        to: &result, as: Element.self)
+      return result
+    }
+  }
 
   init(
     cell: RecurrentCell, _ attributes: RecurrentAttributes, in context: NodeContext
@@ -168,34 +202,23 @@ struct Recurrent: FloatOperator {
     self.cell = cell
     self.attributes = attributes
     type = try context.type(0)
-    let count = attributes.directions.count
-    packedInputs = context.constant(1).flatMap { Recurrent.packed($0, directions: count) }
-    packedStates = context.constant(2).flatMap { Recurrent.packed($0, directions: count) }
+    packedInputs = PackedWeights(context.constant(1), context.tensors.budget)
+    packedStates = PackedWeights(context.constant(2), context.tensors.budget)
   }
 
-  /// `(directions, rows, columns)` as one `(columns, rows)` for each direction; nil when the
-  /// shape is another.
-  private static func packed(_ weights: Tensor, directions: Int) -> [Tensor]? {
-    guard weights.shape.rank == 3, weights.shape[0] == directions else { return nil }
-    return weights.elementType == .float64
-      ? (0..<directions).map { packed(weights, $0, Double.self) }
-      : (0..<directions).map { packed(weights, $0, Float.self) }
-  }
+  /// The inputs that have been packed.
+  var unreadInputs: [Int] { (packedInputs == nil ? [] : [1]) + (packedStates == nil ? [] : [2]) }
 
-  private static func packed<Element: FloatElement>(
-    _ weights: Tensor, _ direction: Int, _: Element.Type
-  ) -> Tensor {
-    let rows = weights.shape[1]
-    let columns = weights.shape[2]
-    var result = Tensor(weights.elementType, shape: Shape(columns, rows))
-    let source = weights.values(as: Element.self)
-    var target = result.mutableValues(as: Element.self)
-    for row in 0..<rows {
-      for column in 0..<columns {
-        target[column * rows + row] = source[(direction * rows + row) * columns + column]
-      }
-    }
-    return result
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { input == 1 || input == 2 }
+
+  /// The weights of one direction as they lie in the file, `(rows, columns)`. Precondition: rank 3.
+  @_lifetime(borrow weights)
+  private static func weights<Element: FloatElement>(
+    of direction: Int, _ weights: borrowing Tensor, _: Element.Type
+  ) -> RawSpan {
+    let count = weights.shape[1] * weights.shape[2] * MemoryLayout<Element>.size
+    return weights.unalignedBytes(as: Element.self)
+      .extracting((direction * count)..<((direction + 1) * count))
   }
 
   /// The sizes of one run.
@@ -210,28 +233,27 @@ struct Recurrent: FloatOperator {
     _ scratch: ONNXScratch, as _: Element.Type
   ) throws(OperatorError) {
     let input = try scratch.input(0)
-    let weights = try scratch.input(1)
-    let states = try scratch.input(2)
+    let weights = packedInputs == nil ? try scratch.input(1) : nil
+    let states = packedStates == nil ? try scratch.input(2) : nil
+    let weightShape = packedInputs?.shape ?? weights?.shape ?? Shape()
+    let stateWeightShape = packedStates?.shape ?? states?.shape ?? Shape()
     let count = attributes.directions.count
     let first = attributes.batchIsFirst
-    guard input.shape.rank == 3, states.shape.rank == 3, states.shape[0] == count else {
+    guard input.shape.rank == 3, stateWeightShape.rank == 3, stateWeightShape[0] == count else {
       throw OperatorError(
-        "an input of shape \(input.shape) with recurrent weights of shape \(states.shape)")
+        "an input of shape \(input.shape) with recurrent weights of shape \(stateWeightShape)")
     }
     let sizes = Sizes(
       steps: input.shape[first ? 1 : 0], batch: input.shape[first ? 0 : 1],
-      inputs: input.shape[2], hidden: states.shape[2])
+      inputs: input.shape[2], hidden: stateWeightShape[2])
     let gateRows = try checkedShape(cell.gates, sizes.hidden).elementCount
     let wanted = [count, gateRows, sizes.inputs]
-    guard weights.shape.array == wanted, states.shape.array == [count, gateRows, sizes.hidden],
+    guard weightShape.array == wanted, stateWeightShape.array == [count, gateRows, sizes.hidden],
       attributes.hiddenSize ?? sizes.hidden == sizes.hidden
     else {
       throw OperatorError(
-        "weights of shapes \(weights.shape) and \(states.shape); \(wanted) was expected")
+        "weights of shapes \(weightShape) and \(stateWeightShape); \(wanted) was expected")
     }
-    guard let packedInputs = packedInputs ?? Recurrent.packed(weights, directions: count),
-      let packedStates = packedStates ?? Recurrent.packed(states, directions: count)
-    else { throw OperatorError("weights of shape \(weights.shape)") }
     let biases = try optional(scratch, 3, [count, 2 * gateRows])
     let stateShape =
       first ? [sizes.batch, count, sizes.hidden] : [count, sizes.batch, sizes.hidden]
@@ -263,8 +285,10 @@ struct Recurrent: FloatOperator {
       for direction in 0..<count {
         var hidden = state(startHidden, direction, sizes, Element.self)
         var memory = state(startCell, direction, sizes, Element.self)
-        let directionWeights = packedInputs[direction]
-        let directionStates = packedStates[direction]
+        // Packed weights, or the tensor in the file.
+        guard let ownWeights = packedInputs?.directions[direction] ?? weights,
+          let ownStates = packedStates?.directions[direction] ?? states
+        else { preconditionFailure("weights neither packed nor given") }
         let run = RecurrentRun<Element>(
           cell: cell, activations: attributes.directions[direction].activations,
           clip: attributes.clip.map { Element($0) }, steps: sizes.steps, batch: sizes.batch,
@@ -275,8 +299,14 @@ struct Recurrent: FloatOperator {
           peepholes: list(peepholes, direction * 3 * sizes.hidden, 3 * sizes.hidden))
         try run.run(
           input: input.values(as: Element.self),
-          weights: directionWeights.values(as: Element.self),
-          states: directionStates.values(as: Element.self),
+          weights: packedInputs == nil
+            ? Recurrent.weights(of: direction, ownWeights, Element.self)
+            : ownWeights.unalignedBytes(as: Element.self),
+          weightsAreTransposed: packedInputs == nil,
+          states: packedStates == nil
+            ? Recurrent.weights(of: direction, ownStates, Element.self)
+            : ownStates.unalignedBytes(as: Element.self),
+          statesAreTransposed: packedStates == nil,
           hidden: &hidden, memory: &memory, all: &target, scratch)
         give(hidden, to: &lastHidden, direction, sizes)
         if isLongShort { give(memory, to: &lastCell, direction, sizes) }

@@ -23,14 +23,15 @@ struct RecurrentRun<Element: FloatElement> {
 
   /// - Parameters:
   ///   - input: Shape `(steps, batch, inputs)`, or batch first.
-  ///   - weights: Shape `(inputs, gates · hidden)`.
-  ///   - states: Shape `(hidden, gates · hidden)`.
+  ///   - weights: Shape `(inputs, gates · hidden)`, or the other way round; at any byte.
+  ///   - states: Shape `(hidden, gates · hidden)`, or the other way round; at any byte.
   ///   - hidden: Shape `(batch, hidden)`, before and after.
   ///   - memory: The same, of an LSTM's cells.
   ///   - all: The layer's first output; zeros where a sequence has ended.
   func run(
-    input: Span<Element>, weights: Span<Element>, states: Span<Element>,
-    hidden: inout [Element], memory: inout [Element], all: inout MutableSpan<Element>,
+    input: Span<Element>, weights: RawSpan, weightsAreTransposed: Bool, states: RawSpan,
+    statesAreTransposed: Bool, hidden: inout [Element], memory: inout [Element],
+    all: inout MutableSpan<Element>,
     _ scratch: ONNXScratch
   ) throws(OperatorError) {
     // Without a step nothing bounds what one would take.
@@ -43,15 +44,17 @@ struct RecurrentRun<Element: FloatElement> {
     layOutBiases(&fromInput)
     var product = fromInput.mutableSpan
     Element.addProduct(
-      input, weights, rows: steps * batch, inner: inputs, columns: gateCount, to: &product)
-    let candidate = candidateWeights(states)
+      input, weights: weights, isTransposed: weightsAreTransposed, rows: steps * batch,
+      inner: inputs, columns: gateCount, to: &product)
+    let candidate = candidateWeights(states, statesAreTransposed)
     var fromState = [Element](repeating: 0, count: batch * gateCount)
     for step in 0..<steps {
       try scratch.stopAtDeadline()
       for index in fromState.indices { fromState[index] = 0 }
       var target = fromState.mutableSpan
       Element.addProduct(
-        hidden.span, states, rows: batch, inner: hiddenSize, columns: gateCount, to: &target)
+        hidden.span, weights: states, isTransposed: statesAreTransposed, rows: batch,
+        inner: hiddenSize, columns: gateCount, to: &target)
       var reset: [Element] = []
       if case .gated(false) = cell {
         reset = resetProduct(step, fromInput, fromState, hidden, candidate)
@@ -92,12 +95,15 @@ struct RecurrentRun<Element: FloatElement> {
   }
 
   /// The last third of a GRU's state weights, where its candidate has a product of its own.
-  private func candidateWeights(_ states: Span<Element>) -> [Element] {
+  private func candidateWeights(_ states: RawSpan, _ isTransposed: Bool) -> [Element] {
     guard case .gated(false) = cell else { return [] }
     var result = [Element](repeating: 0, count: hiddenSize * hiddenSize)
     for row in 0..<hiddenSize {
       for column in 0..<hiddenSize {
-        result[row * hiddenSize + column] = states[row * gateCount + 2 * hiddenSize + column]
+        let gate = 2 * hiddenSize + column
+        let place = isTransposed ? gate * hiddenSize + row : row * gateCount + gate
+        result[row * hiddenSize + column] = states.unsafeLoadUnaligned(
+          fromByteOffset: place * MemoryLayout<Element>.size, as: Element.self)
       }
     }
     return result

@@ -56,11 +56,12 @@ struct Unique: Operator {
     try scratch.stopAtDeadline()
     // An order, a group and a place for each slice.
     try scratch.checkRoom(slices.count * 96, for: "the order of \(slices.count) slices")
-    let order = try sorted(input, slices)
+    let order = try sorted(input, slices, scratch)
     var firsts: [Int] = []
     var counts: [Int64] = []
     var groups = [Int](repeating: 0, count: slices.count)
     for (index, isNew) in order {
+      if index & 0xFFFF == 0 { try scratch.stopAtDeadline() }
       if isNew {
         firsts.append(index)
         counts.append(0)
@@ -97,48 +98,62 @@ struct Unique: Operator {
   /// The slices in order, equal ones as they come, each with whether it differs from the one
   /// before.
   private func sorted(
-    _ input: Tensor, _ slices: Slices
+    _ input: Tensor, _ slices: Slices, _ scratch: ONNXScratch
   ) throws(OperatorError) -> [(index: Int, isNew: Bool)] {
     switch input.elementType {
-    case .float32: return try sorted(input, slices, Float.self)
-    case .float64: return try sorted(input, slices, Double.self)
-    case .int8: return try sorted(input, slices, Int8.self)
-    case .int64: return try sorted(input, slices, Int64.self)
+    case .float32: return try sorted(input, slices, scratch, Float.self)
+    case .float64: return try sorted(input, slices, scratch, Double.self)
+    case .int8: return try sorted(input, slices, scratch, Int8.self)
+    case .int64: return try sorted(input, slices, scratch, Int64.self)
     default:
       let strings = input.strings
-      return sorted(slices) { strings[$0].lexicographicallyPrecedes(strings[$1]) }
+      return try sorted(slices, scratch) { strings[$0].lexicographicallyPrecedes(strings[$1]) }
     }
   }
 
   private func sorted<Element: NumberElement>(
-    _ input: Tensor, _ slices: Slices, _: Element.Type
+    _ input: Tensor, _ slices: Slices, _ scratch: ONNXScratch, _: Element.Type
   ) throws(OperatorError) -> [(index: Int, isNew: Bool)] {
     let values = input.values(as: Element.self)
     for index in values.indices where values[index].isNotANumber {
       throw OperatorError("NaN has no place in an order")
     }
-    return sorted(slices) { values[$0] < values[$1] }
+    return try sorted(slices, scratch) { values[$0] < values[$1] }
   }
 
   private func sorted(
-    _ slices: Slices, _ precedes: (Int, Int) -> Bool
-  ) -> [(index: Int, isNew: Bool)] {
+    _ slices: Slices, _ scratch: ONNXScratch, _ precedes: (Int, Int) -> Bool
+  ) throws(OperatorError) -> [(index: Int, isNew: Bool)] {
     let parts = slices.outer * slices.inner
+    var compared = 0
     /// Below 0 when `left` comes first, 0 when they are equal.
-    func compare(_ left: Int, _ right: Int) -> Int {
+    func compare(_ left: Int, _ right: Int) throws(OperatorError) -> Int {
       for part in 0..<parts {
+        compared &+= 1
+        if compared & 0xFFFF == 0 { try scratch.stopAtDeadline() }
         let (a, b) = (slices.place(left, part), slices.place(right, part))
         if precedes(a, b) { return -1 }
         if precedes(b, a) { return 1 }
       }
       return 0
     }
-    let order = (0..<slices.count).sorted { left, right in
-      let found = compare(left, right)
-      return found == 0 ? left < right : found < 0
+    let order: [Int]
+    do {
+      order = try (0..<slices.count).sorted { left, right in
+        let found = try compare(left, right)
+        return found == 0 ? left < right : found < 0
+      }
+    } catch let error as OperatorError {
+      throw error
+    } catch {
+      throw OperatorError("\(error)")
     }
-    return order.indices.map { place in
-      (order[place], place == 0 || compare(order[place - 1], order[place]) != 0)
+    var result: [(index: Int, isNew: Bool)] = []
+    result.reserveCapacity(order.count)
+    for place in order.indices {
+      result.append(
+        (order[place], place == 0 ? true : try compare(order[place - 1], order[place]) != 0))
     }
+    return result
   }
 }

@@ -28,6 +28,8 @@ final class ONNXScratch: Scratch {
   /// Whether a tensor beyond `maxSlotBytes` was ever made here.
   private var tookLarge = false
   private var stepsRun = 0
+  /// The model's outputs that are asked for, a bit each.
+  var asked = UInt64.max
   /// The innermost node that failed.
   private(set) var failedStep: Int?
 
@@ -54,9 +56,13 @@ final class ONNXScratch: Scratch {
   var inputCount: Int { Int(links.inputCount) }
   var outputCount: Int { Int(links.outputCount) }
 
-  /// Whether the node asks for this output.
+  /// Whether somebody needs this output of the node.
   func wants(output index: Int) -> Bool {
-    index < Int(links.outputCount) && plan.slotLists[Int(links.outputStart) + index] >= 0
+    guard index < Int(links.outputCount) else { return false }
+    let slot = Int(plan.slotLists[Int(links.outputStart) + index])
+    guard slot >= 0 else { return false }
+    let bits = plan.askingBits[slot]
+    return bits == 0 || bits & asked != 0
   }
 
   /// The slots of the running step, as lists; `inputCount` asks for less.

@@ -8,10 +8,15 @@ protocol Operator: Sendable {
 
   /// Whether its outputs may share the memory of its inputs, as a reshaped tensor does.
   var sharesInput: Bool { get }
+
+  /// Whether it takes the elements of a constant where they lie in the file, at any byte. Of one
+  /// that lies at an odd byte an aligned copy is made for everybody else.
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool
 }
 
 extension Operator {
   var sharesInput: Bool { false }
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { false }
 }
 
 /// Why a node could not do its work with what it was given.
@@ -30,6 +35,8 @@ struct BuiltOperator {
   var mapKeys: Tensor?
   /// True when a row's result depends on the other rows by definition.
   var mixesRows = false
+  /// Constant inputs that it has taken over, packed anew, and does not read again.
+  var unreadInputs: [Int] = []
 
   init(_ operation: any Operator, _ outputs: ElementType..., mapKeys: Tensor? = nil) {
     self.operation = operation

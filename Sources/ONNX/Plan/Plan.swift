@@ -56,6 +56,9 @@ final class Plan: Sendable {
   let constants: [Tensor?]
   /// By slot: its tensor shares the memory of another's.
   let isAlias: [Bool]
+  /// By slot: a bit for an output of the model that no step reads, so that it need not be
+  /// computed where nobody asks for it; 0 for every other value.
+  let askingBits: [UInt64]
   let summary: String
   /// What makes a row's result depend on the other rows of its batch.
   let batchDependentNodes: [String]
@@ -110,6 +113,23 @@ final class Plan: Sendable {
     self.outputTypes = outputTypes
     self.blocks = ranges
     self.isAlias = isAlias
+    askingBits = Plan.askingBits(outputSlots, blocks, slotCount: constants.count)
+  }
+}
+
+extension Plan {
+  /// Branches and bodies give values in other ways than by their steps: a plan that has some
+  /// computes everything.
+  private static func askingBits(
+    _ outputSlots: [Int], _ blocks: [[PlanStep]], slotCount: Int
+  ) -> [UInt64] {
+    var bits = [UInt64](repeating: 0, count: slotCount)
+    guard blocks.count == 1, outputSlots.count <= 64 else { return bits }
+    for (index, slot) in outputSlots.enumerated() { bits[slot] |= 1 << UInt64(index) }
+    for step in blocks[0] {
+      for case let slot? in step.inputs { bits[slot] = 0 }
+    }
+    return bits
   }
 }
 

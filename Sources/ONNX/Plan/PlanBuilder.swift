@@ -23,6 +23,8 @@ struct PlanBuilder {
   private var replaceable: Set<Int> = []
   private var blocks: [[PlanStep]] = [[]]
   private var blockOutputs: Set<Int> = []
+  /// Memory whose aligned copy has been counted.
+  private var countedCopies: Set<ObjectIdentifier> = []
   /// Folded constants may take a few times what the file does: a small file that unfolds into
   /// a large one is computed when a request asks for it.
   private var foldingBytes: Int
@@ -35,7 +37,7 @@ struct PlanBuilder {
 
   private init(_ graph: Graph, file: ModelFile) {
     self.graph = graph
-    tensors = TensorReader(file: file)
+    tensors = graph.tensors
     types = [ElementType?](repeating: nil, count: graph.valueNames.count)
     constants = [Tensor?](repeating: nil, count: graph.valueNames.count)
     foldingBytes = min(PlanBuilder.maxFoldedBytes, 2 * file.count + (1 << 19))
@@ -51,10 +53,14 @@ struct PlanBuilder {
 
   private mutating func finish() throws(ModelFormatError) -> Plan {
     let outputValues = graph.outputs.map(\.value)
-    let steps = try compile(graph.nodes)
+    let steps = StepFusion.fused(
+      try compile(graph.nodes), seen: Set(outputValues).union(blockOutputs))
     blocks[0] = PlanBuilder.kept(
       steps, outputs: outputValues, own: Set(steps.flatMap { $0.outputs.compactMap { $0 } }))
     dropUnread(outputValues)
+    for step in blocks.joined() {
+      try countCopies(step)
+    }
     let outputs = try graph.outputs.map {
       (output: GraphOutput) throws(ModelFormatError) -> ModelOutput in
       let name = graph.valueNames[output.value]
@@ -125,9 +131,11 @@ struct PlanBuilder {
       types[value] = built.outputs[index]
     }
     if let keys = built.mapKeys, let value = node.outputs.first ?? nil { mapKeys[value] = keys }
+    var inputs = node.inputs
+    for index in built.unreadInputs { inputs[index] = nil }
     let step = PlanStep(
       label: node.label, operatorName: node.operatorName, operation: built.operation,
-      inputs: node.inputs, outputs: node.outputs, types: built.outputs,
+      inputs: inputs, outputs: node.outputs, types: built.outputs,
       captures: node.blocks.flatMap(\.captures),
       mixesRows: built.mixesRows)
     let isConstant = zip(node.inputs, known).allSatisfy { $0 == nil || $1 != nil }
@@ -202,6 +210,11 @@ struct PlanBuilder {
   /// fails, with the batch.
   private mutating func fold(_ step: PlanStep) -> Bool {
     guard foldingBytes > 0, PlanBuilder.now() < foldingDeadline else { return false }
+    do {
+      try countCopies(step)
+    } catch {
+      return false
+    }
     // The operator sees only its own inputs and outputs.
     let inputs = step.inputs.map { $0.flatMap { constants[$0] } }
     var local = step
@@ -254,6 +267,25 @@ struct PlanBuilder {
       needed.append(step)
     }
     return needed.reversed()
+  }
+
+  /// Counts the aligned copies that a step will ask for, each once.
+  private mutating func countCopies(_ step: PlanStep) throws(ModelFormatError) {
+    for (index, value) in step.inputs.enumerated() {
+      guard let value, let tensor = constants[value], tensor.alignedCopyByteCount > 0,
+        !step.operation.takesInPlace(index, tensor),
+        !countedCopies.contains(tensor.memoryIdentity)
+      else { continue }
+      guard tensors.budget.expand(tensor.alignedCopyByteCount) else {
+        throw .unsupported(
+          format: "ONNX",
+          what: "input \(index) of node '\(step.label)' (\(step.operatorName)) needs a copy of "
+            + "\(tensor.alignedCopyByteCount) bytes, more with the tensors before it than the "
+            + "\(tensors.budget.maxExpandedBytes) that files of this size may take",
+          advice: "save each tensor once")
+      }
+      countedCopies.insert(tensor.memoryIdentity)
+    }
   }
 
   /// Lets go of constants that no step reads: weights that an operator has packed anew, and

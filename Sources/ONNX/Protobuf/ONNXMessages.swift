@@ -67,17 +67,28 @@ struct AttributeMessage {
 }
 
 struct TensorMessage {
+  /// The fields that hold elements.
+  enum Field: Int {
+    case floats = 4
+    case int32s = 5
+    case strings = 6
+    case int64s = 7
+    case doubles = 10
+    case uint64s = 11
+  }
+
   var name = ""
   var dimensions: [Int64] = []
   var dataType: Int64 = 0
   var rawData: Range<Int>?
-  var floats: [Float] = []
-  var int32s: [Int32] = []
-  var int64s: [Int64] = []
-  var uint64s: [UInt64] = []
-  var doubles: [Double] = []
-  /// Where each string lies in the file.
-  var strings: [Range<Int>] = []
+  /// How many numbers or strings each typed field has. They are read again where they are to
+  /// lie: between the file and the tensor nothing holds them.
+  var typedCounts = [Field: Int]()
+  /// Bytes of all strings together.
+  var stringBytes = 0
+  /// The message in the file.
+  var place = 0..<0
+  var depth = 0
   var isExternal = false
   var external: [(key: String, value: String)] = []
 }
@@ -224,6 +235,7 @@ extension NodeMessage {
 
 extension AttributeMessage {
   init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    try reserve(file, range, depth: depth)
     var reader = try ProtobufReader(file, range, depth: depth)
     var inferred = Kind.undefined
     while try reader.nextField() {
@@ -272,23 +284,56 @@ extension AttributeMessage {
     // Files older than IR version 2 do not say the type.
     if kind == .undefined { kind = inferred }
   }
+
+  /// Makes room for a long list: one that grows takes up to three times what it holds.
+  private mutating func reserve(
+    _ file: RawSpan, _ range: Range<Int>, depth: Int
+  ) throws(ModelFormatError) {
+    guard range.count > 1 << 10 else { return }
+    var reader = try ProtobufReader(file, range, depth: depth)
+    var count = 0
+    var field = 0
+    while try reader.nextField() {
+      // Packed ones are counted where they are read.
+      if [7, 8, 9].contains(reader.field), reader.wireType != .bytes || reader.field == 9 {
+        field = reader.field
+        count += 1
+      }
+      try reader.skip()
+    }
+    switch field {
+    case 7: floats.reserveCapacity(count)
+    case 8: integers.reserveCapacity(count)
+    case 9: strings.reserveCapacity(count)
+    default: break
+    }
+  }
 }
 
 extension TensorMessage {
   init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    place = range
+    self.depth = depth
     var reader = try ProtobufReader(file, range, depth: depth)
     while try reader.nextField() {
       switch reader.field {
-      case 1: try reader.appendIntegers(to: &dimensions)
+      case 1:
+        try reader.appendIntegers(to: &dimensions)
+        // Each takes a byte in the file and eight here.
+        guard dimensions.count <= TensorMessage.maxDimensions else {
+          throw reader.malformed("a tensor has \(dimensions.count) dimensions")
+        }
       case 2: dataType = try reader.integer()
-      case 4: try reader.appendFloats(to: &floats)
-      case 5: try reader.appendIntegers(to: &int32s)
-      case 6: strings.append(try reader.range())
-      case 7: try reader.appendIntegers(to: &int64s)
+      case 4: typedCounts[.floats, default: 0] += try reader.fixedChunk(UInt32.self).count / 4
+      case 5: try count(.int32s, &reader)
+      case 6:
+        stringBytes += try reader.range().count
+        typedCounts[.strings, default: 0] += 1
+      case 7: try count(.int64s, &reader)
       case 8: name = try reader.string()
       case 9: rawData = try reader.range()
-      case 10: try reader.appendDoubles(to: &doubles)
-      case 11: try reader.appendIntegers(to: &uint64s)
+      case 10: typedCounts[.doubles, default: 0] += try reader.fixedChunk(UInt64.self).count / 8
+      case 11: try count(.uint64s, &reader)
       case 13:
         var entry = try ProtobufReader(file, reader.range(), depth: depth + 1)
         var key = ""
@@ -303,6 +348,50 @@ extension TensorMessage {
         external.append((key, value))
       case 14: isExternal = try reader.integer() == 1
       default: try reader.skip()
+      }
+    }
+  }
+
+  /// More than any tensor may have.
+  private static let maxDimensions = 64
+
+  @_lifetime(reader: copy reader)
+  private mutating func count(
+    _ field: Field, _ reader: inout ProtobufReader
+  ) throws(ModelFormatError) {
+    var found = 0
+    try reader.forEachVarint { _ in found += 1 }
+    typedCounts[field, default: 0] += found
+  }
+
+  /// The integers of a typed field, in order.
+  func forEachInteger(
+    _ field: Field, in file: RawSpan, _ body: (UInt64) throws(ModelFormatError) -> Void
+  ) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, place, depth: depth)
+    while try reader.nextField() {
+      if reader.field == field.rawValue {
+        try reader.forEachVarint(body)
+      } else {
+        try reader.skip()
+      }
+    }
+  }
+
+  /// Where the chunks of a typed field of fixed size, or the strings, lie in the file.
+  func forEachChunk(
+    _ field: Field, in file: RawSpan, _ body: (Range<Int>) -> Void
+  ) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, place, depth: depth)
+    while try reader.nextField() {
+      guard reader.field == field.rawValue else {
+        try reader.skip()
+        continue
+      }
+      switch field {
+      case .floats: body(try reader.fixedChunk(UInt32.self))
+      case .doubles: body(try reader.fixedChunk(UInt64.self))
+      case .strings, .int32s, .int64s, .uint64s: body(try reader.range())
       }
     }
   }

@@ -118,49 +118,59 @@ package struct ProtobufReader: ~Escapable {
   package mutating func appendIntegers<Number: FixedWidthInteger>(
     to numbers: inout [Number]
   ) throws(ModelFormatError) {
+    if wireType == .bytes {
+      // Counted first: a list that grows takes up to three times what it holds.
+      let start = position
+      var count = 0
+      try forEachVarint { _ in count += 1 }
+      position = start
+      if count > 16 { numbers.reserveCapacity(numbers.count + count) }
+    }
+    try forEachVarint { numbers.append(Number(truncatingIfNeeded: $0)) }
+  }
+
+  /// The numbers of one chunk of a repeated integer, in order.
+  @_lifetime(self: copy self)
+  package mutating func forEachVarint(
+    _ body: (UInt64) throws(ModelFormatError) -> Void
+  ) throws(ModelFormatError) {
     if wireType == .varint {
-      numbers.append(Number(truncatingIfNeeded: try rawVarint()))
+      try body(try rawVarint())
       return
     }
     let chunk = try range()
     let after = position
     position = chunk.lowerBound
-    while position < chunk.upperBound {
-      numbers.append(Number(truncatingIfNeeded: try rawVarint()))
-    }
+    while position < chunk.upperBound { try body(try rawVarint()) }
     guard position == after else { throw malformed("a packed number passes its field's end") }
   }
 
   @_lifetime(self: copy self)
   package mutating func appendFloats(to numbers: inout [Float]) throws(ModelFormatError) {
-    if wireType == .fixed32 {
-      numbers.append(Float(bitPattern: try fixed(UInt32.self)))
-      return
-    }
-    let chunk = try range()
-    guard chunk.count % 4 == 0 else {
-      throw malformed("packed floats take \(chunk.count) bytes, no multiple of 4")
-    }
-    numbers.reserveCapacity(numbers.count + chunk.count / 4)
+    let start = numbers.count
+    let chunk = try fixedChunk(UInt32.self)
+    if chunk.count > 4 { numbers.reserveCapacity(start + chunk.count / 4) }
     for offset in stride(from: chunk.lowerBound, to: chunk.upperBound, by: 4) {
       numbers.append(Float(bitPattern: load(UInt32.self, at: offset)))
     }
   }
 
+  /// Where one chunk of a repeated number of fixed size lies: a packed run or a single value.
   @_lifetime(self: copy self)
-  package mutating func appendDoubles(to numbers: inout [Double]) throws(ModelFormatError) {
-    if wireType == .fixed64 {
-      numbers.append(Double(bitPattern: try fixed(UInt64.self)))
-      return
+  package mutating func fixedChunk<Word: FixedWidthInteger>(
+    _: Word.Type
+  ) throws(ModelFormatError) -> Range<Int> {
+    let size = MemoryLayout<Word>.size
+    if wireType == (size == 4 ? .fixed32 : .fixed64) {
+      let start = position
+      try advance(size)
+      return start..<position
     }
     let chunk = try range()
-    guard chunk.count % 8 == 0 else {
-      throw malformed("packed doubles take \(chunk.count) bytes, no multiple of 8")
+    guard chunk.count % size == 0 else {
+      throw malformed("packed numbers take \(chunk.count) bytes, no multiple of \(size)")
     }
-    numbers.reserveCapacity(numbers.count + chunk.count / 8)
-    for offset in stride(from: chunk.lowerBound, to: chunk.upperBound, by: 8) {
-      numbers.append(Double(bitPattern: load(UInt64.self, at: offset)))
-    }
+    return chunk
   }
 
   package func malformed(_ reason: String) -> ModelFormatError {

@@ -160,9 +160,12 @@ struct BatchRun {
     let started = clock.now()
     if started >= member.call.deadline { return member.call.expire(now: started) }
     do throws(ScoringError) {
-      let body = try deployment.scorer.encode(values, member.prepared, form: member.call.form)
+      let body = try deployment.scorer.encode(
+        values, member.prepared, form: member.call.form, deadline: member.call.deadline)
       times.encode = clock.now() &- started
       member.call.answer(.success(body), times: times)
+    } catch .executor(.deadlinePassed) {
+      member.call.expire(now: clock.now())
     } catch {
       member.call.answer(.failure(error), times: times)
     }

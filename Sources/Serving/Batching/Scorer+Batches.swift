@@ -41,9 +41,13 @@ extension Scorer {
   }
 
   func encode(
-    _ values: [ModelValue], _ prepared: PreparedRequest, form: AnswerForm
+    _ values: [ModelValue], _ prepared: PreparedRequest, form: AnswerForm, deadline: UInt64
   ) throws(ScoringError) -> [UInt8] {
     var writer = JSONWriter()
+    switch form {
+    case .inference: break
+    case .score, .invocations, .invocationsCSV, .predict: try AnswerBudget.check(values)
+    }
     switch form {
     case .score:
       ScoringAnswer.write(
@@ -59,7 +63,8 @@ extension Scorer {
       guard let request = prepared.request else {
         preconditionFailure("a request of the Open Inference Protocol was read as plain rows")
       }
-      try writeInference(values, names: prepared.names, request, call, to: &writer)
+      try writeInference(
+        values, names: prepared.names, request, call, deadline: deadline, to: &writer)
     }
     return writer.bytes
   }

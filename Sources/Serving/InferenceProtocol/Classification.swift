@@ -1,41 +1,82 @@
 internal import Documents
+internal import Executors
 internal import Tensors
 
 #if canImport(Glibc)
   internal import Glibc
 #endif
 
-/// The best classes of each row as text, `0.912000:2`, in place of the numbers: value, index.
-/// Source: `WIRE.md` §2.1.
+/// The best classes of each row as text, `0.912000:2`, in place of the numbers: value, index, and
+/// the class's name where the model has names. Source: `WIRE.md` §2.1.
+///
+/// Each element becomes a 64-bit rank that orders as the element does, so that no type is compared
+/// through another. The best k of n are kept in a sorted list that most elements do not enter.
 enum Classification {
+  /// How many elements are looked at between two looks at the clock.
+  private static let stride = 1 << 16
+
   /// - Parameters:
   ///   - scores: Shape `(rows, …)` where the model takes rows; then the first dimension stays.
   ///   - count: How many at most.
+  ///   - labels: A name for each class; of another number of them none is taken.
+  ///   - isOver: Asked now and then whether to give up.
   /// - Returns: A string tensor of shape `(rows, min(count, classes))`, or without the rows; nil
   ///   for strings, which have no order.
-  static func best(_ count: Int, of scores: Tensor, hasRows: Bool) -> Tensor? {
-    guard let values = doubles(scores) else { return nil }
+  static func best(
+    _ count: Int, of scores: Tensor, hasRows: Bool, labels: [String] = [],
+    isOver: () -> Bool = { false }
+  ) throws(ScoringError) -> Tensor? {
+    guard let ranks = ranks(scores) else { return nil }
     let rows = hasRows && scores.shape.rank > 0 ? scores.shape[0] : 1
-    let classes = rows == 0 ? 0 : values.count / rows
+    let classes = rows == 0 ? 0 : ranks.count / rows
     let kept = min(count, classes)
     let isFloat = [.float16, .bfloat16, .float32, .float64].contains(scores.elementType)
     var texts = ByteStrings()
+    var untilLook = stride
     for row in 0..<rows {
-      let places = (0..<classes).sorted { left, right in
-        let first = values[row * classes + left]
-        let second = values[row * classes + right]
-        // NaN is the last; of equals the first one wins.
-        if first.isNaN || second.isNaN { return !first.isNaN || (second.isNaN && left < right) }
-        return first == second ? left < right : first > second
-      }
-      for place in places.prefix(kept) {
+      let places = try largest(
+        kept, of: ranks[(row * classes)..<((row + 1) * classes)], &untilLook, isOver)
+      for place in places {
         let index = row * classes + place
-        let value = isFloat ? fixedText(values[index]) : integerText(scores, index)
-        texts.append("\(value):\(place)")
+        let value = isFloat ? fixedText(double(scores, index)) : integerText(scores, index)
+        let label = labels.count == classes ? ":" + labels[place] : ""
+        texts.append("\(value):\(place)\(label)")
       }
     }
     let shape = hasRows && scores.shape.rank > 0 ? Shape(rows, kept) : Shape(kept)
     return Tensor(strings: texts, shape: shape)
+  }
+
+  /// The places of the `count` largest, largest first; of equals the first one wins.
+  ///
+  /// - Complexity: O(n log k) where few enter late; inserting moves k places at most.
+  private static func largest(
+    _ count: Int, of ranks: ArraySlice<UInt64>, _ untilLook: inout Int, _ isOver: () -> Bool
+  ) throws(ScoringError) -> [Int] {
+    guard count > 0 else { return [] }
+    // A list as long as the row would be sorted by insertion.
+    if count > 64 {
+      if isOver() { throw .executor(.deadlinePassed) }
+      let sorted = ranks.indices.sorted {
+        ranks[$0] == ranks[$1] ? $0 < $1 : ranks[$0] > ranks[$1]
+      }
+      untilLook = 0
+      return sorted.prefix(count).map { $0 - ranks.startIndex }
+    }
+    var best: [Int] = []
+    best.reserveCapacity(count + 1)
+    for index in ranks.indices {
+      untilLook -= 1
+      if untilLook < 0 {
+        untilLook = stride
+        if isOver() { throw .executor(.deadlinePassed) }
+      }
+      if best.count == count, let last = best.last, ranks[index] <= ranks[last] { continue }
+      let place = best.firstIndex { ranks[$0] < ranks[index] } ?? best.count
+      best.insert(index, at: place)
+      if best.count > count { best.removeLast() }
+    }
+    return best.map { $0 - ranks.startIndex }
   }
 
   /// Six decimals, as C++'s `std::to_string` writes them.
@@ -51,31 +92,55 @@ enum Classification {
     return String(decoding: writer.bytes, as: UTF8.self)
   }
 
-  private static func doubles(_ tensor: Tensor) -> [Double]? {
+  // MARK: Ranks
+
+  private static func rank(_ value: Int64) -> UInt64 { UInt64(bitPattern: value) ^ 1 << 63 }
+
+  /// NaN comes last; the two zeros are equal.
+  private static func rank(_ value: Double) -> UInt64 {
+    if value.isNaN { return 0 }
+    let bits = (value == 0 ? 0 : value).bitPattern
+    return bits >> 63 == 0 ? bits | 1 << 63 : ~bits
+  }
+
+  private static func double(_ tensor: Tensor, _ index: Int) -> Double {
     switch tensor.elementType {
-    case .float32: convert(tensor, Float.self) { Double($0) }
-    case .float64: convert(tensor, Double.self) { $0 }
-    case .float16: convert(tensor, Float16.self) { Double($0) }
-    case .bfloat16: convert(tensor, UInt16.self) { Double(Float(bitPattern: UInt32($0) << 16)) }
-    case .int64: convert(tensor, Int64.self) { Double($0) }
-    case .int32: convert(tensor, Int32.self) { Double($0) }
-    case .int16: convert(tensor, Int16.self) { Double($0) }
-    case .int8, .int4, .int2: convert(tensor, Int8.self) { Double($0) }
-    case .uint64: convert(tensor, UInt64.self) { Double($0) }
-    case .uint32: convert(tensor, UInt32.self) { Double($0) }
-    case .uint16: convert(tensor, UInt16.self) { Double($0) }
-    case .uint8, .bool, .uint4, .uint2: convert(tensor, UInt8.self) { Double($0) }
+    case .float32: Double(tensor.values(as: Float.self)[index])
+    case .float64: tensor.values(as: Double.self)[index]
+    case .float16: Double(tensor.values(as: Float16.self)[index])
+    default: double(bfloat16: tensor.values(as: UInt16.self)[index])
+    }
+  }
+
+  private static func double(bfloat16 bits: UInt16) -> Double {
+    Double(Float(bitPattern: UInt32(bits) << 16))
+  }
+
+  private static func ranks(_ tensor: Tensor) -> [UInt64]? {
+    switch tensor.elementType {
+    case .float32: convert(tensor, Float.self) { rank(Double($0)) }
+    case .float64: convert(tensor, Double.self) { rank($0) }
+    case .float16: convert(tensor, Float16.self) { rank(Double($0)) }
+    case .bfloat16: convert(tensor, UInt16.self) { rank(double(bfloat16: $0)) }
+    case .int64: convert(tensor, Int64.self) { rank($0) }
+    case .int32: convert(tensor, Int32.self) { rank(Int64($0)) }
+    case .int16: convert(tensor, Int16.self) { rank(Int64($0)) }
+    case .int8, .int4, .int2: convert(tensor, Int8.self) { rank(Int64($0)) }
+    case .uint64: convert(tensor, UInt64.self) { $0 }
+    case .uint32: convert(tensor, UInt32.self) { UInt64($0) }
+    case .uint16: convert(tensor, UInt16.self) { UInt64($0) }
+    case .uint8, .bool, .uint4, .uint2: convert(tensor, UInt8.self) { UInt64($0) }
     case .string, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0: nil
     }
   }
 
   private static func convert<Element: TensorElement>(
-    _ tensor: Tensor, _: Element.Type, _ double: (Element) -> Double
-  ) -> [Double] {
+    _ tensor: Tensor, _: Element.Type, _ rank: (Element) -> UInt64
+  ) -> [UInt64] {
     let values = tensor.values(as: Element.self)
-    var converted: [Double] = []
+    var converted: [UInt64] = []
     converted.reserveCapacity(values.count)
-    for index in values.indices { converted.append(double(values[index])) }
+    for index in values.indices { converted.append(rank(values[index])) }
     return converted
   }
 }

@@ -10,6 +10,8 @@ enum InferenceAnswer {
     var name: String
     var tensor: Tensor
     var isBinary = false
+    /// The names of the classes that the tensor scores; empty where nobody knows them.
+    var labels: [String] = []
   }
 
   /// - Returns: Bytes of JSON before the tensors; nil when there is nothing but JSON.
@@ -63,6 +65,16 @@ enum InferenceAnswer {
     }
   }
 
+  private static func labels(_ keys: Tensor) -> [String] {
+    switch keys.elementType {
+    case .string: return keys.strings.strings
+    case .int64:
+      let values = keys.values(as: Int64.self)
+      return values.indices.map { "\(values[$0])" }
+    default: return []
+    }
+  }
+
   /// The tensors of a model's results; maps become two, `NAME.keys` and `NAME.values`.
   static func outputs(_ values: [ModelValue], names: [String]) -> [Output] {
     var outputs: [Output] = []
@@ -71,7 +83,8 @@ enum InferenceAnswer {
       case .tensor(let tensor): outputs.append(Output(name: name, tensor: tensor))
       case .maps(let keys, let numbers):
         outputs.append(Output(name: name + MapPart.keys.suffix, tensor: keys))
-        outputs.append(Output(name: name + MapPart.values.suffix, tensor: numbers))
+        outputs.append(
+          Output(name: name + MapPart.values.suffix, tensor: numbers, labels: labels(keys)))
       }
     }
     return outputs

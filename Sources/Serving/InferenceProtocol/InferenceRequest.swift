@@ -68,7 +68,11 @@ extension PayloadDecoder {
         switch key {
         case "inputs" where inputs == nil:
           inputs = try readNamedTensors(&scanner, tail: tail, &context)
-        case "id" where scanner.peek() == UInt8(ascii: "\""):
+        case "id":
+          guard scanner.peek() == UInt8(ascii: "\"") else {
+            if scanner.takes("null") { break }
+            throw scanner.unexpected("a string")
+          }
           id = try scanner.string()
         case "outputs":
           outputsPosition = scanner.position

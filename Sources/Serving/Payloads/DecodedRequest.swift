@@ -21,6 +21,8 @@ package struct DecodedRequest: Sendable {
   package var isColumnar = false
   /// MLflow's parameters that the model's signature does not name: passed over.
   package var ignoredParameters: [String] = []
+  /// Whether it has a member `signature_name`.
+  package var namesSignature = false
   /// One for each of the signature's inputs; nil where the body has none and needs none.
   package var inputs: [Tensor?]
   /// The outputs asked for by name; nil: the usual ones.

@@ -248,6 +248,15 @@ struct InputBuilder {
     return nil
   }
 
+  /// Lets go of the elements behind the first `count`.
+  mutating func rewind(to count: Int) {
+    isBroken = false
+    guard count < self.count else { return }
+    self.count = count
+    if stringRanges.count > count { stringRanges.removeLast(stringRanges.count - count) }
+    stringBytes.removeLast(stringBytes.count - (stringRanges.last?.upperBound ?? 0))
+  }
+
   /// The tensor; nil unless everything is written: as many elements as `shape` says.
   func tensor(_ shape: Shape) -> Tensor? {
     if isBroken {

@@ -98,7 +98,7 @@ extension PayloadDecoder {
     return false
   }
 
-  private func set(_ cell: CSVCell, in builder: inout InputBuilder, at index: Int) -> String? {
+  func set(_ cell: CSVCell, in builder: inout InputBuilder, at index: Int) -> String? {
     if builder.elementType == .string {
       return cell.isMissing
         ? builder.setNull(at: index) : builder.setString(Array(cell.text.utf8), at: index)
@@ -112,25 +112,57 @@ extension PayloadDecoder {
     switch cell.text {
     case "True", "TRUE", "true": return builder.setBool(true, at: index)
     case "False", "FALSE", "false": return builder.setBool(false, at: index)
-    case "inf", "Inf", "Infinity", "infinity", "+inf":
-      return builder.setSpecial(.infinity, at: index)
-    case "-inf", "-Inf", "-Infinity", "-infinity": return builder.setSpecial(-.infinity, at: index)
     default: break
     }
-    // `.5`, `+1` and `1.`, which are no JSON.
-    if let double = Double(cell.text.trimmingSpaces()) {
-      return builder.setSpecial(double, at: index)
+    switch CSVNumber(bytes) {
+    case .number(let number): return builder.set(number, at: index)
+    case .infinity(let isNegative):
+      return builder.setSpecial(isNegative ? -.infinity : .infinity, at: index)
+    case nil: return builder.setString(bytes, at: index)
     }
-    return builder.setString(bytes, at: index)
   }
 }
 
-extension String {
-  fileprivate func trimmingSpaces() -> String {
-    var text = Substring(self)
-    while text.first == " " { text.removeFirst() }
-    while text.last == " " { text.removeLast() }
-    return String(text)
+/// Numbers that pandas reads and JSON does not know: `+1`, `.5`, `1.`, `007`, `-inf`, with spaces
+/// around them. Hexadecimal and whatever else `strtod` takes is text to it, and here.
+enum CSVNumber {
+  case number(ScannedNumber)
+  case infinity(isNegative: Bool)
+
+  init?(_ cell: [UInt8]) {
+    let space = UInt8(ascii: " ")
+    var rest = cell[...]
+    while rest.first == space { rest.removeFirst() }
+    while rest.last == space { rest.removeLast() }
+    let isNegative = rest.first == UInt8(ascii: "-")
+    if isNegative || rest.first == UInt8(ascii: "+") { rest.removeFirst() }
+    let word = rest.prefix(9).map { $0 | 0x20 }
+    if rest.count <= 8, word == Array("inf".utf8) || word == Array("infinity".utf8) {
+      self = .infinity(isNegative: isNegative)
+      return
+    }
+    let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+    let point = UInt8(ascii: ".")
+    guard let first = rest.first, digits.contains(first) || first == point else { return nil }
+    // As JSON has it: one digit at least on each side of the point, and no zeros before others.
+    while rest.count > 1, rest.first == UInt8(ascii: "0"),
+      digits.contains(rest[rest.startIndex + 1])
+    { rest.removeFirst() }
+    var text: [UInt8] = isNegative ? [UInt8(ascii: "-")] : []
+    if first == point {
+      guard rest.count > 1, digits.contains(rest[rest.startIndex + 1]) else { return nil }
+      text.append(UInt8(ascii: "0"))
+    }
+    for (offset, byte) in zip(rest.indices, rest) {
+      text.append(byte)
+      let next = offset + 1 < rest.endIndex ? rest[offset + 1] : 0
+      if byte == point, !digits.contains(next) { text.append(UInt8(ascii: "0")) }
+    }
+    var position = 0
+    guard let number = NumberScanner.scan(text.span, at: &position), position == text.count else {
+      return nil
+    }
+    self = .number(number)
   }
 }
 
@@ -155,13 +187,14 @@ struct CSVReader: ~Escapable {
   let text: Span<UInt8>
   /// The line that is read, from 1 on.
   private(set) var line = 1
-  private var position = 0
+  var position = 0
 
+  /// - Parameter hasMark: Whether the text may begin with a byte order mark, as spreadsheets
+  ///   write it.
   @_lifetime(copy text)
-  init(_ text: Span<UInt8>) {
+  init(_ text: Span<UInt8>, hasMark: Bool = true) {
     self.text = text
-    // A byte order mark, which spreadsheets write.
-    if text.count >= 3, text[0] == 0xEF, text[1] == 0xBB, text[2] == 0xBF { position = 3 }
+    if hasMark, text.count >= 3, text[0] == 0xEF, text[1] == 0xBB, text[2] == 0xBF { position = 3 }
   }
 
   /// nil at the end of the text.
@@ -194,6 +227,59 @@ struct CSVReader: ~Escapable {
     if end == 0x0D, position < text.count, text[position] == 0x0A { position += 1 }
     line += 1
     return CSVCell(text: string, endsLine: true, isQuoted: isQuoted)
+  }
+
+  var isAtEnd: Bool { position >= text.count }
+
+  /// Passes over a line without a byte in it.
+  @_lifetime(self: copy self)
+  @inline(__always)
+  mutating func skipBlankLine() -> Bool {
+    guard position < text.count, text[position] <= 0x0D else { return false }
+    var next = position
+    if text[next] == 0x0D { next += 1 }
+    guard next < text.count else {
+      position = next
+      return true
+    }
+    guard text[next] == 0x0A else { return false }
+    position = next + 1
+    line += 1
+    return true
+  }
+
+  /// Goes behind the row that begins at `start`, whatever its cells hold.
+  @_lifetime(self: copy self)
+  mutating func skipRow(from start: Int) {
+    position = start
+    var isQuoted = false
+    var isCellStart = true
+    while position < text.count {
+      let byte = text[position]
+      position += 1
+      if byte == UInt8(ascii: "\"") {
+        if isQuoted {
+          // A doubled quote opens the cell again at once.
+          isQuoted = false
+        } else if isCellStart || text[position - 2] == byte {
+          isQuoted = true
+        }
+      } else if !isQuoted, byte == 0x0A {
+        return
+      }
+      isCellStart = !isQuoted && byte == UInt8(ascii: ",")
+    }
+  }
+
+  /// What stands in the line that begins at `start`, at most 200 bytes of it.
+  func line(at start: Int) -> String {
+    var bytes: [UInt8] = []
+    var index = start
+    while index < text.count, text[index] != 0x0A, bytes.count < 200 {
+      bytes.append(text[index])
+      index += 1
+    }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   private func isEnd(_ byte: UInt8) -> Bool {

@@ -147,6 +147,7 @@ package struct PayloadDecoder: Sendable {
     var isDone: DecodedRequest?
     var unknown: [String] = []
     var ignored: [String] = []
+    var namesSignature = false
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "a JSON object") {
       repeat {
         let keyPosition = scanner.position
@@ -175,6 +176,7 @@ package struct PayloadDecoder: Sendable {
         } else if key == "id", scanner.peek() == UInt8(ascii: "\"") {
           id = try scanner.string()
         } else {
+          if key == "signature_name" { namesSignature = true }
           if unknown.count < PayloadDecoder.maxNamesTold { unknown.append(key) }
           try scanner.skipValue(depth: 1)
         }
@@ -190,6 +192,7 @@ package struct PayloadDecoder: Sendable {
         offset: 0, reason: "has none of the members \(listed(PayloadDecoder.forms))\(hint)")
     }
     request.ignoredParameters = ignored
+    request.namesSignature = namesSignature
     if request.form == .inferenceProtocol {
       request.id = id
       if let outputsPosition {

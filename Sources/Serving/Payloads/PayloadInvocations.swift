@@ -5,7 +5,11 @@ extension PayloadDecoder {
   /// `WIRE.md` §2.5.
   func decodeInvocations(_ body: Span<UInt8>) throws(ScoringError) -> DecodedRequest {
     do throws(ScoringError) {
-      return try decode(body)
+      let request = try decode(body)
+      guard !request.namesSignature else {
+        throw ScoringError.badInput("The \"signature_name\" parameter is currently not supported")
+      }
+      return request
     } catch {
       guard let prefix = PayloadDecoder.mlflowSentence(body) else { throw error }
       throw error.prefixed(with: prefix + " ")

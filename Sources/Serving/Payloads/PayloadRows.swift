@@ -17,19 +17,42 @@ extension PayloadDecoder {
 
   /// - Parameter hasNames: Whether the body names its columns.
   func makeRows(_ scanner: borrowing PayloadScanner, hasNames: Bool) -> Rows {
-    let width: Int?
-    if case .table(let known) = layout { width = known } else { width = 1 }
-    return Rows(
+    makeRows(
+      capacity: expectedCount(scanner, width: tableColumns ?? 8),
+      bodyByteCount: scanner.text.count, hasNames: hasNames)
+  }
+
+  private var tableColumns: Int? {
+    if case .table(let known) = layout { return known }
+    return 1
+  }
+
+  /// - Parameters:
+  ///   - capacity: Elements of each input that are expected.
+  ///   - bodyByteCount: The text's size, from which the memory's limit follows.
+  func makeRows(capacity: Int, bodyByteCount: Int, hasNames: Bool) -> Rows {
+    Rows(
       builders: signature.inputs.map { input in
         let categories = CategoryColumns(input, hasNames: hasNames)
         var builder = InputBuilder(
           categories?.numbersAreNames == true ? .float64 : input.elementType,
-          capacity: expectedCount(scanner, width: width ?? 8),
-          bodyByteCount: scanner.text.count)
+          capacity: capacity, bodyByteCount: bodyByteCount)
         builder.categories = categories
         builder.rules = input.columnRules
         return builder
-      }, width: width)
+      }, width: tableColumns)
+  }
+
+  /// A line of JSON Lines: a record, or a list of values in the model's order.
+  func readLine(
+    _ scanner: inout PayloadScanner, isRecord: Bool, into rows: inout Rows
+  ) throws(PayloadFault) {
+    if isRecord {
+      try readRecord(&scanner, into: &rows)
+    } else {
+      try refuseNameless(at: 0)
+      try readRow(&scanner, map: nil, into: &rows)
+    }
   }
 
   /// How many elements are to come, going by the length of the first row.
@@ -87,6 +110,8 @@ extension PayloadDecoder {
     var names: [String]?
     var columnsPosition = start
     var dataPosition: Int?
+    var indexPosition = start
+    var indexCount: Int?
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "an object") {
       repeat {
         let keyPosition = scanner.position
@@ -101,7 +126,8 @@ extension PayloadDecoder {
           dataPosition = scanner.position
           try scanner.skipValue(depth: 2)
         case "index":
-          try scanner.skipValue(depth: 2)
+          indexPosition = scanner.position
+          indexCount = try readIndexCount(&scanner)
         default:
           throw scanner.fault(
             "'\(key)' is no member of a table; expected columns, index and data", at: keyPosition)
@@ -140,7 +166,30 @@ extension PayloadDecoder {
       } while try scanner.continues(until: UInt8(ascii: "]"))
     }
     scanner.position = end
+    if let indexCount, indexCount != rows.count {
+      try scanner.note(
+        scanner.fault(
+          "has \(indexCount) entries; the data has \(rows.count) rows", at: indexPosition))
+    }
     return try finish(rows, at: dataPosition)
+  }
+
+  /// Labels of rows: a table has as many of them as rows, or none.
+  ///
+  /// - Returns: nil for what is no list, or an empty one.
+  private func readIndexCount(_ scanner: inout PayloadScanner) throws(PayloadFault) -> Int? {
+    guard scanner.peek() == UInt8(ascii: "[") else {
+      try scanner.skipValue(depth: 2)
+      return nil
+    }
+    var count = 0
+    if try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of row labels") {
+      repeat {
+        try scanner.skipValue(depth: 3)
+        count += 1
+      } while try scanner.continues(until: UInt8(ascii: "]"))
+    }
+    return count == 0 ? nil : count
   }
 
   /// A signature of named columns takes no rows without names: MLflow does not guess.

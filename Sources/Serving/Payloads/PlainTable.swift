@@ -39,7 +39,8 @@ struct PlainTable: Sendable {
   func read(_ body: Span<UInt8>, into inputs: inout [Tensor?]) -> Bool? {
     guard body.count <= PlainTable.maxBodyBytes, width <= body.count / 2 else { return nil }
     var scanner = PayloadScanner(body)
-    guard let isFrame = takeHead(&scanner) else { return nil }
+    var indexCount: Int?
+    guard let isFrame = takeHead(&scanner, &indexCount) else { return nil }
     // A value takes two bytes at least.
     let maxRows = body.count / (2 * width) + 1
     guard let shape = try? Shape(rows: maxRows, columns: width) else { return nil }
@@ -49,7 +50,8 @@ struct PlainTable: Sendable {
     let rows =
       elementType == .float32
       ? takeRows(&scanner, Float.self, &table) : takeRows(&scanner, Double.self, &table)
-    guard let rows, takesEnd(&scanner, isFrame: isFrame),
+    guard let rows, indexCount == nil || indexCount == rows,
+      takesEnd(&scanner, isFrame: isFrame),
       let shape = try? Shape(rows: rows, columns: width)
     else { return nil }
     table.reuse(shape: shape)
@@ -59,16 +61,16 @@ struct PlainTable: Sendable {
 
   /// Up to the first row.
   @_lifetime(scanner: copy scanner)
-  private func takeHead(_ scanner: inout PayloadScanner) -> Bool? {
+  private func takeHead(_ scanner: inout PayloadScanner, _ indexCount: inout Int?) -> Bool? {
     guard takes(UInt8(ascii: "{"), &scanner), let key = takeString(&scanner),
       let form = PayloadDecoder.Form(scanner, key), form != .records,
       takes(UInt8(ascii: ":"), &scanner)
     else { return nil }
     let isFrame = takes(UInt8(ascii: "{"), &scanner)
     if isFrame {
-      guard form == .inputData || form == .split, !columns.isEmpty, takesColumns(&scanner) else {
-        return nil
-      }
+      guard form == .inputData || form == .split, !columns.isEmpty,
+        takesColumns(&scanner, &indexCount)
+      else { return nil }
     } else if form == .split {
       return nil
     }
@@ -77,7 +79,7 @@ struct PlainTable: Sendable {
 
   /// `"columns": ["a", "b"], "index": [0], "data":`; the index may be missing.
   @_lifetime(scanner: copy scanner)
-  private func takesColumns(_ scanner: inout PayloadScanner) -> Bool {
+  private func takesColumns(_ scanner: inout PayloadScanner, _ indexCount: inout Int?) -> Bool {
     guard takesKey("columns", &scanner), takes(UInt8(ascii: "["), &scanner) else { return false }
     for index in columns.indices {
       guard let name = takeString(&scanner), scanner.equals(name, columns[index]) else {
@@ -90,8 +92,11 @@ struct PlainTable: Sendable {
     let start = scanner.position
     if takesKey("index", &scanner) {
       guard takes(UInt8(ascii: "["), &scanner) else { return false }
+      var count = 0
+      defer { indexCount = count == 0 ? nil : count }
       while scanner.peek() != UInt8(ascii: "]") {
         guard NumberScanner.scan(scanner.text, at: &scanner.position) != nil else { return false }
+        count += 1
         guard takes(UInt8(ascii: ","), &scanner) else { break }
         guard scanner.peek() != UInt8(ascii: "]") else { return false }
       }

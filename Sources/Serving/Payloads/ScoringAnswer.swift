@@ -1,6 +1,6 @@
 package import Documents
 package import Executors
-internal import Tensors
+package import Tensors
 
 /// How a model's results become an answer, beyond the route's own form.
 package enum AnswerShape: Sendable {
@@ -177,15 +177,15 @@ package enum ScoringAnswer {
 }
 
 /// A tensor's elements as JSON.
-struct TensorText {
+package struct TensorText {
   let tensor: Tensor
   /// Strings as bytes: `{"b64": "…"}`.
   var isBase64 = false
 
-  init(_ tensor: Tensor) { self.tensor = tensor }
+  package init(_ tensor: Tensor) { self.tensor = tensor }
 
   /// The part of the tensor that is row `row`, nested. Precondition: it has rows.
-  func writeRow(_ row: Int, to writer: inout JSONWriter) {
+  package func writeRow(_ row: Int, to writer: inout JSONWriter) {
     var index = tensor.rowCount == 0 ? 0 : row * (tensor.shape.elementCount / tensor.rowCount)
     write(axis: 1, &index, to: &writer)
   }
@@ -246,7 +246,7 @@ struct TensorText {
     writer.byte(UInt8(ascii: "]"))
   }
 
-  func writeElement(_ index: Int, to writer: inout JSONWriter) {
+  package func writeElement(_ index: Int, to writer: inout JSONWriter) {
     switch tensor.elementType {
     case .float32: writer.number(element(index, Float.self))
     case .float64: writer.number(element(index, Double.self))

@@ -168,7 +168,7 @@ package final class LiveDeployment: Sendable {
   package var requestsInFlight: Int { metrics.requestsInFlight }
 
   /// When a request must have its answer whose body was whole then.
-  func deadline(arrived: UInt64) -> UInt64 {
+  package func deadline(arrived: UInt64) -> UInt64 {
     let (deadline, overflows) = arrived.addingReportingOverflow(timeLimit)
     return overflows ? .max : deadline
   }

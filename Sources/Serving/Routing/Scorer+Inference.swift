@@ -1,5 +1,6 @@
 internal import Documents
 internal import Executors
+internal import Telemetry
 internal import Tensors
 
 // What is the Open Inference Protocol's own between decoding and the answer's last byte.
@@ -25,15 +26,17 @@ extension Scorer {
 
   func writeInference(
     _ values: [ModelValue], names: [String], _ request: DecodedRequest, _ call: InferenceCall,
-    to writer: inout JSONWriter
+    deadline: UInt64, to writer: inout JSONWriter
   ) throws(ScoringError) {
     var outputs = InferenceAnswer.outputs(values, names: names)
     if let asked = request.outputRequests {
       outputs = try InferenceAnswer.arranged(
-        outputs, as: asked, binaryByDefault: request.binaryByDefault, hasRows: hasRows)
+        outputs, as: asked, binaryByDefault: request.binaryByDefault, hasRows: hasRows,
+        isOver: { clock.now() >= deadline })
     } else if request.binaryByDefault {
       for index in outputs.indices { outputs[index].isBinary = true }
     }
+    try AnswerBudget.check(outputs)
     let headerByteCount = InferenceAnswer.write(
       outputs, id: request.id, model: call.modelName,
       version: call.usesModelVersions ? modelVersion : deploymentName, to: &writer)
@@ -58,16 +61,23 @@ extension ModelSignature {
 extension InferenceAnswer {
   /// The outputs in the order and the form in which a request asks for them.
   static func arranged(
-    _ outputs: [Output], as asked: [OutputRequest], binaryByDefault: Bool, hasRows: Bool
+    _ outputs: [Output], as asked: [OutputRequest], binaryByDefault: Bool, hasRows: Bool,
+    isOver: () -> Bool = { false }
   ) throws(ScoringError) -> [Output] {
     var arranged: [Output] = []
     for request in asked {
-      let parts = [request.name] + MapPart.allCases.map { request.name + $0.suffix }
-      // A request for maps by their own name gets both parts.
+      // A request for maps by their own name gets both parts, but for those it names besides.
+      let parts =
+        [request.name]
+        + MapPart.allCases.map { request.name + $0.suffix }
+        .filter { part in !asked.contains { $0.name == part } }
       for var output in outputs where parts.contains(output.name) {
         output.isBinary = request.isBinary ?? binaryByDefault
         if let count = request.classCount {
-          guard let best = Classification.best(count, of: output.tensor, hasRows: hasRows) else {
+          guard
+            let best = try Classification.best(
+              count, of: output.tensor, hasRows: hasRows, labels: output.labels, isOver: isOver)
+          else {
             throw .badInput(
               "class result not available for output '\(output.name)' due to unsupported type "
                 + "'\(output.tensor.elementType.wireName)'")

@@ -26,7 +26,7 @@ extension Scorer {
     times.execute = executed &- decoded
     times.rows = rowCount(prepared.inputs)
     if executed >= deadline { throw .executor(.deadlinePassed) }
-    let answer = try encode(values, prepared, form: form)
+    let answer = try encode(values, prepared, form: form, deadline: deadline)
     times.encode = clock.now() &- executed
     return answer
   }

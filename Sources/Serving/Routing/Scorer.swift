@@ -69,6 +69,7 @@ struct Scorer: Sendable {
     times.execute = executed &- decoded
     times.rows = rowCount(scratch.inputs)
     if executed >= deadline { throw .executor(.deadlinePassed) }
+    try AnswerBudget.check(values)
     var writer = JSONWriter()
     switch form {
     case .score:

@@ -9,6 +9,9 @@ package protocol ScoringCaller: AnyObject, Sendable {
     get
   }
 
+  /// What the body is expected to take without its content coding: what a queue weighs.
+  var expectedByteCount: Int { get }
+
   /// Makes the body what it is without its content coding. Called once, on the thread that
   /// scores, where the request says that the body is packed.
   func unpack() throws(ScoringError)
@@ -24,6 +27,7 @@ package protocol ScoringCaller: AnyObject, Sendable {
 
 extension ScoringCaller {
   package func unpack() throws(ScoringError) {}
+  package var expectedByteCount: Int { body.count }
 }
 
 /// What a caller wants.

@@ -65,7 +65,7 @@ package final class ScoringService: Sendable {
       return end(
         caller, deployment, .failure(.tooManyAtOnce(deployment: deployment.name, limit: limit)))
     }
-    let byteCount = caller.body.count
+    let byteCount = caller.expectedByteCount
     if !request.isPacked, deployment.runsInline(bodyByteCount: byteCount, form: request.form) {
       runInline(request, caller, deployment)
     } else {

@@ -56,21 +56,35 @@ package enum FuzzedReader: String, CaseIterable, Sendable {
       inputs, outputs: executor.signature.defaultOutputs, scratch: scratch)
   }
 
-  /// ONNX files are mapped: the bytes go through a file in memory.
-  private static func onnx(_ bytes: UnsafeRawBufferPointer) throws -> any ModelExecutor {
-    let path = "/dev/shm/swerve-fuzz-\(getpid())-\(pthread_self()).onnx"
+  /// What models with external data find beside them, as `weights.bin`.
+  package static let externalBytes = (0..<4096).map { UInt8($0 * 7 & 63) }
+
+  private static func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws {
     let file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard file >= 0 else { throw ModelFormatError.unreadable(path: path, reason: "not made") }
-    defer {
-      close(file)
-      unlink(path)
-    }
+    defer { close(file) }
     var written = 0
     while written < bytes.count {
-      let count = write(file, bytes.baseAddress?.advanced(by: written), bytes.count - written)
+      let start = bytes.baseAddress?.advanced(by: written)
+      let count = Glibc.write(file, start, bytes.count - written)
       guard count > 0 else { throw ModelFormatError.unreadable(path: path, reason: "not written") }
       written += count
     }
+  }
+
+  /// ONNX files are mapped: the bytes go through a file in memory.
+  private static func onnx(_ bytes: UnsafeRawBufferPointer) throws -> any ModelExecutor {
+    let folder = "/dev/shm/swerve-fuzz-\(getpid())-\(pthread_self())"
+    let path = "\(folder)/model.onnx"
+    let external = "\(folder)/weights.bin"
+    mkdir(folder, 0o700)
+    defer {
+      unlink(path)
+      unlink(external)
+      rmdir(folder)
+    }
+    try write(bytes, to: path)
+    try externalBytes.withUnsafeBytes { try write($0, to: external) }
     return try ONNXModel.load(path: path)
   }
 

@@ -166,6 +166,34 @@ for kind in [*FLOAT8[:4], *SMALL]:
         case(f"QuantizeLinear {kind} blocks", [h.make_node("QuantizeLinear", ["x", "s"], ["y"], "n", axis=1, block_size=4, output_dtype=getattr(T, kind))],
              {"x": x}, [scales], [("y", kind, [4, 8])])
 
+# Half precision: what is infinite or has no 32 bits becomes the smallest integer there is.
+PLAIN_ZERO = {"UINT8": np.uint8, "INT8": np.int8, "UINT16": np.uint16, "INT16": np.int16}
+half = np.concatenate([np.linspace(-40, 40, 81), [np.inf, -np.inf, 65504, -65504, 0.25, 0.75, -0.25]]).astype(np.float16).reshape(8, 11)
+for kind in [*FLOAT8[:4], *list(SMALL)[:2], *PLAIN_ZERO]:
+    for axis, scale in ((None, [0.37]), (0, list(0.1 + R.rand(8)))):
+        count = len(scale)
+        if kind in SMALL:
+            zero = packed(np.ones(count, int), kind)
+        else:
+            zero = bytes(count) if kind in FLOAT8 else np.full(count, 3, PLAIN_ZERO[kind]).tobytes()
+        shape = [] if axis is None else [count]
+        inits = [initializer("s", "FLOAT16", shape, np.array(scale, np.float16).tobytes()), initializer("z", kind, shape, zero)]
+        more = {} if axis is None else {"axis": axis}
+        x = np.nan_to_num(half) if kind in FLOAT8 else half
+        case(f"QuantizeLinear half {kind} {more}", [h.make_node("QuantizeLinear", ["x", "s", "z"], ["y"], "n", **more)], {"x": x}, inits,
+             [("y", kind, [8, 11])], opset=21)
+        raw = packed(R.randint(-8, 8, 88), kind) if kind in SMALL else bytes(R.randint(0, 127, 88 * (2 if "16" in kind else 1)).tolist())
+        case(f"DequantizeLinear half {kind} {more}", [h.make_node("DequantizeLinear", ["q", "s", "z"], ["y"], "n", **more)], {},
+             [*inits, initializer("q", kind, [8, 11], raw)], [("y", "FLOAT16", [8, 11])], opset=21)
+scales = initializer("s", "FLOAT16", [8, 3], (0.1 + R.rand(24)).astype(np.float16).tobytes())
+case("QuantizeLinear half blocks", [h.make_node("QuantizeLinear", ["x", "s"], ["y"], "n", axis=1, block_size=4)], {"x": half}, [scales],
+     [("y", "UINT8", [8, 11])], opset=21)
+case("DequantizeLinear half blocks", [h.make_node("DequantizeLinear", ["q", "s"], ["y"], "n", axis=1, block_size=4)], {},
+     [scales, initializer("q", "INT8", [8, 11], bytes(range(88)))], [("y", "FLOAT16", [8, 11])], opset=21)
+case("DequantizeLinear half INT32", [h.make_node("DequantizeLinear", ["q", "s"], ["y"], "n")], {},
+     [initializer("s", "FLOAT16", [], np.float16(0.013).tobytes()), initializer("q", "INT32", [88], R.randint(-1 << 20, 1 << 20, 88).astype(np.int32).tobytes())],
+     [("y", "FLOAT16", [88])], opset=21)
+
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "packed.json"), "w") as file:
     file.write("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")
 print(len(cases), "cases", file=sys.stderr)

@@ -199,14 +199,78 @@ struct InferenceRequestTests {
     }
   }
 
-  @Test func `classes are the best first, NaN last, with their places`() {
+  @Test func `integers beyond 2^53 are ordered as integers`() throws {
+    let large = Tensor([Int64.max - 1, .max, .min, -1, .max - 2], shape: Shape(1, 5))
+    #expect(
+      try Classification.best(3, of: large, hasRows: true)?.strings.strings
+        == ["9223372036854775807:1", "9223372036854775806:0", "9223372036854775805:4"])
+    let unsigned = Tensor([UInt64.max - 1, .max, 1 << 63, 3], shape: Shape(1, 4))
+    #expect(
+      try Classification.best(4, of: unsigned, hasRows: true)?.strings.strings == [
+        "18446744073709551615:1", "18446744073709551614:0", "9223372036854775808:2", "3:3",
+      ])
+  }
+
+  @Test func `the best k are those of a whole sort, whatever k is`() throws {
+    var generator = SplitMix(state: 7)
+    let choices: [Double] = [0, -0.0, .nan, .infinity, -.infinity, 1, -1, 0.5, 1e-300]
+    let values = (0..<300).map { _ in choices.randomElement(using: &generator) ?? 0 }
+    let scores = Tensor(values, shape: Shape(3, 100))
+    func places(_ count: Int) throws -> [[Substring]] {
+      let texts = try Classification.best(count, of: scores, hasRows: true)?.strings.strings ?? []
+      let all = texts.map { $0.split(separator: ":")[1] }
+      return (0..<3).map { Array(all[($0 * min(count, 100))..<(($0 + 1) * min(count, 100))]) }
+    }
+    let whole = try places(100)
+    for row in 0..<3 {
+      let sorted = (0..<100).sorted { left, right in
+        let (first, second) = (values[row * 100 + left], values[row * 100 + right])
+        if first.isNaN || second.isNaN { return !first.isNaN || (second.isNaN && left < right) }
+        return first == second ? left < right : first > second
+      }
+      #expect(whole[row] == sorted.map { Substring("\($0)") })
+      for count in [1, 2, 7, 63, 64, 65, 99] {
+        #expect(try places(count)[row] == Array(whole[row].prefix(count)))
+      }
+    }
+  }
+
+  @Test func `the search for the best ends at the deadline`() throws {
+    let scores = Tensor([Float](repeating: 0, count: 200_000), shape: Shape(2, 100_000))
+    for count in [1, 1000] {
+      #expect(throws: ScoringError.executor(.deadlinePassed)) {
+        try Classification.best(count, of: scores, hasRows: true, isOver: { true })
+      }
+    }
+  }
+
+  @Test func `a class has its name where the model has names`() throws {
+    let scores = Tensor([Float(0.25), 0.75], shape: Shape(1, 2))
+    #expect(
+      try Classification.best(1, of: scores, hasRows: true, labels: ["cat", "dog"])?
+        .strings.strings == ["0.750000:1:dog"])
+    let values: [ModelValue] = [
+      .maps(
+        keys: Tensor(strings: ByteStrings(["cat", "dog"]), shape: Shape(2)), values: scores)
+    ]
+    let outputs = InferenceAnswer.outputs(values, names: ["p"])
+    let arranged = try InferenceAnswer.arranged(
+      outputs, as: [OutputRequest(name: "p.values", classCount: 1), OutputRequest(name: "p")],
+      binaryByDefault: false, hasRows: true)
+    // The maps by their own name are what no other request has named.
+    #expect(arranged.map(\.name) == ["p.values", "p.keys"])
+    #expect(arranged[0].tensor.strings.strings == ["0.750000:1:dog"])
+  }
+
+  @Test func `classes are the best first, NaN last, with their places`() throws {
     let scores = Tensor([Float(0.25), .nan, 0.5, 0.25], shape: Shape(1, 4))
     #expect(
-      Classification.best(3, of: scores, hasRows: true)?.strings.strings
+      try Classification.best(3, of: scores, hasRows: true)?.strings.strings
         == ["0.500000:2", "0.250000:0", "0.250000:3"])
     let whole = Tensor([Int64(-3), 7], shape: Shape(2))
-    #expect(Classification.best(9, of: whole, hasRows: false)?.strings.strings == ["7:1", "-3:0"])
-    #expect(Classification.best(1, of: whole, hasRows: true)?.shape == Shape(2, 1))
+    #expect(
+      try Classification.best(9, of: whole, hasRows: false)?.strings.strings == ["7:1", "-3:0"])
+    #expect(try Classification.best(1, of: whole, hasRows: true)?.shape == Shape(2, 1))
   }
 }
 

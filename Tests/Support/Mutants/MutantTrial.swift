@@ -70,14 +70,24 @@ package struct MutantTrial {
   package func loadWithinLimit(
     _ file: [UInt8]
   ) -> Result<any ModelExecutor, ModelFormatError> {
-    let isLimited = swerve_limit_allocation(MutantTrial.maxAllocation(fileBytes: file.count)) == 0
+    MutantTrial.within(bytes: MutantTrial.maxAllocation(fileBytes: file.count)) {
+      () -> Result<any ModelExecutor, ModelFormatError> in
+      do throws(ModelFormatError) {
+        return .success(try load(file))
+      } catch {
+        return .failure(error)
+      }
+    }
+  }
+
+  /// Does what must not take more memory than this beside what there was.
+  package static func within<Answer, Failure: Error>(
+    bytes: Int, _ body: () throws(Failure) -> Answer
+  ) throws(Failure) -> Answer {
+    let isLimited = swerve_limit_allocation(bytes) == 0
     precondition(isLimited, "memory cannot be limited")
     defer { swerve_lift_allocation_limit() }
-    do {
-      return .success(try load(file))
-    } catch {
-      return .failure(error)
-    }
+    return try body()
   }
 
   private func mutant(of file: [UInt8], _ random: inout Xorshift) -> [UInt8] {

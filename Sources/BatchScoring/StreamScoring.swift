@@ -1,0 +1,75 @@
+internal import Executors
+package import Serving
+
+/// Scores a text that comes in and writes predictions out: `swerve score --format`.
+package struct StreamScoring {
+  private let model: LoadedModel
+  private let outputs: [Int]
+  private let format: TableDecoder.Format
+  private let columns: PredictionColumns
+  private let threads: Int
+  /// Rows that may fail; nil: any number.
+  private let maxFaults: Int?
+  var limits = RowCutter.Limits()
+
+  package init(
+    _ model: LoadedModel, outputs: [Int], format: TableDecoder.Format,
+    columns: PredictionColumns, threads: Int, maxFaults: Int?
+  ) {
+    self.model = model
+    self.outputs = outputs
+    self.format = format
+    self.columns = columns
+    self.threads = threads
+    self.maxFaults = maxFaults
+  }
+
+  package struct Summary: Sendable {
+    package var scored = 0
+    package var failed = 0
+  }
+
+  /// - Parameters:
+  ///   - name: What errors call the source.
+  ///   - write: Takes the output in order.
+  ///   - tell: Takes each row that failed, in order.
+  package func run(
+    _ source: any ByteSource & Sendable, name: String,
+    write: ([UInt8]) throws(BatchError) -> Void, tell: (RowFault) -> Void
+  ) throws(BatchError) -> Summary {
+    var summary = Summary()
+    let file = try InputText(
+      source, name: name, format: format, signature: model.signature, limits: limits)
+    guard let file else { return summary }
+    let (model, outputs, columns, decoder) = (self.model, self.outputs, self.columns, file.decoder)
+    var hasHeader = false
+    try OrderedPipeline<TextBlock, ScoredBlock>(threads: threads).run(
+      source: { () throws(BatchError) in try file.next() },
+      makeWork: {
+        let scorer = BlockScorer(model, outputs: outputs, decoder: decoder, columns: columns)
+        return { scorer.score($0) }
+      },
+      sink: { (block) throws(BatchError) in
+        summary.scored += block.scored
+        summary.failed += block.faults.count
+        block.faults.forEach(tell)
+        if let maxFaults, summary.failed > maxFaults, let first = block.faults.first {
+          throw .tooManyFaults(
+            count: summary.failed, limit: maxFaults, first: "\(name): \(first.sentence)")
+        }
+        if !hasHeader, block.scored > 0 {
+          hasHeader = true
+          if !block.header.isEmpty { try write(block.header) }
+        }
+        if !block.text.isEmpty { try write(block.text) }
+      })
+    return summary
+  }
+}
+
+extension RowFault {
+  /// `row 3: column 'age': expected a number (float32), got 'old'`.
+  package var sentence: String {
+    "row \(row): \(reason)" + (value.isEmpty ? "" : ", got '\(value)'")
+  }
+}

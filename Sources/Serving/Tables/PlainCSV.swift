@@ -1,0 +1,177 @@
+internal import Documents
+internal import Executors
+internal import Tensors
+
+/// CSV into one table of floats: numbers go from the text straight to their places.
+struct PlainCSV: Sendable {
+  private let elementType: ElementType
+  private let header: [String]
+  /// The model's column for each of the text's; -1 for one that the model does not have.
+  private let places: [Int]
+  private let width: Int
+
+  init(_ elementType: ElementType, map: [PayloadDecoder.Target?], header: [String]) {
+    self.elementType = elementType
+    self.header = header
+    places = map.map { $0?.column ?? -1 }
+    width = places.count { $0 >= 0 }
+  }
+
+  func decode(_ text: Span<UInt8>, maxRows: Int) -> TableBlock {
+    // Each value takes two bytes of text at least: the product cannot overflow.
+    var table = Tensor(elementType, shape: Shape(maxRows, width))
+    var faults: [RowFault] = []
+    let rowCount: Int
+    if elementType == .float32 {
+      var values = table.mutableValues(as: Float.self)
+      rowCount = read(text, maxRows, into: &values, &faults)
+    } else {
+      var values = table.mutableValues(as: Double.self)
+      rowCount = read(text, maxRows, into: &values, &faults)
+    }
+    table.reuse(shape: Shape(rowCount - faults.count, width))
+    return TableBlock(inputs: [table], rowCount: rowCount, faults: faults)
+  }
+
+  @inline(__always)
+  private func read<Element: BinaryFloatingPoint & BitwiseCopyable>(
+    _ text: Span<UInt8>, _ maxRows: Int, into values: inout MutableSpan<Element>,
+    _ faults: inout [RowFault]
+  ) -> Int {
+    var reader = CSVReader(text, hasMark: false)
+    var row = 0
+    var start = 0
+    while !reader.isAtEnd, row < maxRows {
+      if places.count > 1, reader.skipBlankLine() { continue }
+      if let end = readQuickly(text, reader.position, into: &values, at: start) {
+        reader.position = end
+        start += width
+      } else if let fault = readSlowly(&reader, row, into: &values, at: start) {
+        faults.append(fault)
+      } else {
+        start += width
+      }
+      row += 1
+    }
+    return row
+  }
+
+  /// A row of plain numbers and empty cells.
+  ///
+  /// - Returns: Where the next line begins; nil when the row needs a closer look.
+  @inline(__always)
+  private func readQuickly<Element: BinaryFloatingPoint & BitwiseCopyable>(
+    _ text: Span<UInt8>, _ position: Int, into values: inout MutableSpan<Element>, at start: Int
+  ) -> Int? {
+    var position = position
+    let last = places.count - 1
+    for column in 0...last {
+      let place = places[column]
+      if place < 0 {
+        while position < text.count, text[position] != UInt8(ascii: ","), text[position] >= 0x20 {
+          if text[position] == UInt8(ascii: "\"") { return nil }
+          position += 1
+        }
+      } else if let number = NumberScanner.scan(text, at: &position) {
+        values[start + place] = Element(number.double)
+      } else {
+        values[start + place] = .nan
+      }
+      if column < last {
+        guard position < text.count, text[position] == UInt8(ascii: ",") else { return nil }
+        position += 1
+      }
+    }
+    guard position < text.count else { return position }
+    if text[position] == 0x0D, position + 1 < text.count { position += 1 }
+    return text[position] == 0x0A ? position + 1 : nil
+  }
+
+  @inline(never)
+  private func readSlowly<Element: BinaryFloatingPoint & BitwiseCopyable>(
+    _ reader: inout CSVReader, _ row: Int, into values: inout MutableSpan<Element>, at start: Int
+  ) -> RowFault? {
+    let lineStart = reader.position
+    var column = 0
+    var fault: RowFault?
+    do throws(PayloadFault) {
+      while let cell = try reader.nextCell() {
+        if column < places.count, places[column] >= 0, fault == nil {
+          if let number = CSVNumber.value(of: cell) {
+            values[start + places[column]] = Element(number)
+          } else {
+            fault = RowFault(
+              row: row,
+              reason: "column '\(header[column])': expected a number (\(elementType.name))",
+              value: cell.text)
+          }
+        }
+        column += 1
+        if cell.endsLine { break }
+      }
+    } catch {
+      reader.skipRow(from: lineStart)
+      return RowFault(row: row, reason: error.reason, value: reader.line(at: lineStart))
+    }
+    guard column == places.count else {
+      return RowFault(
+        row: row, reason: "has \(column) values; the header has \(places.count)",
+        value: reader.line(at: lineStart))
+    }
+    return fault
+  }
+}
+
+/// Numbers as spreadsheets and data frames write them.
+enum CSVNumber {
+  /// Not a number for a missing value; nil for what is no number.
+  static func value(of cell: CSVCell) -> Double? {
+    if cell.isMissing { return .nan }
+    var text = Substring(cell.text)
+    while text.first == " " || text.first == "\t" { text.removeFirst() }
+    while text.last == " " || text.last == "\t" { text.removeLast() }
+    switch text {
+    case "True", "TRUE", "true": return 1
+    case "False", "FALSE", "false": return 0
+    default: break
+    }
+    let isNegative = text.first == "-"
+    if text.first == "-" || text.first == "+" { text.removeFirst() }
+    guard let magnitude = magnitude(text) else { return nil }
+    return isNegative ? -magnitude : magnitude
+  }
+
+  private static func magnitude(_ text: Substring) -> Double? {
+    switch text {
+    case "inf", "Inf", "INF", "Infinity", "infinity", "INFINITY": return .infinity
+    default: break
+    }
+    // JSON's grammar asks for digits on both sides of a point and for no zeros before others.
+    var bytes = Array(text.utf8)
+    let zeros = bytes.prefix { $0 == UInt8(ascii: "0") }.count
+    if zeros > 1 { bytes.removeFirst(zeros - 1) }
+    if bytes.count > 1, bytes[0] == UInt8(ascii: "0"), bytes[1] >= UInt8(ascii: "0"),
+      bytes[1] <= UInt8(ascii: "9")
+    {
+      bytes.removeFirst()
+    }
+    if let point = bytes.firstIndex(of: UInt8(ascii: ".")) {
+      let hasDigitBefore = point > 0
+      let hasDigitBehind =
+        point + 1 < bytes.count && bytes[point + 1] >= UInt8(ascii: "0")
+        && bytes[point + 1] <= UInt8(ascii: "9")
+      guard hasDigitBefore || hasDigitBehind else { return nil }
+      if !hasDigitBehind { bytes.insert(UInt8(ascii: "0"), at: point + 1) }
+      if !hasDigitBefore { bytes.insert(UInt8(ascii: "0"), at: 0) }
+    }
+    // A sign here would be the second.
+    guard let first = bytes.first, first >= UInt8(ascii: "0"), first <= UInt8(ascii: "9") else {
+      return nil
+    }
+    var position = 0
+    guard let number = NumberScanner.scan(bytes.span, at: &position), position == bytes.count else {
+      return nil
+    }
+    return number.double
+  }
+}
