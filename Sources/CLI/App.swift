@@ -11,8 +11,10 @@ struct App: ParsableCommand {
     version: Version.text,
     subcommands: [
       ServeCommand.self, ApplyCommand.self, PlanCommand.self, ModelCommand.self,
-      EndpointCommand.self, DeploymentCommand.self, AdminKeyCommand.self, ScoreCommand.self,
-      DoctorCommand.self, HealthCommand.self, VersionCommand.self, SupportMatrixCommand.self,
+      EndpointCommand.self, DeploymentCommand.self, AdminKeyCommand.self,
+      ClientKeyCommand.self, ScoreCommand.self,
+      DoctorCommand.self, HealthCommand.self, RestartCommand.self, VersionCommand.self,
+      SupportMatrixCommand.self,
     ])
 
   /// Exit status 0 done, 1 failed, 2 usage.

@@ -54,6 +54,18 @@ struct ServeCommand: ParsableCommand {
   var modelControl: ModelControlMode?
 
   func run() throws {
+    let server: GatewayServer
+    do {
+      server = try start()
+    } catch {
+      GatewayServer.reportFailure((error as? CommandFailure)?.message ?? "\(error)")
+      throw error
+    }
+    server.reportReady()
+    endProcess(server.run())
+  }
+
+  private func start() throws -> GatewayServer {
     let configuration = try resolved()
     let faults = configuration.faults()
     guard faults.isEmpty else {
@@ -76,7 +88,7 @@ struct ServeCommand: ParsableCommand {
     var line = JSONWriter()
     line.document(.object(ready))
     StandardOutput.write(line.bytes + [UInt8(ascii: "\n")])
-    endProcess(server.run())
+    return server
   }
 
   /// The settings file first, then the flags.

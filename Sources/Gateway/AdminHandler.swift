@@ -21,6 +21,8 @@ internal import Telemetry
 /// | `{WS}/models/{n}/versions/{v}/package/{file}` | GET: a file of the package |
 /// | `{WS}/apply` | POST `{"documents": [{"path", "text", "upload"}], "prune", "dryRun"}` |
 /// | `{WS}/swerve/status` | GET |
+/// | `{WS}/onlineEndpoints/{ep}/clientKeys[/{name}]` | GET, PUT, DELETE |
+/// | `{WS}/swerve/restart` | POST `{"executable", "timeoutSeconds"}`; over the socket only |
 /// | `{WS}/swerve/adminKeys[/{name}]` | GET, PUT, DELETE; over the socket only |
 /// | `{WS}/swerve/uploads[/{id}]` | POST `{"files": [{"path", "bytes"}]}`, DELETE |
 /// | `{WS}/swerve/uploads/{id}/files/{i}/blocks/{n}?of={m}` | PUT: bytes, `x-swerve-sha256` |
@@ -36,6 +38,8 @@ package final class AdminHandler: HTTPHandler {
   let processStatus: @Sendable () -> DocumentValue
   let scoringAddress: @Sendable () -> String
   let log: Log
+  /// nil where there is no process of our own to be restarted: in tests.
+  let restartProcess: Restart?
 
   /// - Parameters:
   ///   - adminKeys: What opens it over TCP.
@@ -45,7 +49,7 @@ package final class AdminHandler: HTTPHandler {
   init(
     control: ControlPlane, registry: ModelRegistry, adminKeys: AdminKeys, uploads: UploadStore,
     status: @escaping @Sendable () -> DocumentValue,
-    scoringAddress: @escaping @Sendable () -> String, log: Log
+    scoringAddress: @escaping @Sendable () -> String, log: Log, restart: Restart? = nil
   ) {
     self.control = control
     self.registry = registry
@@ -54,6 +58,7 @@ package final class AdminHandler: HTTPHandler {
     processStatus = status
     self.scoringAddress = scoringAddress
     self.log = log
+    restartProcess = restart
   }
 
   /// Who, then what: nobody without a key learns which paths there are, and no byte of a body is
@@ -75,7 +80,8 @@ package final class AdminHandler: HTTPHandler {
       return .refuse(
         ARMError(
           403, "Forbidden",
-          "admin keys are managed on the gateway's own machine, over its workspace's socket"
+          "admin keys and restarts are managed on the gateway's own machine, over its workspace's "
+            + "socket"
         ).response)
     }
     return .collect(
@@ -133,6 +139,8 @@ package final class AdminHandler: HTTPHandler {
     case .endpoint(let name): try endpoint(name, request)
     case .endpointAction(let name, let action):
       try endpointAction(name, action: action, request)
+    case .clientKeys(let endpoint): try clientKeys(of: endpoint, request)
+    case .clientKey(let name, let endpoint): try clientKey(name, of: endpoint, request)
     case .deployments(let endpoint): try deployments(of: endpoint, request)
     case .deployment(let name, let endpoint): try deployment(name, of: endpoint, request)
     case .deploymentAction(let name, let endpoint, let action):
@@ -145,6 +153,7 @@ package final class AdminHandler: HTTPHandler {
       try packageFile(file, version: version, of: name, request)
     case .apply: try apply(request)
     case .status: try status(request)
+    case .restart: try restart(request)
     case .adminKeys: try adminKeys(request)
     case .adminKey(let name): try adminKey(name, request)
     case .uploads: try beginUpload(request)

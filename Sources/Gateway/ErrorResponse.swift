@@ -16,6 +16,8 @@ enum DataPlaneError: Error, Equatable {
   case unsupportedContent(String)
   case bodyTooLarge(limit: Int)
   case notReady(String)
+  /// A client key has used what it may.
+  case quotaExceeded(ClientRefusal)
   /// A part of a protocol that is not here.
   case notServed(String)
   /// What the HTTP server itself refuses.
@@ -65,6 +67,13 @@ struct ErrorResponse: Equatable {
       self.init(413, "RequestTooLarge", "the body is larger than \(limit) bytes")
     case .notReady(let reason):
       self.init(503, "ServiceUnavailable", reason, ["Retry-After": "1"])
+    case .quotaExceeded(let refusal):
+      self.init(
+        429, "TooManyRequests", refusal.sentence,
+        [
+          "Retry-After": String(refusal.retryAfterSeconds),
+          "ms-azureml-model-error-reason": refusal.reason.rawValue,
+        ])
     case .notServed(let what):
       self.init(501, "NotImplemented", "\(what) is not served here")
     case .refused(let status, let reason):
@@ -148,7 +157,8 @@ struct ErrorResponse: Equatable {
     case .deadlinePassed(let deployment, let timeoutMs):
       self.init(
         408, "RequestTimeout",
-        "deployment '\(deployment)' did not answer within its request_timeout_ms of \(timeoutMs)")
+        "deployment '\(deployment)' did not answer within its request_timeout_ms of \(timeoutMs)",
+        ["ms-azureml-model-error-reason": "request_timeout"])
     case .callerLeft:
       self.init(499, "ClientClosedRequest", "the client left before its request was started")
     case .draining:

@@ -16,6 +16,7 @@ final class GatewayParts: Sendable {
   let control: ControlPlane
   let adminKeys: AdminKeys
   let uploads: UploadStore
+  let succession: Succession
   let reloads: Counter
   let reloadFailures: Counter
 
@@ -66,6 +67,8 @@ final class GatewayParts: Sendable {
     control = ControlPlane(
       database: database, registry: registry, service: service, sealer: sealer,
       metrics: metrics, log: log, keysFolder: configuration.keysFolder)
+    succession = Succession(
+      control: control, database: database, lock: workspace.lock, log: log)
   }
 
   /// Loads what the workspace holds, then what the settings add.

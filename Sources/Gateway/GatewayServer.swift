@@ -11,6 +11,8 @@ package final class GatewayServer: Sendable {
   private let configuration: GatewayConfiguration
   let parts: GatewayParts
   private let listeners: Listeners
+  /// nil without TLS.
+  private let certificates: CertificateFiles?
   let signals: SignalState
 
   /// Opens the workspace and starts everything; prints nothing.
@@ -27,20 +29,30 @@ package final class GatewayServer: Sendable {
     signals = SignalState()
     let log = Log(level: Log.Level(name: configuration.logLevel))
     if handlesSignals { signals.start(log: log) }
+    let inherited = try Inheritance.accepted()
     parts = try GatewayParts(configuration, log: log)
     do {
-      listeners = try Listeners(configuration, parts)
+      if inherited != nil {
+        // The process before this one answers meanwhile.
+        try parts.load(configuration)
+        parts.readiness.becomeReady()
+      }
+      listeners = try Listeners(configuration, parts, inherited: inherited)
     } catch {
       parts.stop()
       throw error
     }
     do {
-      try parts.load(configuration)
+      if inherited == nil { try parts.load(configuration) }
     } catch {
       listeners.stop(deadline: MonotonicClock.system.now())
       parts.stop()
       throw error
     }
+    certificates = CertificateFiles(
+      configuration, servers: [listeners.scoring] + [listeners.remoteAdmin].compactMap { $0 },
+      metrics: parts.metrics, log: log)
+    parts.succession.begin(listeners) { [signals] in signals.handOver() }
     signals.beginServing()
     parts.readiness.becomeReady()
     if let adminAddress = listeners.adminAddress {
@@ -55,6 +67,13 @@ package final class GatewayServer: Sendable {
       log.write(.info, "ready", ["address": .string(listeners.address)])
     }
   }
+
+  /// Tells the process that has started this one, if it waits for that, why there will be no
+  /// successor.
+  package static func reportFailure(_ reason: String) { Inheritance.refuse(reason) }
+
+  /// Tells the process before this one, if there is one, that this one answers.
+  package func reportReady() { Inheritance.take() }
 
   /// The address that scoring answers on: `http://127.0.0.1:8080`.
   package var address: String { listeners.address }
@@ -80,9 +99,11 @@ package final class GatewayServer: Sendable {
     return 0
   }
 
-  /// Applies the folder again; when that fails, everything stays as it was.
+  /// Reads the certificate and applies the folder again; what fails stays as it was.
   package func reload() {
+    certificates?.reload()
     guard let path = configuration.applyPath else {
+      if certificates != nil { return }
       return parts.log.write(.warning, "nothing to reload: no --apply folder was given")
     }
     parts.reload(path)
@@ -94,15 +115,21 @@ package final class GatewayServer: Sendable {
   /// - Parameter wait: For what still works on the parts: a reload that has begun.
   package func drain(waitingFor wait: () -> Void = {}) {
     let log = parts.log
-    log.write(.info, "draining")
-    parts.readiness.beginDraining()
-    listeners.beginDrain()
-    sleep(configuration.drainDelay)
+    if signals.isHandedOver {
+      // Nobody has to go elsewhere: the address is the successor's.
+      log.write(.info, "handed over, draining")
+    } else {
+      log.write(.info, "draining")
+      parts.readiness.beginDraining()
+      listeners.beginDrain()
+      sleep(configuration.drainDelay)
+    }
     endsAtTheLatest(after: configuration.drainTimeout + .seconds(2))
     let deadline = MonotonicClock.system.now() &+ nanoseconds(configuration.drainTimeout)
     let isClean = listeners.stop(deadline: deadline)
     if !isClean { log.write(.warning, "requests were cut off at the end of the drain") }
     wait()
+    certificates?.stop()
     parts.stop()
     log.write(.info, "stopped")
     log.flush()

@@ -18,8 +18,20 @@ struct Listeners: Sendable {
   let adminAddress: String?
 
   /// All answer from here on; `/readyz` says 503 until everything is loaded.
-  init(_ configuration: GatewayConfiguration, _ parts: GatewayParts) throws(GatewayError) {
-    let settings = try Listeners.scoringConfiguration(configuration)
+  ///
+  /// - Parameter inherited: The sockets of the process before this one; nil: they are made.
+  init(
+    _ configuration: GatewayConfiguration, _ parts: GatewayParts, inherited: Inheritance? = nil
+  ) throws(GatewayError) {
+    var settings = try Listeners.scoringConfiguration(configuration)
+    settings.inheritedListener = inherited?.scoring
+    if let inherited, let port = HTTPServer.port(ofListener: inherited.scoring),
+      configuration.port != 0, port != configuration.port
+    {
+      throw GatewayError(
+        "the port is \(configuration.port), and the socket handed over is at \(port); a restart "
+          + "keeps the address: stop the gateway and start it again")
+    }
     let handler = DataPlaneHandler(
       DataPlaneHandler.Settings(
         maxBodyBytes: configuration.maxBodyBytes,
@@ -55,14 +67,18 @@ struct Listeners: Sendable {
             Int64((MonotonicClock.system.now() &- startTime) / 1_000_000_000)),
         ]
       },
-      scoringAddress: { publicAddress }, log: parts.log)
+      scoringAddress: { publicAddress }, log: parts.log,
+      restart: { (executable, timeout) throws(GatewayError) in
+        try parts.succession.run(executable: executable, timeout: timeout)
+      })
     do {
       var unix = HTTPServerConfiguration(address: .unix(path: parts.workspace.socketPath))
       // A handler may block: the second thread answers meanwhile.
       unix.threads = 2
+      unix.inheritedListener = inherited?.admin
       admin = try HTTPServer(unix, handler: adminHandler)
     } catch {
-      scoring.stop(deadline: MonotonicClock.system.now())
+      Listeners.giveUp([scoring], inherited)
       throw GatewayError(error.description)
     }
     guard let wanted = configuration.adminAddress.flatMap({ ListenAddress($0) }) else {
@@ -73,6 +89,7 @@ struct Listeners: Sendable {
     do {
       var tcp = HTTPServerConfiguration(address: .tcp(host: wanted.host, port: wanted.port))
       tcp.threads = 2
+      tcp.inheritedListener = inherited?.remoteAdmin
       tcp.maxConnections = Listeners.maxAdminConnections
       tcp.tls = settings.tls
       let server = try HTTPServer(tcp, handler: adminHandler)
@@ -82,11 +99,17 @@ struct Listeners: Sendable {
           host: wanted.host, port: server.port ?? wanted.port, isTLS: tcp.tls != nil),
         askedAs: nil)
     } catch {
-      let now = MonotonicClock.system.now()
-      scoring.stop(deadline: now)
-      admin.stop(deadline: now)
+      Listeners.giveUp([scoring, admin], inherited)
       throw GatewayError(error.description)
     }
+  }
+
+  /// Ends what has begun of listeners that cannot all be had. Inherited sockets go on belonging to
+  /// the process before this one; what was accepted from them is answered here.
+  private static func giveUp(_ servers: [HTTPServer], _ inherited: Inheritance?) {
+    if inherited != nil { for server in servers { server.handOver() } }
+    let grace: UInt64 = inherited == nil ? 0 : 5_000_000_000
+    for server in servers { server.stop(deadline: MonotonicClock.system.now() &+ grace) }
   }
 
   /// Administrators are few; whoever has no key holds a connection for seconds only.
@@ -98,6 +121,18 @@ struct Listeners: Sendable {
   }
 
   func beginDrain() { scoring.beginDrain() }
+
+  /// What a successor is given.
+  var inheritance: (scoring: Int32, admin: Int32, remoteAdmin: Int32?) {
+    (scoring.listenerDescriptor, admin.listenerDescriptor, remoteAdmin?.listenerDescriptor)
+  }
+
+  /// From now on the successor accepts, first of all what changes something.
+  func handOver() {
+    admin.handOver()
+    remoteAdmin?.handOver()
+    scoring.handOver()
+  }
 
   /// - Returns: False when requests were cut off at the deadline.
   @discardableResult
@@ -120,10 +155,7 @@ struct Listeners: Sendable {
       configuration.threads > 0 ? configuration.threads : min(CPUQuota.processorCount, 64)
     settings.maxConnections = configuration.maxConnections
     if let certificate = configuration.tlsCertificatePath, let key = configuration.tlsKeyPath {
-      settings.tls = HTTPServerConfiguration.TLS(
-        certificatePEM: String(
-          decoding: try fileBytes(certificate, maxBytes: 1 << 20), as: UTF8.self),
-        keyPEM: String(decoding: try fileBytes(key, maxBytes: 1 << 20), as: UTF8.self))
+      settings.tls = try CertificateFiles.read(certificate: certificate, key: key)
     }
     return settings
   }

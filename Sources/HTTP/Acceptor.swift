@@ -35,13 +35,14 @@ final class Acceptor: Sendable {
   /// Ends the thread; what waits in the backlog is accepted last, so that no client is reset.
   /// The listening socket stays open and is the caller's again.
   ///
-  /// - Returns: Whether the backlog is empty; else `acceptBacklog` is to be called again, when
-  ///   there may be descriptors once more.
-  func stop() -> Bool {
+  /// - Parameter servingBacklog: False when another process accepts from the same socket.
+  /// - Returns: Whether the backlog is empty, or another's; else `acceptBacklog` is to be called
+  ///   again, when there may be descriptors once more.
+  func stop(servingBacklog: Bool = true) -> Bool {
     isStopping.store(true, ordering: .relaxed)
     wakes.wake()
     thread.withLock { $0.take() }?.join()
-    return acceptBacklog()
+    return servingBacklog ? acceptBacklog() : true
   }
 
   /// Accepts what waits, once the thread has ended. False when descriptors have run out.

@@ -65,6 +65,8 @@ struct PhaseDeadline: Equatable {
   var fields = ReceivedFields()
   /// The last body's memory, for the next one.
   var spareBody = BodyBuffer()
+  /// What the connection's handshake shows: kept as long as its session lasts.
+  var credentials: TLSCredentials?
   /// The peer may still be sending a body that nobody will read.
   var needsLingeringClose = false
 

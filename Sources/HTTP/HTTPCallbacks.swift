@@ -106,6 +106,12 @@ extension ServerCore {
       daemon: daemon, descriptor: descriptor,
       peer: isUnix ? "unix" : PeerAddress.text(swerve_connection_address(handle)),
       peerUserID: isUnix ? PeerAddress.userID(descriptor) : nil, isOverLimit: isOverLimit)
+    if isTLS, let session = unsafe swerve_connection_tls_session(handle),
+      let credentials = credentials.withLock({ $0 })
+    {
+      unsafe credentials.use(in: session)
+      connection.credentials = credentials
+    }
     connections.insert(connection)
     if isOverLimit && excess > maxRefusedConnections {
       shutdown(descriptor, Int32(SHUT_RDWR))

@@ -182,15 +182,19 @@ internal import Synchronization
   }
 
   /// Gives the one answer. A second one is a mistake of ours.
-  package func respond(_ response: HTTPResponse) {
+  ///
+  /// - Parameter note: Called before the exchange is given back, unless the server has answered
+  ///   in our place: then it is the server's thread that has the exchange.
+  package func respond(_ response: HTTPResponse, noting note: () -> Void = {}) {
     let wasOpen = state.compareExchange(
       expected: State.open.rawValue, desired: State.answered.rawValue,
       ordering: .acquiringAndReleasing)
     if wasOpen.exchanged {
+      note()
       answer = response
       return
     }
-    if finishSuspension(with: response, as: .answered) { return }
+    if finishSuspension(with: response, as: .answered, noting: note) { return }
     precondition(
       state.load(ordering: .acquiring) == State.abandoned.rawValue,
       "\(method.rawValue) \(path) is answered twice")
@@ -205,10 +209,13 @@ internal import Synchronization
     _ = finishSuspension(with: response, as: .abandoned)
   }
 
-  private func finishSuspension(with response: HTTPResponse, as next: State) -> Bool {
+  private func finishSuspension(
+    with response: HTTPResponse, as next: State, noting note: () -> Void = {}
+  ) -> Bool {
     let claim = state.compareExchange(
       expected: State.suspended.rawValue, desired: next.rawValue, ordering: .sequentiallyConsistent)
     guard claim.exchanged else { return false }
+    note()
     answer = response
     connection.suspended.withLock { $0 = nil }
     // The connection cannot end before it is resumed, so the handle is valid; after this call

@@ -21,6 +21,9 @@ package struct HTTPServerConfiguration: Sendable {
   }
 
   package var address: Address
+  /// A listening socket that another process has made for this address; taken over, and closed
+  /// with the server. nil: one is made.
+  package var inheritedListener: Int32?
   package var tls: TLS?
   /// Threads that serve connections. Range 1...64.
   package var threads = 1
@@ -67,6 +70,8 @@ package final class HTTPServer: Sendable {
   /// One for each thread.
   private let daemons: [Daemon]
   private let isStopped = Atomic<Bool>(false)
+  /// Another process listens now.
+  private let isHandedOver = Atomic<Bool>(false)
 
   /// Starts listening and serving.
   package init(
@@ -77,7 +82,14 @@ package final class HTTPServer: Sendable {
     credentials = if let tls = configuration.tls { try TLSCredentials(tls) } else { nil }
     let limits = DescriptorLimits(maxConnections: configuration.maxConnections)
     core = ServerCore(configuration, maxConnections: limits.maxConnections, handler: handler)
-    listener = try Listener(configuration.address)
+    let credentials = credentials
+    core.credentials.withLock { $0 = credentials }
+    listener =
+      if let inherited = configuration.inheritedListener {
+        Listener(inherited, configuration.address)
+      } else {
+        try Listener(configuration.address)
+      }
     reaper = DeadlineReaper(core)
     let threads = min(64, max(1, configuration.threads))
     // Only a backstop behind our own deadlines.
@@ -116,6 +128,19 @@ package final class HTTPServer: Sendable {
     daemons.reduce(0) { $0 + $1.exchangeCount.load(ordering: .sequentiallyConsistent) }
   }
 
+  /// Shows another certificate to the handshakes that begin from now on; connections that are
+  /// there go on with theirs.
+  ///
+  /// - Throws: When it cannot be used; then everything stays as it was.
+  package func replaceCertificate(_ tls: HTTPServerConfiguration.TLS) throws(HTTPServerError) {
+    guard core.isTLS else { throw .tls(reason: "the server was started without it") }
+    let credentials = try TLSCredentials(tls)
+    core.credentials.withLock { $0 = credentials }
+  }
+
+  /// When the certificate that is shown ends, seconds since 1970; nil without TLS.
+  package var certificateExpiryTime: Int64? { core.credentials.withLock { $0?.expiryTime } }
+
   /// From now on every answer carries `Connection: close`; new connections are still accepted.
   package func beginDrain() { core.isDraining.store(true, ordering: .relaxed) }
 
@@ -126,16 +151,18 @@ package final class HTTPServer: Sendable {
   package func stop(deadline: UInt64) -> Bool {
     guard !isStopped.exchange(true, ordering: .sequentiallyConsistent) else { return true }
     beginDrain()
-    // A Unix client that comes now finds no file; one that is in the backlog is served.
-    listener.unlinkSocketFile()
-    var isListening = true
+    var isListening = !isHandedOver.load(ordering: .sequentiallyConsistent)
     func endListening() {
       guard isListening else { return }
       isListening = false
       shutdown(listener.descriptor, Int32(SHUT_RDWR))
       close(listener.descriptor)
     }
-    if acceptor.stop() { endListening() }
+    if isListening {
+      // A Unix client that comes now finds no file; one that is in the backlog is served.
+      listener.unlinkSocketFile()
+      if acceptor.stop() { endListening() }
+    }
     let isClean = waitForConnections(until: deadline) {
       // Out of descriptors, clients wait in the backlog until connections have ended.
       if isListening, acceptor.acceptBacklog() { endListening() }
@@ -147,6 +174,29 @@ package final class HTTPServer: Sendable {
     reaper.stop()
     return isClean
   }
+
+  /// The port of a listening socket; nil for one that is not of TCP.
+  package static func port(ofListener descriptor: Int32) -> UInt16? {
+    Listener.boundPort(descriptor)
+  }
+
+  /// The listening socket, for a successor.
+  package var listenerDescriptor: Int32 { listener.descriptor }
+
+  /// Lets the listening socket go to another process that has it open: from now on that one
+  /// accepts all connections, and ours end, each after its next answer. `stop` must follow.
+  package func handOver() {
+    guard !isHandedOver.exchange(true, ordering: .sequentiallyConsistent) else { return }
+    // What waits in the backlog is the other's. No `shutdown`: it would end the socket for both.
+    _ = acceptor.stop(servingBacklog: false)
+    close(listener.descriptor)
+    beginDrain()
+  }
+
+  /// How long a connection without a request is kept for its next one when another process has
+  /// the socket: a client that uses it is told to close it then, and loses no request. One that
+  /// is idle longer may be closed, as always.
+  private static let handOverIdle: UInt64 = 3_000_000_000
 
   private var pendingCount: Int {
     daemons.reduce(0) { $0 + $1.pendingCount.load(ordering: .acquiring) }
@@ -160,12 +210,18 @@ package final class HTTPServer: Sendable {
   ) -> Bool {
     // One that the library lets go of without a word would be waited for in vain.
     let pendingDeadline = monotonicNanoseconds() + 1_000_000_000
+    let isHandedOver = isHandedOver.load(ordering: .sequentiallyConsistent)
+    let freshTime = isHandedOver ? Self.handOverIdle : 1_000_000_000
     while true {
       let now = monotonicNanoseconds()
       core.connections.visitAll { connection in
         let seen = connection.phase
         // A connection fresh from the backlog has a moment to send its request.
-        let isFresh = seen.phase == .head && now - min(now, connection.startTime) < 1_000_000_000
+        let isFresh = seen.phase == .head && now - min(now, connection.startTime) < freshTime
+        let idleSince = seen.deadline - min(seen.deadline, core.timeouts.idle)
+        if isHandedOver, seen.phase == .idle, now - min(now, idleSince) < Self.handOverIdle {
+          return
+        }
         guard seen.phase == .idle || (seen.phase == .head && !isFresh) else { return }
         let closing = PhaseDeadline(.closing, until: now + 1_000_000_000)
         if connection.replace(seen, by: closing) { connection.cut(gently: true) }

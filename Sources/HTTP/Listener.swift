@@ -27,6 +27,22 @@ struct Listener: Sendable {
     }
   }
 
+  /// Takes over a socket that another process has made.
+  init(_ inherited: Int32, _ address: HTTPServerConfiguration.Address) {
+    descriptor = inherited
+    // Descriptors that a program is started with lose this flag.
+    _ = fcntl(inherited, F_SETFD, FD_CLOEXEC)
+    switch address {
+    case .tcp:
+      port = Self.boundPort(inherited)
+      socketFile = nil
+    case .unix(let path):
+      port = nil
+      var status = stat()
+      socketFile = unsafe lstat(path, &status) == 0 ? (path, UInt(status.st_ino)) : nil
+    }
+  }
+
   /// Removes the socket file, unless another process has put its own there.
   func unlinkSocketFile() {
     guard let socketFile else { return }
@@ -69,7 +85,7 @@ struct Listener: Sendable {
     return descriptor
   }
 
-  private static func boundPort(_ descriptor: Int32) -> UInt16? {
+  static func boundPort(_ descriptor: Int32) -> UInt16? {
     // The larger of the two families' addresses.
     var storage = sockaddr_in6()
     var length = socklen_t(MemoryLayout<sockaddr_in6>.size)

@@ -13,6 +13,8 @@ final class ServerCore: Sendable {
   /// Suspended exchanges are answered 503 at once: `stop` has run out of time.
   let isAbandoning = Atomic<Bool>(false)
   let lingering = LingeringSockets()
+  /// What the next handshakes show; nil without TLS.
+  let credentials = Mutex<TLSCredentials?>(nil)
 
   /// The deadlines in nanoseconds.
   struct Timeouts: Sendable {

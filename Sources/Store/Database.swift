@@ -4,7 +4,9 @@ internal import Synchronization
 /// The workspace's database: SQLite, WAL, `synchronous = FULL`. One writer.
 package final class Database: Sendable {
   private let path: String
-  private let pool: DatabasePool
+  private let migrations: [String]
+  /// nil while another process has the workspace.
+  private let openPool: Mutex<DatabasePool?>
   /// Why nothing is written any more: an fsync failed. What of the log is on the disk is unknown
   /// from then on, and only a start reads it again.
   private let writeStop = Mutex<StoreError?>(nil)
@@ -19,8 +21,9 @@ package final class Database: Sendable {
 
   package init(path: String, migrations: [String]) throws(StoreError) {
     self.path = path
+    self.migrations = migrations
     copy = nil
-    self.pool = try DatabaseOpening(path: path, migrations: migrations).open()
+    openPool = Mutex(try DatabaseOpening(path: path, migrations: migrations).open())
   }
 
   /// Opens the database to look into it: nothing is made, migrated or written, in the file or
@@ -29,9 +32,11 @@ package final class Database: Sendable {
   /// - Parameter isInUse: Another process has it open, as a running gateway has.
   package init(readingOnly path: String, isInUse: Bool) throws(StoreError) {
     self.path = path
+    migrations = Migrations.versions
     copy = isInUse ? nil : try DatabaseCopy(of: path)
-    self.pool = try DatabaseOpening(path: copy?.path ?? path, migrations: Migrations.versions)
-      .openReadOnly(as: path)
+    openPool = Mutex(
+      try DatabaseOpening(path: copy?.path ?? path, migrations: Migrations.versions)
+        .openReadOnly(as: path))
   }
 
   /// Runs `body` in one immediate transaction: all of it is committed and on the disk when this
@@ -42,6 +47,8 @@ package final class Database: Sendable {
     _ body: (any SQLTransaction) throws(Failure) -> Result
   ) throws(DatabaseFailure<Failure>) -> Result {
     if let stop = writeStop.withLock({ $0 }) { throw .store(stop) }
+    let pool: DatabasePool
+    do throws(StoreError) { pool = try self.pool() } catch { throw .store(error) }
     var outcome: Swift.Result<Result, Failure>?
     do {
       try pool.writeWithoutTransaction { connection in
@@ -79,6 +86,7 @@ package final class Database: Sendable {
   package func read<Result>(
     _ body: (any SQLTransaction) throws(StoreError) -> Result
   ) throws(StoreError) -> Result {
+    let pool = try pool()
     var outcome: Swift.Result<Result, StoreError>?
     do {
       try pool.read { connection in
@@ -119,6 +127,7 @@ package final class Database: Sendable {
 
   /// Runs `pragma` where writes run: what a test asserts about the connection.
   package func writerSetting(_ pragma: String) throws(StoreError) -> SQLValue {
+    let pool = try pool()
     do {
       return try pool.writeWithoutTransaction { connection in
         SQLValue(try DatabaseValue.fetchOne(connection, sql: "PRAGMA \(pragma)") ?? .null)
@@ -128,9 +137,21 @@ package final class Database: Sendable {
     }
   }
 
+  private func pool() throws(StoreError) -> DatabasePool {
+    guard let pool = openPool.withLock({ $0 }) else {
+      throw .database(reason: "\(path) is closed: the gateway stops, or hands it to its successor")
+    }
+    return pool
+  }
+
   /// Waits for what runs, writes the log back into the database, and gives up its files. Later
-  /// calls fail.
+  /// calls fail, until `reopen`.
   package func close() {
+    let pool = openPool.withLock { pool in
+      defer { pool = nil }
+      return pool
+    }
+    guard let pool else { return }
     // SQLite writes the log back when the last connection goes, which here is a reader's: it may
     // not. A copy of the file alone would then be one of a database without its last commits.
     do {
@@ -143,5 +164,11 @@ package final class Database: Sendable {
       if (try? pool.close()) != nil { return }
       pauseBriefly()
     }
+  }
+
+  /// Opens what `close` has closed: nobody has taken the workspace over.
+  package func reopen() throws(StoreError) {
+    let pool = try DatabaseOpening(path: path, migrations: migrations).open()
+    openPool.withLock { $0 = pool }
   }
 }

@@ -44,5 +44,11 @@ package enum Migrations {
       name TEXT PRIMARY KEY COLLATE NOCASE, hash BLOB NOT NULL, created_at INTEGER NOT NULL,
       created_by TEXT NOT NULL);
     """,
+    """
+    CREATE TABLE client_keys (
+      endpoint TEXT NOT NULL COLLATE NOCASE REFERENCES endpoints(name) ON DELETE CASCADE,
+      name TEXT NOT NULL COLLATE NOCASE, hash BLOB NOT NULL, created_at INTEGER NOT NULL,
+      created_by TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (endpoint, name));
+    """,
   ]
 }

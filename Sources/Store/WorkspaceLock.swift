@@ -3,24 +3,33 @@ internal import Synchronization
 
 /// Holds a workspace for one process: `flock` on a file in it, freed by the kernel at exit.
 package final class WorkspaceLock: Sendable {
-  private let file: Mutex<Int32?>
+  private let workspace: String
+  private let file = Mutex<Int32?>(nil)
 
   /// - Throws: `.locked` with the holder's process when another one has it.
   package init(workspace: String) throws(StoreError) {
+    self.workspace = workspace
+    try acquire()
+  }
+
+  deinit { release() }
+
+  /// Takes the lock again that `release` gave up.
+  ///
+  /// - Throws: `.locked` with the holder's process when another one has it.
+  package func acquire() throws(StoreError) {
     let path = workspace + "/lock"
     // `holder(of:)` may have the lock for an instant, and a gateway that was just killed for as
     // long as the kernel needs to end it.
     for attempt in 0..<50 {
       if attempt > 0 { usleep(5_000) }
       if let file = try Self.tryLock(path) {
-        self.file = Mutex(file)
+        self.file.withLock { $0 = file }
         return
       }
     }
     throw .locked(path: workspace, holder: Self.recordedHolder(path))
   }
-
-  deinit { release() }
 
   /// Gives the workspace to the next process. What this one still does must not touch it.
   package func release() {

@@ -38,6 +38,14 @@ package final class Monitor<State>: @unchecked Sendable {
     return try body(&state.pointee)
   }
 
+  /// Runs `body` alone with the state if nobody else is at it now; nil, without waiting, when
+  /// somebody is.
+  package func withLockIfFree<Result>(_ body: (inout State) -> Result) -> Result? {
+    guard pthread_mutex_trylock(mutex) == 0 else { return nil }
+    defer { pthread_mutex_unlock(mutex) }
+    return body(&state.pointee)
+  }
+
   /// Waits until `body` gives a result; it is asked again after each `signal` or `broadcast`.
   ///
   /// - Parameter deadline: In nanoseconds on the monotonic clock; nil waits for ever.

@@ -10,6 +10,8 @@ final class GatewayProcess {
   private(set) var process = Process()
   private(set) var address = ""
   private(set) var readyLine = ""
+  /// Processes that `restart` has put in this one's place, the last one running.
+  var successors: [Int32] = []
   private let ownsWorkspace: Bool
 
   /// The command that was built together with these tests.
@@ -122,6 +124,10 @@ final class GatewayProcess {
   }
 
   deinit {
+    if let last = successors.last {
+      kill(last, SIGTERM)
+      for _ in 0..<100 where kill(last, 0) == 0 { usleep(20_000) }
+    }
     if process.isRunning {
       kill(process.processIdentifier, SIGKILL)
       process.waitUntilExit()

@@ -17,7 +17,7 @@ import Testing
     init() throws {
       let certificate = folder.appendingPathComponent("cert.pem").path
       let privateKey = folder.appendingPathComponent("key.pem").path
-      try Self.makeCertificate(certificate, privateKey)
+      try Certificate.make(certificate, key: privateKey)
       gateway = try GatewayProcess(arguments: [
         "--admin-listen", "127.0.0.1:0", "--tls-cert", certificate, "--tls-key", privateKey,
       ])
@@ -31,19 +31,6 @@ import Testing
     }
 
     deinit { try? FileManager.default.removeItem(at: folder) }
-
-    private static func makeCertificate(_ certificate: String, _ key: String) throws {
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-      process.arguments = [
-        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-        "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
-        "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate,
-      ]
-      process.standardError = FileHandle.nullDevice
-      try process.run()
-      process.waitUntilExit()
-    }
 
     var caFile: String { folder.appendingPathComponent("cert.pem").path }
 

@@ -45,6 +45,11 @@ struct ErrorResponseTests {
     #expect(response.headers["ms-azureml-model-error-reason"] == "too_many_pending_request")
   }
 
+  @Test func `a model that is too slow carries a reason`() {
+    let error = ErrorResponse(.scoring(.deadlinePassed(deployment: "blue", timeoutMs: 5)))
+    #expect(error.headers["ms-azureml-model-error-reason"] == "request_timeout")
+  }
+
   @Test func `a failed model carries Azure's headers`() {
     let response = ErrorResponse(.scoring(.executor(.failed(node: "n", reason: "r"))))
     #expect(response.headers["ms-azureml-model-error-statuscode"] == "500")

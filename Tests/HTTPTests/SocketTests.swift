@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import HTTP
@@ -95,5 +96,141 @@ struct SocketTests {
       try HTTPServer(configuration, handler: TestHandler())
     }
     #expect(server.stop(deadline: inSeconds(5)))
+  }
+
+  /// A certificate of its own authority, in `folder`.
+  private func certificate(
+    _ name: String, in folder: String
+  ) throws -> HTTPServerConfiguration.TLS {
+    let made = try Self.run([
+      "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+      "-nodes", "-days", "2", "-subj", "/CN=\(name)", "-addext",
+      "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", "\(folder)/\(name).key", "-out",
+      "\(folder)/\(name)",
+    ])
+    #expect(made.status == 0, "\(made.output)")
+    return HTTPServerConfiguration.TLS(
+      certificatePEM: try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8),
+      keyPEM: try String(contentsOfFile: "\(folder)/\(name).key", encoding: .utf8))
+  }
+
+  @Test func `a new certificate is for new connections, and a bad one for none`() throws {
+    let folder = temporaryFolder()
+    let (first, second) = (
+      try certificate("first", in: folder), try certificate("second", in: folder)
+    )
+    var configuration = loopback()
+    configuration.tls = first
+    let server = try HTTPServer(configuration, handler: TestHandler())
+    let port = try port(server)
+    func trusting(_ name: String) -> HTTPClient {
+      HTTPClient(.tls(host: "localhost", port: port, caFile: "\(folder)/\(name)"))
+    }
+    let old = trusting("first")
+    #expect(try old.send(method: "GET", path: "/").status == 200)
+    try server.replaceCertificate(second)
+    // On its own connection, whose handshake is over.
+    #expect(try old.send(method: "GET", path: "/").status == 200)
+    #expect(try trusting("second").send(method: "GET", path: "/").status == 200)
+    #expect(throws: HTTPClient.Failure.self) {
+      try trusting("first").send(method: "GET", path: "/")
+    }
+    for (bad, words) in [
+      (HTTPServerConfiguration.TLS(certificatePEM: "rubbish", keyPEM: second.keyPEM), "TLS"),
+      (
+        HTTPServerConfiguration.TLS(certificatePEM: first.certificatePEM, keyPEM: second.keyPEM),
+        "TLS"
+      ),
+    ] {
+      let error = try #require(throws: HTTPServerError.self) {
+        try server.replaceCertificate(bad)
+      }
+      #expect(error.description.contains(words))
+    }
+    #expect(try trusting("second").send(method: "GET", path: "/").status == 200)
+    #expect(try old.send(method: "GET", path: "/").status == 200)
+    let inTwoDays = Int64(time(nil)) + 2 * 86_400
+    #expect(abs((server.certificateExpiryTime ?? 0) - inTwoDays) < 3600)
+    #expect(server.stop(deadline: inSeconds(5)))
+  }
+
+  @Test func `O21 · fifty changes of the certificate fail no request`() throws {
+    let folder = temporaryFolder()
+    let both = [
+      try certificate("first", in: folder), try certificate("second", in: folder),
+    ]
+    try (both[0].certificatePEM + both[1].certificatePEM)
+      .write(toFile: folder + "/both", atomically: true, encoding: .utf8)
+    var configuration = loopback()
+    configuration.tls = both[0]
+    configuration.threads = 2
+    let server = try HTTPServer(configuration, handler: TestHandler())
+    let port = try port(server)
+    let isDone = Atomic(false)
+    let failures = Mutex<[String]>([])
+    let sent = Atomic(0)
+    let group = DispatchGroup()
+    for number in 0..<4 {
+      group.enter()
+      Thread.detachNewThread {
+        var client = HTTPClient(.tls(host: "localhost", port: port, caFile: folder + "/both"))
+        while !isDone.load(ordering: .relaxed) {
+          if number % 2 == 0 {
+            client = HTTPClient(.tls(host: "localhost", port: port, caFile: folder + "/both"))
+          }
+          do {
+            let answer = try client.send(method: "GET", path: "/")
+            if answer.status != 200 { failures.withLock { $0.append("\(answer.status)") } }
+          } catch {
+            failures.withLock { $0.append("\(error)") }
+          }
+          sent.add(1, ordering: .relaxed)
+        }
+        group.leave()
+      }
+    }
+    for round in 0..<50 {
+      try server.replaceCertificate(both[(round + 1) % 2])
+      usleep(10_000)
+    }
+    isDone.store(true, ordering: .relaxed)
+    group.wait()
+    #expect(failures.withLock { $0 } == [])
+    print("O21: 50 certificates, \(sent.load(ordering: .relaxed)) requests, 0 failed")
+    #expect(server.stop(deadline: inSeconds(5)))
+  }
+
+  @Test func `a server that hands over loses no request of those who keep their connection`()
+    throws
+  {
+    let first = try HTTPServer(loopback(), handler: TestHandler())
+    let port = try port(first)
+    let kept = HTTPClient(.tcp(host: "127.0.0.1", port: port))
+    #expect(try kept.send(method: "GET", path: "/").status == 200)
+    var configuration = loopback()
+    configuration.inheritedListener = dup(first.listenerDescriptor)
+    let second = try HTTPServer(configuration, handler: TestHandler())
+    #expect(second.port == port)
+    first.handOver()
+    let ending = Atomic(false)
+    Thread.detachNewThread {
+      #expect(first.stop(deadline: inSeconds(10)))
+      ending.store(true, ordering: .sequentiallyConsistent)
+    }
+    usleep(100_000)
+    // Its next request is answered, and the one after that by the other server.
+    let last = try kept.send(method: "GET", path: "/")
+    #expect(last.status == 200)
+    #expect(last.header("connection") == "close")
+    for _ in 0..<20 {
+      let answer = try HTTPClient(.tcp(host: "127.0.0.1", port: port)).send(
+        method: "GET", path: "/")
+      #expect(answer.status == 200)
+      #expect(answer.header("connection") == nil)
+    }
+    for _ in 0..<500 where !ending.load(ordering: .sequentiallyConsistent) { usleep(10_000) }
+    let hasEnded = ending.load(ordering: .sequentiallyConsistent)
+    #expect(hasEnded)
+    #expect(second.stop(deadline: inSeconds(5)))
   }
 }

@@ -6,6 +6,9 @@ enum ARMRoute: Equatable {
   case endpoint(String)
   /// `listKeys`, `regenerateKeys`, `token`, in lower case.
   case endpointAction(String, action: String)
+  /// Ours: `…/onlineEndpoints/{ep}/clientKeys`.
+  case clientKeys(endpoint: String)
+  case clientKey(String, endpoint: String)
   case deployments(endpoint: String)
   case deployment(String, endpoint: String)
   /// `getLogs`, in lower case.
@@ -19,6 +22,8 @@ enum ARMRoute: Equatable {
   case apply
   /// Ours: `GET …/swerve/status`.
   case status
+  /// Ours: `POST …/swerve/restart`.
+  case restart
   /// Ours: `…/swerve/adminKeys`.
   case adminKeys
   case adminKey(String)
@@ -62,6 +67,7 @@ enum ARMRoute: Equatable {
   private static func parseOwn(_ rest: [String], _ lower: [String]) -> ARMRoute? {
     switch lower.dropFirst().first {
     case "status" where rest.count == 2: .status
+    case "restart" where rest.count == 2: .restart
     case "adminkeys" where rest.count == 2: .adminKeys
     case "adminkeys" where rest.count == 3: .adminKey(rest[2])
     case "uploads": parseUpload(rest, lower)
@@ -82,11 +88,12 @@ enum ARMRoute: Equatable {
   }
 
   /// Whether only the workspace's socket answers it: a key that leaked must not be able to make
-  /// others that outlive it.
+  /// others that outlive it, or run a program.
   var isForOwner: Bool {
     switch self {
-    case .adminKeys, .adminKey: true
-    case .workspace, .endpoints, .endpoint, .endpointAction, .deployments, .deployment,
+    case .adminKeys, .adminKey, .restart: true
+    case .workspace, .endpoints, .endpoint, .endpointAction, .clientKeys, .clientKey,
+      .deployments, .deployment,
       .deploymentAction, .models, .model, .versions, .version, .packageFile, .apply, .status,
       .uploads, .upload, .uploadCommit, .uploadBlock, .operation, .operationResult:
       false
@@ -103,6 +110,8 @@ enum ARMRoute: Equatable {
     switch rest.count {
     case 1: .endpoints
     case 2: .endpoint(rest[1])
+    case 3 where lower[2] == "clientkeys": .clientKeys(endpoint: rest[1])
+    case 4 where lower[2] == "clientkeys": .clientKey(rest[3], endpoint: rest[1])
     case 3:
       lower[2] == "deployments"
         ? .deployments(endpoint: rest[1]) : .endpointAction(rest[1], action: lower[2])

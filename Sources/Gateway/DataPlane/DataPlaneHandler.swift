@@ -104,6 +104,10 @@ final class DataPlaneHandler: HTTPHandler {
 
   func ended(_ exchange: HTTPExchange, _ outcome: HTTPOutcome) {
     requestLog.write(exchange, outcome)
+    if let scoring = exchange.context as? ScoringExchange {
+      scoring.client?.end(bodyByteCount: exchange.bodyByteCount)
+      if case .sent = outcome { scoring.offerToMirror(service) }
+    }
     exchange.context = nil
   }
 
@@ -133,11 +137,17 @@ final class DataPlaneHandler: HTTPHandler {
     if let type = unsupportedContent(exchange, form: form, coding: &coding) {
       return refuse(exchange, .unsupportedContent(type), form: form, endpoint: endpoint)
     }
-    exchange.context = ScoringExchange(
+    let scoring = ScoringExchange(
       exchange, handler: self, requestID: identifiers.next(),
       clientRequestID: exchange.header("x-ms-client-request-id").flatMap(clientRequestIdentifier),
       endpoint: endpoint, pinned: exchange.header("azureml-model-deployment"), form: form,
       coding: coding)
+    switch client(exchange, of: endpoint, form: form) {
+    case .none: break
+    case .taken(let key): scoring.client = key
+    case .refused(let refusal): return refusal
+    }
+    exchange.context = scoring
     return .collect(maxBodyBytes: settings.maxBodyBytes)
   }
 
@@ -154,7 +164,7 @@ final class DataPlaneHandler: HTTPHandler {
       decoding: exchange.path.utf8.dropFirst(name.lowerBound).prefix(name.count), as: UTF8.self)
   }
 
-  /// Compares with every key, so that the time tells neither which nor how far it fits.
+  /// Compares with every key (of clients too, where there are any), so that the time tells neither which nor how far it fits.
   func isAuthorized(_ exchange: HTTPExchange, for endpoint: EndpointRoute) -> Bool {
     if endpoint.isOpen, settings.allowsOpenEndpoints { return true }
     guard let offered = bearerToken(exchange) else { return false }
@@ -163,7 +173,30 @@ final class DataPlaneHandler: HTTPHandler {
       let isEqual = equalInConstantTime(offered, key.span)
       isKnown = isKnown || isEqual
     }
-    return isKnown
+    if endpoint.clients.isEmpty { return isKnown }
+    return endpoint.client(offering: offered) != nil || isKnown
+  }
+
+  /// The caller as a client with a quota of its own.
+  enum Client {
+    /// It is none: the endpoint's own key, or nobody's.
+    case none
+    /// Its request counts from here to `ScoringExchange.finish`.
+    case taken(ClientKey)
+    case refused(HTTPAdmission)
+  }
+
+  /// Takes the request from its client's quota.
+  func client(
+    _ exchange: HTTPExchange, of endpoint: EndpointRoute, form: AnswerForm
+  ) -> Client {
+    guard !endpoint.clients.isEmpty, let offered = bearerToken(exchange),
+      let key = endpoint.client(offering: offered)
+    else { return .none }
+    guard let refusal = key.begin() else { return .taken(key) }
+    return .refused(
+      refuse(
+        exchange, .quotaExceeded(refusal), form: form, endpoint: endpoint, client: key))
   }
 
   /// The content type or encoding that we do not read; nil when it is one of ours. `curl -d`
@@ -318,7 +351,7 @@ final class DataPlaneHandler: HTTPHandler {
 
   func refuse(
     _ exchange: HTTPExchange, _ error: DataPlaneError, form: AnswerForm = .score,
-    endpoint: EndpointRoute? = nil
+    endpoint: EndpointRoute? = nil, client: ClientKey? = nil
   ) -> HTTPAdmission {
     let requestID = identifiers.next()
     let clientRequestID = exchange.header("x-ms-client-request-id")
@@ -329,7 +362,8 @@ final class DataPlaneHandler: HTTPHandler {
     addIdentifiers(requestID, clientRequestID, to: &response)
     exchange.context = PlainExchange(
       requestID: requestID, clientRequestID: clientRequestID,
-      endpointName: endpoint?.name ?? "", isOperational: false, error: error, response: response)
+      endpointName: endpoint?.name ?? "", isOperational: false, error: error, response: response,
+      client: client)
     return .refuse(response)
   }
 

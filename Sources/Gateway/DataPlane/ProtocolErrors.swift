@@ -34,7 +34,8 @@ extension ErrorResponse {
     case .scoring(.executor(.failed(node: _, reason: _))):
       status = 500
     case .scoring, .unauthorized, .adminKeyNeeded, .noDefaultEndpoint, .routeNotFound,
-      .methodNotAllowed, .unsupportedContent, .bodyTooLarge, .notReady, .notServed, .refused:
+      .methodNotAllowed, .unsupportedContent, .bodyTooLarge, .notReady, .quotaExceeded, .notServed,
+      .refused:
       break
     }
   }
@@ -68,7 +69,7 @@ extension ErrorResponse {
       let base = ErrorResponse(error)
       self.init(500, base.code, base.message)
     case .scoring, .unauthorized, .adminKeyNeeded, .noDefaultEndpoint, .unsupportedContent,
-      .bodyTooLarge, .notReady, .notServed, .refused:
+      .bodyTooLarge, .notReady, .quotaExceeded, .notServed, .refused:
       self.init(error)
     }
   }

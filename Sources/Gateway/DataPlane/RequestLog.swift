@@ -34,10 +34,12 @@ struct RequestLog: Sendable {
     } else {
       count(endpoint: scoring.endpoint.name, status: status)
     }
+    scoring.client?.count(status: status)
     if case .failure(let error)? = scoring.outcome?.result { note(error, scoring, status: status) }
     log.write(.info, "request") { line in
       append(scoring.requestID, to: &line)
       if let id = scoring.clientRequestID { line.appendLogMember("client_request_id", id) }
+      if let client = scoring.client { line.appendLogMember("client", client.record.name) }
       if let deployment = scoring.outcome?.deployment {
         line.append(deployment.logMembers)
       } else {
@@ -68,10 +70,14 @@ struct RequestLog: Sendable {
   private func write(_ exchange: HTTPExchange, _ plain: PlainExchange, _ outcome: HTTPOutcome) {
     let status = status(exchange, outcome)
     if !plain.isOperational { count(endpoint: plain.endpointName, status: status) }
-    log.write(plain.isOperational ? .debug : .info, "request") { line in
+    plain.client?.count(status: status)
+    let isQuiet = plain.isOperational && plain.administrator == nil
+    log.write(isQuiet ? .debug : .info, "request") { line in
       append(plain.requestID, to: &line)
       if let id = plain.clientRequestID { line.appendLogMember("client_request_id", id) }
       if !plain.endpointName.isEmpty { line.appendLogMember("endpoint", plain.endpointName) }
+      if let client = plain.client { line.appendLogMember("client", client.record.name) }
+      if let actor = plain.administrator { line.appendLogMember("actor", actor.name) }
       line.appendLogMember("method", exchange.method.rawValue)
       line.appendLogMember("path", String(exchange.path.prefix(200)))
       appendEnd(exchange, outcome, status: status, to: &line)

@@ -16,6 +16,8 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
   let coding: ContentCoding?
   /// How the caller would like a long answer compressed.
   let answerCoding: ContentCoding?
+  /// The client whose quota the request counts in; nil: the endpoint's own key.
+  var client: ClientKey?
   private(set) var outcome: ScoringOutcome?
   /// The body without its coding, once it is needed.
   private var unpacked: UnpackedBody?
@@ -77,10 +79,16 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
 
   func unpack() throws(ScoringError) {
     guard let coding else { return }
+    let exchange = exchange
+    unpacked = UnpackedBody(
+      try Self.unpacked(exchange.body, coding, maxBytes: handler.settings.maxBodyBytes))
+  }
+
+  private static func unpacked(
+    _ body: Span<UInt8>, _ coding: ContentCoding, maxBytes: Int
+  ) throws(ScoringError) -> [UInt8] {
     do throws(CompressionError) {
-      let exchange = exchange
-      unpacked = UnpackedBody(
-        try coding.decompressed(exchange.body, maxBytes: handler.settings.maxBodyBytes))
+      return try coding.decompressed(body, maxBytes: maxBytes)
     } catch {
       switch error {
       case .tooLarge(let limit): throw .bodyTooLarge(limit: limit)
@@ -91,11 +99,36 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
 
   func suspend() { exchange.suspend() }
 
+  /// After the answer's last byte: a mirror delays nobody. What was refused before it could run is
+  /// not copied, so that a gateway under pressure gets no more of it.
+  func offerToMirror(_ service: ScoringService) {
+    guard endpoint.mirror != nil, let outcome, outcome.deployment != nil else { return }
+    switch outcome.result {
+    case .failure(.queueFull), .failure(.tooManyAtOnce), .failure(.draining), .failure(.callerLeft):
+      return
+    case .success, .failure: break
+    }
+    service.mirror(endpoint, pinned: pinned != nil, bodyByteCount: exchange.bodyByteCount) {
+      let exchange = exchange
+      let body = exchange.body.withUnsafeBufferPointer { Array($0) }
+      var unpack: MirrorCopy.Unpack?
+      if let coding {
+        let maxBytes = handler.settings.maxBodyBytes
+        unpack = { (body) throws(ScoringError) in
+          try Self.unpacked(body.span, coding, maxBytes: maxBytes)
+        }
+      }
+      return MirrorCopy(body: body, form: form, requestID: requestID.text, unpack: unpack)
+    }
+  }
+
   func answer(_ outcome: ScoringOutcome) {
     var outcome = outcome
     let response = handler.response(to: self, &outcome)
-    self.outcome = outcome
-    exchange.respond(response)
+    let told = outcome
+    // A late answer, after the server has given one in our place, leaves nothing behind: the
+    // server's thread may be reading it.
+    exchange.respond(response) { self.outcome = told }
   }
 }
 
@@ -122,11 +155,16 @@ final class PlainExchange: Sendable {
   /// Health and metrics: not counted as scoring, logged at `debug`.
   let isOperational: Bool
   let error: ErrorResponse?
+  /// The client that was refused for its quota.
+  let client: ClientKey?
+  /// Who has loaded or unloaded a model: such a request is logged as what it is.
+  let administrator: Actor?
   let response: HTTPResponse
 
   init(
     requestID: RequestIdentifier, clientRequestID: String?, endpointName: String,
-    isOperational: Bool, error: ErrorResponse?, response: HTTPResponse
+    isOperational: Bool, error: ErrorResponse?, response: HTTPResponse, client: ClientKey? = nil,
+    administrator: Actor? = nil
   ) {
     self.requestID = requestID
     self.clientRequestID = clientRequestID
@@ -134,5 +172,7 @@ final class PlainExchange: Sendable {
     self.isOperational = isOperational
     self.error = error
     self.response = response
+    self.client = client
+    self.administrator = administrator
   }
 }

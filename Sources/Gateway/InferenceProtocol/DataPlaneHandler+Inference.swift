@@ -145,7 +145,7 @@ extension DataPlaneHandler {
     let call = InferenceCall(
       modelName: asked.name, version: asked.version,
       usesModelVersions: model.usesModelVersions, headerByteCount: headerByteCount)
-    exchange.context = ScoringExchange(
+    let scoring = ScoringExchange(
       exchange, handler: self, requestID: identifiers.next(),
       clientRequestID: exchange.header("x-ms-client-request-id").flatMap(clientRequestIdentifier),
       endpoint: model.endpoint,
@@ -154,6 +154,12 @@ extension DataPlaneHandler {
       answerCoding: exchange.header("accept-encoding").flatMap {
         ContentCoding(acceptedBy: $0)
       })
+    switch client(exchange, of: model.endpoint, form: asked.form) {
+    case .none: break
+    case .taken(let key): scoring.client = key
+    case .refused(let refusal): return refusal
+    }
+    exchange.context = scoring
     return .collect(maxBodyBytes: settings.maxBodyBytes)
   }
 

@@ -56,11 +56,9 @@ extension DataPlaneHandler {
     case .index(let scope): answerIndex(exchange, body, scope)
     case .load(let name, let actor): load(exchange, name, body, actor)
     case .unload(let name, let actor):
-      do throws(ControlError) {
-        try modelControl?.unload(name, by: actor)
-        finish(exchange, HTTPResponse(status: 200))
-      } catch {
-        finish(exchange, failure: controlFailure(error, "unload", name))
+      exchange.suspend()
+      modelControl?.unload(name, by: actor) { [self] error in
+        end(exchange, "unload", name, error, by: actor)
       }
     }
   }
@@ -88,11 +86,19 @@ extension DataPlaneHandler {
     }
     exchange.suspend()
     modelControl?.load(name, by: actor) { [self] error in
-      if let error {
-        finish(exchange, failure: controlFailure(error, "load", name))
-      } else {
-        finish(exchange, HTTPResponse(status: 200))
-      }
+      end(exchange, "load", name, error, by: actor)
+    }
+  }
+
+  /// On a loading thread.
+  private func end(
+    _ exchange: HTTPExchange, _ verb: String, _ name: String, _ error: ControlError?,
+    by actor: Actor
+  ) {
+    if let error {
+      finish(exchange, failure: controlFailure(error, verb, name), by: actor)
+    } else {
+      finish(exchange, HTTPResponse(status: 200), by: actor)
     }
   }
 
@@ -164,25 +170,29 @@ extension DataPlaneHandler {
 
   // MARK: The end
 
-  private func finish(_ exchange: HTTPExchange, failure: DataPlaneError) {
+  private func finish(
+    _ exchange: HTTPExchange, failure: DataPlaneError, by actor: Actor? = nil
+  ) {
     let form = AnswerForm.inference(
       InferenceCall(modelName: "", version: nil, headerByteCount: nil))
     let error = ErrorResponse(failure, form: form)
     let requestID = identifiers.next()
     finish(
-      exchange, error.response(requestID: requestID, form: form), error, requestID: requestID)
+      exchange, error.response(requestID: requestID, form: form), error, requestID: requestID,
+      by: actor)
   }
 
   private func finish(
     _ exchange: HTTPExchange, _ response: HTTPResponse, _ error: ErrorResponse? = nil,
-    requestID: RequestIdentifier? = nil
+    requestID: RequestIdentifier? = nil, by actor: Actor? = nil
   ) {
     var response = response
     let requestID = requestID ?? identifiers.next()
     addIdentifiers(requestID, nil, to: &response)
-    exchange.context = PlainExchange(
-      requestID: requestID, clientRequestID: nil, endpointName: "", isOperational: error == nil,
-      error: error, response: response)
-    exchange.respond(response)
+    let plain = PlainExchange(
+      requestID: requestID, clientRequestID: nil, endpointName: "",
+      isOperational: error == nil || actor != nil, error: error, response: response,
+      administrator: actor)
+    exchange.respond(response) { exchange.context = plain }
   }
 }

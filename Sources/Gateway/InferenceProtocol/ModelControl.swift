@@ -23,7 +23,9 @@ final class ModelControl: Sendable {
     control.reloadInBackground(endpoint, by: actor, then: end)
   }
 
-  func unload(_ endpoint: String, by actor: Actor) throws(ControlError) {
-    try control.unload(endpoint, by: actor)
+  func unload(
+    _ endpoint: String, by actor: Actor, then end: @escaping @Sendable (ControlError?) -> Void
+  ) {
+    control.unloadInBackground(endpoint, by: actor, then: end)
   }
 }

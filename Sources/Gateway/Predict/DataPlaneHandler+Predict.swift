@@ -47,37 +47,54 @@ extension DataPlaneHandler {
   /// The endpoint and deployment, if the caller's key opens it.
   private func model(
     _ exchange: HTTPExchange, _ name: String, _ version: String?
-  ) throws(DataPlaneError) -> ProtocolModel {
+  ) throws(Refused) -> ProtocolModel {
     let model: ProtocolModel
     do throws(DataPlaneError) {
       model = try ProtocolModel(name: name, version: version, scope: nil, in: service.table)
     } catch {
-      throw readiness.state == .starting ? .notReady("the gateway is loading its models") : error
+      throw Refused(
+        error: readiness.state == .starting
+          ? .notReady("the gateway is loading its models") : error,
+        endpoint: service.table.endpoints[name.lowercased()])
     }
-    guard isAuthorized(exchange, for: model.endpoint) else { throw .unauthorized }
+    guard isAuthorized(exchange, for: model.endpoint) else {
+      throw Refused(error: .unauthorized, endpoint: model.endpoint)
+    }
     return model
+  }
+
+  /// A refusal and the endpoint that it is about, which decides what the caller may read of it.
+  private struct Refused: Error {
+    var error: DataPlaneError
+    var endpoint: EndpointRoute?
   }
 
   private func admitPredict(
     _ exchange: HTTPExchange, _ name: String, _ version: String?
   ) -> HTTPAdmission {
     let model: ProtocolModel
-    do throws(DataPlaneError) {
+    do throws(Refused) {
       model = try self.model(exchange, name, version)
     } catch {
-      return refuse(exchange, error, form: .predict)
+      return refuse(exchange, error.error, form: .predict, endpoint: error.endpoint)
     }
     var coding: ContentCoding?
     if let type = unsupportedContent(exchange, form: .predict, coding: &coding) {
       return refuse(
         exchange, .unsupportedContent(type), form: .predict, endpoint: model.endpoint)
     }
-    exchange.context = ScoringExchange(
+    let scoring = ScoringExchange(
       exchange, handler: self, requestID: identifiers.next(),
       clientRequestID: exchange.header("x-ms-client-request-id").flatMap(clientRequestIdentifier),
       endpoint: model.endpoint,
       pinned: model.pinned ?? exchange.header("azureml-model-deployment"), form: .predict,
       coding: coding)
+    switch client(exchange, of: model.endpoint, form: .predict) {
+    case .none: break
+    case .taken(let key): scoring.client = key
+    case .refused(let refusal): return refusal
+    }
+    exchange.context = scoring
     return .collect(maxBodyBytes: settings.maxBodyBytes)
   }
 
@@ -85,7 +102,7 @@ extension DataPlaneHandler {
     _ exchange: HTTPExchange, _ name: String, _ version: String?,
     _ describe: (ProtocolModel) throws(ScoringError) -> DocumentValue
   ) -> HTTPAdmission {
-    do throws(DataPlaneError) {
+    do throws(Refused) {
       let model = try self.model(exchange, name, version)
       do throws(ScoringError) {
         return answer(exchange, try describe(model), model.endpoint)
@@ -93,7 +110,7 @@ extension DataPlaneHandler {
         return refuse(exchange, .scoring(error), form: .predict, endpoint: model.endpoint)
       }
     } catch {
-      return refuse(exchange, error, form: .predict)
+      return refuse(exchange, error.error, form: .predict, endpoint: error.endpoint)
     }
   }
 

@@ -10,6 +10,7 @@ final class SignalState: Sendable {
     var isServing = false
     var isStopping = false
     var wantsReload = false
+    var isHandedOver = false
   }
 
   private let state = Monitor(State())
@@ -45,6 +46,17 @@ final class SignalState: Sendable {
 
   /// From here on a signal to stop leads to a drain: callers may have been answered.
   func beginServing() { state.withLock { $0.isServing = true } }
+
+  /// Stops because another process has taken over.
+  func handOver() {
+    state.withLock { state in
+      state.isHandedOver = true
+      state.isStopping = true
+    }
+    state.broadcast()
+  }
+
+  var isHandedOver: Bool { state.withLock { $0.isHandedOver } }
 
   func waitForStop() {
     let _: Void? = state.wait { state in state.isStopping ? () : nil }

@@ -151,11 +151,6 @@ package enum ResourceNotices {
         "\(name): auth_mode \(specification.authMode.rawValue) is served with keys: there are "
           + "no tokens yet")
     }
-    if let mirror = specification.mirrorTraffic.first(where: { $0.value > 0 }) {
-      notices.append(
-        "\(name): mirror_traffic \(mirror.key)=\(mirror.value) is stored; requests are not "
-          + "copied yet")
-    }
     return notices
   }
 

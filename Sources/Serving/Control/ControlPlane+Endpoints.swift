@@ -86,6 +86,7 @@ extension ControlPlane {
     state.catalog.endpoints[name.lowercased()] = nil
     state.keys[name.lowercased()] = nil
     state.fileKeys[name.lowercased()] = nil
+    state.clients[name.lowercased()] = nil
     return specifications
   }
 
@@ -105,15 +106,20 @@ extension ControlPlane {
     {
       throw .invalid(fault)
     }
-    for (name, percent) in specification.traffic.sorted(by: { $0.key < $1.key })
-    where percent > before?.traffic[name] ?? 0 {
+    let live = specification.traffic.filter { $0.value > before?.traffic[$0.key] ?? 0 }
+    let mirrored = specification.mirrorTraffic.filter {
+      $0.value > before?.mirrorTraffic[$0.key] ?? 0
+    }
+    for (field, name) in live.keys.sorted().map({ ("traffic", $0) })
+      + mirrored.keys.map({ ("mirror_traffic", $0) })
+    {
       let key = DeploymentKey(endpoint: specification.name, name: name)
       guard state.live[key] == nil, let record = state.catalog.deployments[key]?.record else {
         continue
       }
       if let failure = record.failure {
         throw .invalid(
-          field: "traffic.\(name)",
+          field: "\(field).\(name)",
           reason: "deployment '\(name)' has failed and cannot take traffic: \(failure.message)")
       }
       throw .conflict("deployment '\(name)' is still being created and cannot take traffic yet")

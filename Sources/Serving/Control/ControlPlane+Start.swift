@@ -11,6 +11,10 @@ extension ControlPlane {
     let stored: [StoredDeployment] = try change { (state, store) throws(ControlError) in
       state.catalog = try store.catalog()
       state.keys = try store.keys(sealer: sealer)
+      for key in try store.clientKeys() {
+        state.clients[key.record.endpoint.lowercased(), default: []].append(
+          makeClientKey(key.record, hash: key.hash))
+      }
       try readKeyFiles(into: &state)
       state.busy.formUnion(state.catalog.deployments.keys)
       return state.catalog.deployments.sorted {
@@ -42,16 +46,36 @@ extension ControlPlane {
     var live: LiveDeployment?
   }
 
-  /// The generation that serves, or should, loaded once more.
-  func reloaded(_ stored: StoredDeployment) -> Result<LiveDeployment, DeploymentFailure> {
-    guard let serving = stored.serving else {
-      return loaded(
-        stored.record.specification, generation: stored.record.generation,
-        registeredAs: stored.record.model)
+  /// What loading a deployment once more has come to.
+  struct Reloaded: Sendable {
+    /// The record, with the end of the load.
+    var stored: StoredDeployment
+    /// The generation that is wanted.
+    var wanted: Result<LiveDeployment, DeploymentFailure>
+    /// What is to answer: that one, else the last that could; nil when none can.
+    var live: LiveDeployment?
+  }
+
+  /// Loads what is wanted, also where that has failed before; else the last that could answer.
+  func reloaded(_ before: StoredDeployment) -> Reloaded {
+    var stored = before
+    let record = before.record
+    let wanted = loaded(
+      record.specification, generation: record.generation, registeredAs: record.model)
+    if case .success(let live) = wanted {
+      if record.provisioningState != "Succeeded" { stored.finish(wanted, at: currentTime()) }
+      return Reloaded(stored: stored, wanted: wanted, live: live)
     }
-    return loaded(
+    stored.finish(wanted, at: currentTime())
+    guard let serving = before.serving, serving.generation != record.generation else {
+      return Reloaded(stored: stored, wanted: wanted)
+    }
+    let older = loaded(
       serving.specification, generation: serving.generation,
       registeredAs: "\(serving.modelName):\(serving.modelVersion)")
+    // Why the older one cannot answer either is of less use than why the wanted one cannot.
+    let live: LiveDeployment? = if case .success(let live) = older { live } else { nil }
+    return Reloaded(stored: stored, wanted: wanted, live: live)
   }
 
   private func restored(_ before: StoredDeployment) -> Restored {

@@ -44,6 +44,8 @@ package final class ControlPlane: Sendable {
   private let state = Mutex(ControlState())
   /// Held through a change: from reading the state to the swap of the table.
   private let changing = Monitor(())
+  /// A successor has the database, or is about to. Read and written under `changing`.
+  private let isPaused = Atomic(false)
   private let shownGenerations = Mutex(ShownGenerations())
   /// Held through an `apply`, which reads the state long before it changes it.
   let applying = Monitor(())
@@ -88,6 +90,31 @@ package final class ControlPlane: Sendable {
     loads.stop()
     applying.withLock { _ in }
     changing.withLock { _ in }
+  }
+
+  // MARK: Handing over
+
+  /// From now on nothing is changed: the database can be closed.
+  ///
+  /// - Throws: When an operation is in progress; then nothing is paused.
+  package func pause() throws(ControlError) {
+    let isFree = applying.withLockIfFree { _ in
+      changing.withLock { _ in
+        guard snapshot.busy.isEmpty, snapshot.hasStarted else { return false }
+        isPaused.store(true, ordering: .relaxed)
+        return true
+      }
+    }
+    guard isFree == true else {
+      throw .conflict("an operation is in progress; wait for its end, then restart")
+    }
+  }
+
+  package func resume() { changing.withLock { _ in isPaused.store(false, ordering: .relaxed) } }
+
+  private func refuseWhenPaused() throws(ControlError) {
+    guard isPaused.load(ordering: .relaxed) else { return }
+    throw .conflict("the gateway is handing over to its successor; try again in a moment")
   }
 
   // MARK: What there is
@@ -199,6 +226,7 @@ package final class ControlPlane: Sendable {
     _ body: (inout ControlState, EndpointStore) throws(ControlError) -> Result
   ) throws(ControlError) -> Result {
     try changing.withLock { _ throws(ControlError) in
+      try refuseWhenPaused()
       var next = snapshot
       let result: Result
       do throws(DatabaseFailure<ControlError>) {
@@ -221,6 +249,7 @@ package final class ControlPlane: Sendable {
     _ body: (inout ControlState) throws(ControlError) -> Result
   ) throws(ControlError) -> Result {
     try changing.withLock { _ throws(ControlError) in
+      try refuseWhenPaused()
       var next = snapshot
       let result = try body(&next)
       install(next)
@@ -271,6 +300,10 @@ package final class ControlPlane: Sendable {
     }
   }
 
+  func makeClientKey(_ record: ClientKeyRecord, hash: [UInt8]) -> ClientKey {
+    ClientKey(record, hash: hash, metrics: metrics)
+  }
+
   private func install(_ changed: ControlState) {
     var next = changed
     for endpoint in next.catalog.endpointNames {
@@ -283,10 +316,29 @@ package final class ControlPlane: Sendable {
           ["endpoint": .string(endpoint), "reason": .string("\(error)")])
       }
     }
+    let clientsBefore = snapshot.clients
     state.withLock { [next] in $0 = next }
-    service.install(next.table { effectiveKeys(of: $0, in: next) })
+    service.install(
+      next.table(
+        effectiveKeys: { effectiveKeys(of: $0, in: next) },
+        mirror: { service.mirrorShare(percent: $0, to: $1) }))
     for labels in shownGenerations.withLock({ [next] in $0.replace(with: next.live) }) {
       metrics.remove(labels: labels)
+    }
+    forgetMetrics(ofClients: clientsBefore, without: next.clients)
+  }
+
+  private func forgetMetrics(
+    ofClients before: [String: [ClientKey]], without kept: [String: [ClientKey]]
+  ) {
+    for (endpoint, clients) in before {
+      let names = Set((kept[endpoint] ?? []).map(\.record.name))
+      for client in clients where !names.contains(client.record.name) {
+        metrics.remove(labels: [
+          (name: "endpoint", value: client.record.endpoint),
+          (name: "client", value: client.record.name),
+        ])
+      }
     }
   }
 }

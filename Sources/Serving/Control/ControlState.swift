@@ -13,11 +13,18 @@ struct ControlState: Sendable {
   var keys: [String: ControlPlane.Keys] = [:]
   /// By lower-case endpoint, as files of `--keys-dir` gave them when they last could be read.
   var fileKeys: [String: KeyFiles.Keys] = [:]
+  /// By lower-case endpoint.
+  var clients: [String: [ClientKey]] = [:]
   /// Every deployment of the database has finished loading or failed once.
   var hasStarted = false
 
-  /// - Parameter effectiveKeys: The keys in force, by lower-case endpoint.
-  func table(effectiveKeys: (String) -> ControlPlane.Keys) -> RoutingTable {
+  /// - Parameters:
+  ///   - effectiveKeys: The keys in force, by lower-case endpoint.
+  ///   - mirror: Makes the share of a mirror that can answer.
+  func table(
+    effectiveKeys: (String) -> ControlPlane.Keys,
+    mirror: (_ percent: Int, LiveDeployment) -> MirrorShare?
+  ) -> RoutingTable {
     RoutingTable(
       endpoints: catalog.endpoints.map { lowerName, record in
         var ready: [LiveDeployment] = []
@@ -33,11 +40,16 @@ struct ControlState: Sendable {
           }
         }
         let keys = effectiveKeys(lowerName)
+        let mirrored = record.specification.mirrorTraffic.first { $0.value > 0 }
         return EndpointRoute(
           name: record.specification.name, split: TrafficSplit(record.specification.traffic),
           deployments: ready, unavailable: unavailable,
           keys: [keys.primary, keys.secondary].filter { !$0.isEmpty }.map { Array($0.utf8) },
-          isOpen: record.specification.isOpen, hidesErrors: record.specification.hidesErrors)
+          isOpen: record.specification.isOpen, hidesErrors: record.specification.hidesErrors,
+          clients: clients[lowerName] ?? [],
+          mirror: mirrored.flatMap { name, percent in
+            live[DeploymentKey(endpoint: lowerName, name: name)].flatMap { mirror(percent, $0) }
+          })
       })
   }
 

@@ -51,6 +51,7 @@ struct EndpointStore {
   func deleteEndpoint(_ name: String) throws(ControlError) {
     try execute("DELETE FROM deployments WHERE endpoint = ?", .text(name))
     try execute("DELETE FROM endpoint_keys WHERE endpoint = ?", .text(name))
+    try execute("DELETE FROM client_keys WHERE endpoint = ?", .text(name))
     try execute("DELETE FROM endpoints WHERE name = ?", .text(name))
   }
 

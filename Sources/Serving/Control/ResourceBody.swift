@@ -82,6 +82,13 @@ enum ResourceBody {
     }
   }
 
+  // MARK: Quotas
+
+  static func quota(_ text: String) throws(ControlError) -> ClientQuota {
+    let value = try read(text)
+    do { return try ClientQuota(document(value)) } catch { throw broken(error) }
+  }
+
   // MARK: Failures
 
   static func value(_ failure: DeploymentFailure?) -> DocumentValue {

@@ -54,6 +54,10 @@ package final class EndpointRoute: Sendable {
   package let isOpen: Bool
   /// Whether its callers get an error's code and request id only.
   package let hidesErrors: Bool
+  /// Clients with a key and a quota of their own.
+  package let clients: [ClientKey]
+  /// Who gets copies of requests; nil: nobody.
+  package let mirror: MirrorShare?
 
   /// The deployments that have traffic and are ready, each with the end of its share. One that
   /// is not ready leaves its share to the others in proportion: no request is lost by it.
@@ -67,7 +71,7 @@ package final class EndpointRoute: Sendable {
   package init(
     name: String, split: TrafficSplit, deployments: [LiveDeployment],
     unavailable: [String: String], keys: [[UInt8]], isOpen: Bool,
-    hidesErrors: Bool = false
+    hidesErrors: Bool = false, clients: [ClientKey] = [], mirror: MirrorShare? = nil
   ) {
     self.name = name
     self.split = split
@@ -78,6 +82,8 @@ package final class EndpointRoute: Sendable {
     self.keys = keys
     self.isOpen = isOpen
     self.hidesErrors = hidesErrors
+    self.clients = clients
+    self.mirror = mirror
     var shares: [(end: Int, deployment: LiveDeployment)] = []
     var unready: [UnreadyShare] = []
     for (name, percent) in split.weights where percent > 0 {

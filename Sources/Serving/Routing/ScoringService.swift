@@ -11,6 +11,7 @@ package final class ScoringService: Sendable {
   private let clock: MonotonicClock
   let metrics: MetricRegistry
   let log: Log
+  let mirrors: MirrorLanes
 
   /// - Parameter threads: Threads that run what does not run inline; the CPU quota.
   package convenience init(
@@ -20,12 +21,17 @@ package final class ScoringService: Sendable {
       metrics: metrics, log: log, clock: clock, policy: QueuePolicy(threads: max(threads, 1)))
   }
 
-  init(metrics: MetricRegistry, log: Log, clock: MonotonicClock, policy: QueuePolicy) {
+  init(
+    metrics: MetricRegistry, log: Log, clock: MonotonicClock, policy: QueuePolicy,
+    mirrorPolicy: MirrorPolicy = MirrorPolicy()
+  ) {
     self.metrics = metrics
     self.log = log
     self.clock = clock
     draws = TrafficDraws(seed: UInt64.random(in: .min ... .max))
     queue = ExecutionQueue(policy: policy, clock: clock)
+    mirrors = MirrorLanes(
+      policy: mirrorPolicy, metrics: metrics, log: log, deploymentLogs: deploymentLogs)
   }
 
   /// The table in force.
@@ -47,7 +53,11 @@ package final class ScoringService: Sendable {
         "endpoints_before": .integer(Int64(old.endpoints.count)),
       ])
     tell(sharesOf: table, before: old)
+    mirrors.keep(table)
   }
+
+  /// True for `percent` of the calls.
+  func isDrawn(percent: Int) -> Bool { draws.next(below: 100) < percent }
 
   /// Scores one request: picks its deployment, runs it here or on another thread, and answers
   /// `caller` once.
@@ -77,7 +87,10 @@ package final class ScoringService: Sendable {
   package var waitingCount: Int { queue.waitingCount }
 
   /// Fails what waits in queues with `draining`, ends the threads. At shutdown.
-  package func stop() { queue.stop() }
+  package func stop() {
+    queue.stop()
+    mirrors.stop()
+  }
 
   private func runInline(
     _ request: ScoringRequest, _ caller: any ScoringCaller, _ deployment: LiveDeployment

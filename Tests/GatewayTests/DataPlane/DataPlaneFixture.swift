@@ -110,3 +110,14 @@ final class DataPlaneFixture {
 extension HTTPClient.Response {
   var text: String { String(decoding: body, as: UTF8.self) }
 }
+
+extension ScoringService {
+  /// Whether the copies that wait are all scored within so many seconds.
+  func mirrorsAreIdle(within seconds: Int) -> Bool {
+    for _ in 0..<(seconds * 100) {
+      if table.endpoints.values.allSatisfy({ $0.mirror?.lane.count ?? 0 == 0 }) { return true }
+      usleep(10_000)
+    }
+    return false
+  }
+}

@@ -1,3 +1,4 @@
+import Compression
 import HTTP
 import Telemetry
 import Testing
@@ -45,6 +46,46 @@ struct DataPlaneTests {
     let queued = try fixture.post(body, headers: [])
     #expect(queued.status == 200)
     #expect(queued.body == inline.body)
+  }
+
+  @Test func `the mirror gets copies behind the answer, packed ones too, and logs their ids`()
+    throws
+  {
+    let fixture = try DataPlaneFixture()
+    let body = try fileText(sample)
+    let green = try fixture.deployment(
+      "green", of: "breast-cancer", model: "breast-cancer/2/model.json")
+    fixture.service.install(
+      RoutingTable(endpoints: [
+        EndpointRoute(
+          name: "breast-cancer", split: TrafficSplit(["blue": 100]),
+          deployments: [
+            try fixture.deployment(
+              "blue", of: "breast-cancer", model: "breast-cancer/1/model.json"), green,
+          ], unavailable: [:], keys: [], isOpen: true,
+          mirror: fixture.service.mirrorShare(percent: 50, to: green))
+      ]))
+    let packed = try #require(ContentCoding(headerValue: "gzip")?.compressed(Array(body.utf8)))
+    var identifiers: Set<String> = []
+    for _ in 0..<20 {
+      let plain = try fixture.post(body, headers: [])
+      let response = try fixture.client().send(
+        method: "POST", path: "/endpoints/breast-cancer/score",
+        headers: [("Content-Type", "application/json"), ("Content-Encoding", "gzip")],
+        body: packed)
+      for response in [plain, response] {
+        #expect(response.status == 200)
+        #expect(response.header("azureml-model-deployment") == "blue")
+        identifiers.insert(response.header("x-request-id") ?? "")
+      }
+    }
+    #expect(fixture.service.mirrorsAreIdle(within: 10))
+    let lines = try fixture.logLines().filter { $0.contains("\"mirrored request\"") }
+    #expect(lines.count > 5)
+    #expect(lines.allSatisfy { $0.contains("\"outcome\":\"scored\"") })
+    #expect(
+      lines.allSatisfy { line in identifiers.contains { line.contains($0) } },
+      "each names the live request")
   }
 
   @Test func `the caller's own id comes back, made safe`() throws {

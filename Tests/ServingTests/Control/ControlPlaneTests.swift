@@ -99,6 +99,38 @@ import Testing
     }
   }
 
+  @Test func `a mirror is put in force with its share, and taken out of it`() throws {
+    let bench = try ControlBench()
+    _ = try bench.apply([
+      bench.endpoint(traffic: "blue: 100"), bench.deployment("blue", answer: "1"),
+      bench.deployment("green", answer: "2"),
+    ])
+    var endpoint = try bench.control.endpoint("churn").specification
+    endpoint.mirrorTraffic = ["green": 10]
+    _ = try bench.control.putEndpoint(endpoint, by: bench.actor)
+    let share = try #require(bench.service.table.endpoints["churn"]?.mirror)
+    #expect(share.percent == 10)
+    #expect(share.lane.deployment.name == "green")
+    // A change of something else keeps the lane with what waits in it.
+    endpoint.tags = ["a": "b"]
+    _ = try bench.control.putEndpoint(endpoint, by: bench.actor)
+    #expect(bench.service.table.endpoints["churn"]?.mirror?.lane === share.lane)
+    for (mirror, words) in [
+      (["blue": 10], "without live traffic"), (["green": 51], "0 to 50"),
+      (["red": 10], "unknown deployment 'red'"), (["green": 10, "blue": 5], "one deployment"),
+    ] {
+      var wrong = endpoint
+      wrong.mirrorTraffic = mirror
+      let error = try #require(throws: ControlError.self) {
+        try bench.control.putEndpoint(wrong, by: bench.actor)
+      }
+      #expect(error.description.contains(words))
+    }
+    endpoint.mirrorTraffic = ["green": 0]
+    _ = try bench.control.putEndpoint(endpoint, by: bench.actor)
+    #expect(bench.service.table.endpoints["churn"]?.mirror == nil)
+  }
+
   @Test func `a restart that cannot read a version's row loads no other version in its place`()
     throws
   {

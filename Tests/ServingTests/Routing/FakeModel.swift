@@ -118,11 +118,12 @@ struct ServiceFixture {
   let service: ScoringService
 
   init(
-    maxWaiting: Int = 256, threads: Int = 1, log: Log = Log(descriptor: -1, level: .error)
+    maxWaiting: Int = 256, threads: Int = 1, log: Log = Log(descriptor: -1, level: .error),
+    mirrorPolicy: MirrorPolicy = MirrorPolicy()
   ) {
     service = ScoringService(
       metrics: metrics, log: log, clock: .system,
-      policy: QueuePolicy(maxWaitingRows: maxWaiting, threads: threads))
+      policy: QueuePolicy(maxWaitingRows: maxWaiting, threads: threads), mirrorPolicy: mirrorPolicy)
   }
 
   func deployment(

@@ -1,0 +1,167 @@
+import Documents
+import Foundation
+import HTTP
+import Testing
+
+/// `swerve restart` and what a running gateway takes over from changed files.
+@Suite(.serialized) struct RestartTests {
+  @Test func `O3 · restarts under load fail no request and refuse no connection`() throws {
+    let gateway = try GatewayProcess(arguments: ["--apply", GatewayProcess.models.path])
+    let key = try gateway.key(of: "iris")
+    let load = LoadGenerator(
+      port: gateway.port, path: "/endpoints/iris/score", key: key,
+      body: try SampleModels.request("iris/1"))
+    load.start(clients: 8)
+    var milliseconds: [Int] = []
+    var processes = [gateway.process.processIdentifier]
+    for round in 0..<4 {
+      usleep(300_000)
+      // The second one fails: a program that ends at once.
+      let isBad = round == 1
+      let start = Date()
+      let result = try gateway.restart(isBad ? ["--executable", "/bin/false"] : [])
+      #expect(result.status == (isBad ? 1 : 0), "\(result.error)")
+      if isBad {
+        #expect(result.error.contains("ended with status 1"), "\(result.error)")
+      } else {
+        milliseconds.append(Int(Date().timeIntervalSince(start) * 1000))
+        processes.append(gateway.successors.last ?? 0)
+      }
+      #expect(try gateway.swerve("health").status == 0)
+    }
+    usleep(300_000)
+    let tally = load.stop()
+    #expect(tally.notOK == 0, "\(tally.answers) \(tally.failures.prefix(5))")
+    #expect(tally.bodies.count == 1, "every answer is the same")
+    #expect(Set(processes).count == 4, "three new processes")
+    for process in processes.dropLast() { #expect(gateway.hasEnded(process)) }
+    // What is changed now is changed by the last one, and stays.
+    #expect(
+      try gateway.swerve(
+        "online-endpoint", "update", "-n", "iris", "--set", "tags.restarted=yes"
+      ).status == 0)
+    print(
+      "O3: 3 restarts of \(milliseconds) ms and a failed one (this build), \(tally.sent) requests, "
+        + "\(tally.notOK) failed")
+  }
+
+  @Test func `a new process that cannot start is told of, and the old one changes things again`()
+    throws
+  {
+    let folder = GatewayProcess.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let settings = folder.appendingPathComponent("settings.yml")
+    try "log-level: info\n".write(to: settings, atomically: true, encoding: .utf8)
+    let gateway = try GatewayProcess(arguments: [
+      "--apply", GatewayProcess.models.path, "--config", settings.path,
+    ])
+    // Wrong before anything is handed over, and behind it.
+    try "log-level: loud\n".write(to: settings, atomically: true, encoding: .utf8)
+    let wrong = try gateway.restart([])
+    #expect(wrong.status == 1)
+    #expect(wrong.error.contains("loud"), "\(wrong.error)")
+    try "keys-dir: \(folder.path)/keys\n".write(
+      to: settings, atomically: true, encoding: .utf8)
+    let keys = folder.appendingPathComponent("keys/iris")
+    try FileManager.default.createDirectory(at: keys, withIntermediateDirectories: true)
+    try "".write(to: keys.appendingPathComponent("primary"), atomically: true, encoding: .utf8)
+    let late = try gateway.restart([])
+    #expect(late.status == 1)
+    #expect(late.error.contains("is empty"), "\(late.error)")
+    #expect(gateway.process.isRunning)
+    let changed = try gateway.swerve(
+      "online-endpoint", "update", "-n", "iris", "--set", "tags.still=here")
+    #expect(changed.status == 0, "\(changed.error)")
+    let key = try gateway.key(of: "iris")
+    let answer = try gateway.client().send(
+      method: "POST", path: "/endpoints/iris/score",
+      headers: [("Authorization", "Bearer \(key)")], body: try SampleModels.request("iris/1"))
+    #expect(answer.status == 200)
+  }
+
+  @Test func `a changed certificate is in force within seconds, a broken one is not`() throws {
+    let folder = GatewayProcess.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+    for name in ["first", "second"] { try Certificate.make(path(name), key: path(name + ".key")) }
+    func use(_ certificate: String, key: String) throws {
+      for (from, to) in [(certificate, "cert.pem"), (key, "key.pem")] {
+        try Data(contentsOf: URL(fileURLWithPath: path(from)))
+          .write(to: URL(fileURLWithPath: path(to)))
+      }
+    }
+    try use("first", key: "first.key")
+    let gateway = try GatewayProcess(arguments: [
+      "--tls-cert", path("cert.pem"), "--tls-key", path("key.pem"),
+    ])
+    func served(_ authority: String) -> HTTPClient {
+      HTTPClient(
+        .tls(host: "127.0.0.1", port: gateway.port, caFile: path(authority)), timeout: .seconds(10))
+    }
+    let old = served("first")
+    #expect(try old.send(method: "GET", path: "/livez").status == 200)
+    try use("second", key: "second.key")
+    #expect(gateway.logs("certificate reloaded", within: 10))
+    #expect(try served("second").send(method: "GET", path: "/livez").status == 200)
+    #expect(try old.send(method: "GET", path: "/livez").status == 200)
+    // A key that is not the certificate's: by the signal, which does not wait.
+    try use("first", key: "second.key")
+    gateway.signal(SIGHUP)
+    #expect(gateway.logs("the changed certificate cannot be used", within: 10))
+    #expect(try served("second").send(method: "GET", path: "/livez").status == 200)
+    let metrics = try served("second").send(method: "GET", path: "/metrics").body
+    let text = String(decoding: metrics, as: UTF8.self)
+    #expect(text.contains("swerve_tls_reloads_total 1"))
+    #expect(!text.contains("swerve_tls_reload_failures_total 0"))
+  }
+}
+
+/// Certificates for tests, each its own authority.
+enum Certificate {
+  static func make(_ certificate: String, key: String) throws {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = [
+      "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+      "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+      "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate,
+    ]
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    process.waitUntilExit()
+  }
+}
+
+extension GatewayProcess {
+  /// Whether the log has such a line within so many seconds.
+  func logs(_ words: String, within seconds: Int) -> Bool {
+    for _ in 0..<(seconds * 20) {
+      if log().contains(words) { return true }
+      usleep(50_000)
+    }
+    return false
+  }
+
+  /// Runs `swerve restart` and takes note of the new process.
+  func restart(_ arguments: [String]) throws -> CommandResult {
+    let result = try CommandResult.run(
+      ["restart", "--workspace", workspace.path, "--query", "pid", "-o", "tsv"] + arguments)
+    let text = result.output.trimmingCharacters(in: .whitespacesAndNewlines)
+    if result.status == 0, let process = Int32(text) { successors.append(process) }
+    return result
+  }
+
+  /// Whether a process is gone, or within five seconds will be. Ours or not: a successor's parent
+  /// is whoever takes orphans.
+  func hasEnded(_ process: Int32) -> Bool {
+    for _ in 0..<100 {
+      if !self.process.isRunning, process == self.process.processIdentifier { return true }
+      if kill(process, 0) != 0 { return true }
+      // One that has ended and that nobody has asked about.
+      let state = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+      if state?.contains(") Z ") ?? true { return true }
+      usleep(50_000)
+    }
+    return false
+  }
+}
