@@ -93,6 +93,9 @@ let package = Package(
       name: "bare-handler", dependencies: ["CMicroHTTPD"], path: "loadtest/BareHandler",
       swiftSettings: settings),
 
+    // Sends its requests at fixed times, however the server fares.
+    .executableTarget(name: "open-loop", path: "loadtest/OpenLoop", swiftSettings: settings),
+
     // Answers the cases of Tests/ONNXBackend/run.py.
     .executableTarget(
       name: "onnx-score", dependencies: ["ONNX", "Executors", "Tensors"],
@@ -109,6 +112,11 @@ let package = Package(
     .target(
       name: "Mutants", dependencies: ["AllocationLimit", "Executors"],
       path: "Tests/Support/Mutants", swiftSettings: settings),
+
+    // A model that sleeps, spins or fails as a test wants it to.
+    .target(
+      name: "TestExecutors", dependencies: ["Executors", "Telemetry", "Tensors"],
+      path: "Tests/Support/TestExecutors", swiftSettings: settings),
 
     .testTarget(
       name: "BatchScoringTests",
@@ -150,14 +158,14 @@ let package = Package(
       name: "ServingTests",
       dependencies: [
         "Serving", "Registry", "Store", "Documents", "Digest", "ONNX", "Executors", "Tensors",
-        "Telemetry", "FuzzReaders",
+        "Telemetry", "FuzzReaders", "TestExecutors",
       ],
       swiftSettings: settings),
     .testTarget(
       name: "GatewayTests",
       dependencies: [
         "Gateway", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Compression",
-        "Telemetry", "Executors", "Tensors",
+        "Telemetry", "Executors", "Tensors", "TestExecutors",
       ],
       swiftSettings: settings),
     .testTarget(

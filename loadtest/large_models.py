@@ -240,6 +240,27 @@ def onnx_network(path, size, product="MatMul", external=None, width=WIDTH):
                 file.write(weights)
 
 
+def dense_network(path, widths):
+    """Layers of these widths, as PyTorch exports an MLP but for the weights' transposition."""
+    source = random.Random(7)
+    nodes, tensors, value = [], [], "x"
+    layers = list(zip(widths, widths[1:]))
+    for layer, (rows, columns) in enumerate(layers):
+        deviation = rows**-0.5
+        weights = array.array("f", (source.gauss(0, deviation) for _ in range(rows * columns)))
+        tensors.append(onnx_tensor(f"w{layer}", [rows, columns], weights.tobytes()))
+        tensors.append(onnx_tensor(f"b{layer}", [columns], bytes(4 * columns)))
+        nodes.append(onnx_node("Gemm", [value, f"w{layer}", f"b{layer}"], f"sum{layer}"))
+        value = f"sum{layer}"
+        if layer < len(layers) - 1:
+            nodes.append(onnx_node("Relu", [value], f"y{layer}"))
+            value = f"y{layer}"
+    graph = b"".join(field(1, node) for node in nodes) + field(2, b"network") + b"".join(tensors)
+    graph += field(11, onnx_value("x", [None, widths[0]])) + field(12, onnx_value(value, [None, widths[-1]]))
+    with open(path, "wb") as file:
+        file.write(number(1, 8) + field(8, field(1, b"") + number(2, 17)) + field(7, graph))
+
+
 def varint(value):
     result = bytearray()
     while value > 127:

@@ -66,11 +66,14 @@ class Process:
 class Gateway(Process):
     """`swerve serve` with keys, metrics and the request log, ready to score."""
 
-    def __init__(self, workspace, folder, apply="models", keys_needed=(), keys=None):
+    def __init__(
+        self, workspace, folder, apply="models", keys_needed=(), keys=None, options=()
+    ):
         if not SWERVE.exists():
             raise SystemExit(f"{SWERVE} is missing: make build")
         self.workspace = pathlib.Path(workspace)
         command = [SWERVE, "serve", "--workspace", workspace, "--port", "0"]
+        command += options
         if apply:
             command += ["--apply", ROOT / apply]
         super().__init__(command, pathlib.Path(folder) / "gateway.log")

@@ -36,6 +36,7 @@ enum ResourceViews {
         [
           ("id", member(body, "id")),
           ("provisioning_state", property(body, "provisioningState")),
+          ("execution", member(member(body, "swerve"), "execution")),
           ("provisioning_error", member(member(body, "swerve"), "failure")),
         ])
     } catch {

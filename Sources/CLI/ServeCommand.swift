@@ -44,7 +44,8 @@ struct ServeCommand: ParsableCommand {
   @Option(help: "Seconds that requests in flight get after that. Default: 30.")
   var drainTimeout: Int?
   @Option(help: "debug, info, warning or error. Default: info.") var logLevel: String?
-  @Option(help: "HTTP threads. Default: the CPU quota.") var threads: Int?
+  @Option(help: "HTTP threads, and as many that run what waits. Default: the CPU quota.")
+  var threads: Int?
   @Option(help: "The endpoint of /invocations at the root. Default: the only one there is.")
   var defaultEndpoint: String?
   @Option(help: "The name that /v2 gives this server. Default: swerve.") var serverName: String?

@@ -134,6 +134,21 @@ struct ErrorResponse: Equatable {
         429, "TooManyRequests",
         "deployment '\(deployment)' has \(depth) requests waiting; try again later",
         ["Retry-After": "1", "ms-azureml-model-error-reason": "too_many_pending_request"])
+    case .tooLate(let deployment, let waitMs):
+      self.init(
+        429, "TooManyRequests",
+        "deployment '\(deployment)' would answer in about \(waitMs) ms, which is too late; "
+          + "try again later",
+        [
+          "Retry-After": String(max(1, waitMs / 1000)),
+          "ms-azureml-model-error-reason": "too_many_pending_request",
+        ])
+    case .waitedTooLong(let deployment, let limitMs):
+      self.init(
+        429, "TooManyRequests",
+        "the request has waited for deployment '\(deployment)' as long as its max_queue_wait_ms "
+          + "of \(limitMs) allows; try again later",
+        ["Retry-After": "1", "ms-azureml-model-error-reason": "too_many_pending_request"])
     case .tooManyAtOnce(let deployment, let limit):
       self.init(
         429, "TooManyRequests",

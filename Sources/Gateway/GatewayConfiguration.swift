@@ -35,7 +35,7 @@ package struct GatewayConfiguration: Sendable {
   package var drainTimeout = Duration.seconds(30)
   /// `debug`, `info`, `warning`, `error`. Default `info`.
   package var logLevel = "info"
-  /// HTTP threads; 0: the cgroup's CPU quota.
+  /// HTTP threads, and as many that run what waits; 0: the cgroup's CPU quota.
   package var threads = 0
   /// Serves `/invocations` and `/v2` without a name; nil: the only endpoint there is.
   package var defaultEndpoint: String?

@@ -61,7 +61,9 @@ final class GatewayParts: Sendable {
       database.close()
       throw GatewayError(error.description)
     }
-    service = ScoringService(metrics: metrics, log: log, threads: CPUQuota.processorCount)
+    service = ScoringService(
+      metrics: metrics, log: log,
+      threads: configuration.threads > 0 ? configuration.threads : CPUQuota.processorCount)
     control = ControlPlane(
       database: database, registry: registry, service: service, sealer: sealer,
       metrics: metrics, log: log, keysFolder: configuration.keysFolder)

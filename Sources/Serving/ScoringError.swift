@@ -19,6 +19,10 @@ package enum ScoringError: Error, Equatable, Sendable {
   /// The model refused a value, or went wrong.
   case executor(ExecutorError)
   case queueFull(deployment: String, depth: Int)
+  /// Its turn would come when its time is over.
+  case tooLate(deployment: String, waitMs: Int)
+  /// Its turn has not come within `max_queue_wait_ms`.
+  case waitedTooLong(deployment: String, limitMs: Int)
   /// More requests at once than `max_concurrent_requests_per_instance` × `instance_count`.
   case tooManyAtOnce(deployment: String, limit: Int)
   case deadlinePassed(deployment: String, timeoutMs: Int)

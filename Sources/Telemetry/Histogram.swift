@@ -1,4 +1,4 @@
-/// Counts durations in buckets; exposed in seconds. Any thread.
+/// Counts durations, or amounts, in buckets; durations are exposed in seconds. Any thread.
 ///
 /// Two relaxed additions per observation and no lock. A reader on another thread may see the
 /// bucket of an observation before its sum; the count is the sum of the buckets, so these two
@@ -12,12 +12,20 @@ package final class Histogram: Sendable {
     1_000_000_000, 2_500_000_000, 5_000_000_000, 10_000_000_000, 30_000_000_000, 60_000_000_000,
   ]
 
-  private let bounds = Histogram.latencyBoundsNanoseconds
+  /// The upper bounds of amounts, inclusive: 1 to 65,536 by twos.
+  package static let amountBounds: [UInt64] = (0...16).map { 1 << $0 }
+
+  package enum Kind: Sendable { case durations, amounts }
+
+  let kind: Kind
+  let bounds: [UInt64]
   /// A number for each bound, one for what is above them all, and the sum.
   private let numbers: ThreadShards
   private let sumIndex: Int
 
-  init() {
+  init(_ kind: Kind = .durations) {
+    self.kind = kind
+    bounds = kind == .durations ? Histogram.latencyBoundsNanoseconds : Histogram.amountBounds
     sumIndex = bounds.count + 1
     numbers = ThreadShards(width: bounds.count + 2)
   }
@@ -29,6 +37,9 @@ package final class Histogram: Sendable {
     numbers.add(1, at: index)
     numbers.add(nanoseconds, at: sumIndex)
   }
+
+  /// The same for an amount.
+  package func observe(_ amount: UInt64) { observe(nanoseconds: amount) }
 
   /// What had been observed at one moment.
   package struct Snapshot: Sendable, Equatable {

@@ -33,10 +33,11 @@ package final class MetricRegistry: Sendable {
 
   /// - Precondition: As for `counter(_:help:labels:)`.
   package func histogram(
-    _ name: String, help: String, labels: [(name: String, value: String)] = []
+    _ name: String, help: String, labels: [(name: String, value: String)] = [],
+    of kind: Histogram.Kind = .durations
   ) -> Histogram {
     let metric = resolve(name, help: help, kind: .histogram, labels: labels) {
-      .histogram(Histogram())
+      .histogram(Histogram(kind))
     }
     guard case .histogram(let histogram) = metric else {
       preconditionFailure("metric '\(name)' is asked for as a histogram and holds another kind")

@@ -15,18 +15,22 @@ struct PrometheusText {
       switch metric {
       case .counter(let counter): append(name, labels, String(counter.value))
       case .gauge(let gauge): append(name, labels, String(gauge.value))
-      case .histogram(let histogram): append(histogram.snapshot, name: name, labels: labels)
+      case .histogram(let histogram): append(histogram, name: name, labels: labels)
       }
     }
   }
 
-  private mutating func append(_ snapshot: Histogram.Snapshot, name: String, labels: String) {
+  private mutating func append(_ histogram: Histogram, name: String, labels: String) {
+    func text(_ number: UInt64) -> String {
+      histogram.kind == .durations ? Self.seconds(number) : String(number)
+    }
+    let snapshot = histogram.snapshot
     let prefix = labels.isEmpty ? "" : labels + ","
-    let bounds = Histogram.latencyBoundsNanoseconds.map(Self.seconds) + ["+Inf"]
+    let bounds = histogram.bounds.map(text) + ["+Inf"]
     for (bound, count) in zip(bounds, snapshot.cumulativeCounts) {
       append(name + "_bucket", "\(prefix)le=\"\(bound)\"", String(count))
     }
-    append(name + "_sum", labels, Self.seconds(snapshot.sumNanoseconds))
+    append(name + "_sum", labels, text(snapshot.sumNanoseconds))
     append(name + "_count", labels, String(snapshot.count))
   }
 

@@ -139,6 +139,33 @@ package struct Tensor: Sendable {
       byteOffset: byteOffset + range.lowerBound * width * elementType.byteSize)
   }
 
+  /// Writes the elements of each of `parts` behind those of the one before, as the rows of one
+  /// tensor whose memory is used again.
+  ///
+  /// - Precondition: `parts` are of this tensor's type, have elements, and differ in their first
+  ///   dimension at most.
+  package mutating func join(_ parts: [Tensor]) {
+    guard let first = parts.first else { return }
+    let shape = first.shape.withRows(parts.reduce(0) { $0 + $1.rowCount })
+    if elementType == .string {
+      var joined = ByteStrings()
+      for part in parts {
+        let strings = part.strings
+        for index in 0..<strings.count { joined.append(strings[index]) }
+      }
+      return setStrings(joined, shape: shape)
+    }
+    reuse(shape: shape)
+    var place = 0
+    for part in parts {
+      precondition(
+        part.elementType == elementType && place + part.shape.elementCount <= shape.elementCount,
+        "\(part.elementType.name) \(part.shape) is no part of \(elementType.name) \(shape)")
+      copyElements(from: part, start: 0, stride: 1, count: part.shape.elementCount, to: place)
+      place += part.shape.elementCount
+    }
+  }
+
   /// Gives this tensor another shape, keeping its memory when that is large enough and nobody
   /// else holds it. What the elements are afterwards is not said: they are to be written.
   package mutating func reuse(shape: Shape) {

@@ -195,7 +195,7 @@ struct ModelRegistryTests {
     try registry.verify(kept)
   }
 
-  @Test func `every flipped bit, cut, missing or added file is found`() throws {
+  @Test func `C6 · every flipped bit, cut, missing or added file is found`() throws {
     let registry = try workspace.registry()
     let version = try registry.register(workspace.registration("1", "weights")).version
     for name in ["model.txt", "manifest.json"] {

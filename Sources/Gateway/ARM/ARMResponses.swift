@@ -44,6 +44,7 @@ struct ARMResponses {
     var own = DocumentObject()
     own["generation"] = .integer(record.generation)
     own["model"] = record.model.map { .string($0) }
+    own["execution"] = record.execution.map { .string($0) }
     if let failure = record.failure {
       own["failure"] = ["code": .string(failure.code), "message": .string(failure.message)]
     }

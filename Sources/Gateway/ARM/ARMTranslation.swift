@@ -119,6 +119,10 @@ package enum ARM {
     if specification.execution != .automatic {
       own["swerve.execution"] = specification.execution.rawValue
     }
+    if let batching = specification.batching {
+      own["swerve.batching.max_batch_rows"] = String(batching.maxBatchRows)
+      own["swerve.batching.max_queue_delay_ms"] = String(batching.maxQueueDelayMs)
+    }
     if let outputs = specification.responseOutputs {
       own["swerve.response.outputs"] = json(.array(outputs.map { .string($0) }))
     }
@@ -154,6 +158,11 @@ package enum ARM {
     yaml["model"] = try model(properties.value("model"), &own, document)
     var extensions = DocumentObject()
     extensions["execution"] = own.removeValue(forKey: "swerve.execution").map { .string($0) }
+    var batching = DocumentObject()
+    for member in ["max_batch_rows", "max_queue_delay_ms"] {
+      batching[member] = own.removeValue(forKey: "swerve.batching.\(member)").map { .string($0) }
+    }
+    if !batching.isEmpty { extensions["batching"] = .object(batching) }
     if let outputs = own.removeValue(forKey: "swerve.response.outputs") {
       extensions["response"] = [
         "outputs": try JSONReader.read(

@@ -60,9 +60,10 @@ extension ErrorResponse {
         reason == EndpointRoute.loading ? ["Retry-After": "1"] : [:])
     case .scoring(.noTraffic):
       self.init(404, "NoTraffic", "\(unknown) has no available versions")
-    case .scoring(.queueFull), .scoring(.tooManyAtOnce):
-      self.init(503, "TooManyRequests", "Exceeds maximum queue size", ["Retry-After": "1"])
-    case .scoring(.deadlinePassed):
+    case .scoring(.queueFull), .scoring(.tooManyAtOnce), .scoring(.tooLate):
+      let retry = ErrorResponse(error).headers["Retry-After"] ?? "1"
+      self.init(503, "TooManyRequests", "Exceeds maximum queue size", ["Retry-After": retry])
+    case .scoring(.deadlinePassed), .scoring(.waitedTooLong):
       self.init(503, "RequestTimeout", "Request timeout expired", ["Retry-After": "1"])
     case .scoring(.executor(.failed(node: _, reason: _))):
       let base = ErrorResponse(error)

@@ -59,6 +59,16 @@ extension Applier {
         }
         planned.failure = DeploymentFailure(code: "BadArgument", message: error.description)
       }
+      if planned.failure == nil, let model = planned.model,
+        let fault = planned.specification.batchingFault(of: model)
+      {
+        guard unit == .endpoint else {
+          fail(item.origin.key.description, "\(item.origin.path): $.swerve.batching: \(fault)")
+          continue
+        }
+        planned.failure = DeploymentFailure(
+          code: "BadArgument", message: "swerve.batching: \(fault)")
+      }
       plan(&planned, current: current)
     }
   }

@@ -18,6 +18,9 @@ extension ControlPlane {
     // What a reference names is looked up before the change is accepted; an inline model is
     // registered after it, as that copies files.
     let model = try registeredModel(of: specification)
+    if let fault = model.flatMap({ specification.batchingFault(of: $0) }) {
+      throw .invalid(field: "swerve.batching", reason: fault)
+    }
     let accepted = try change { (state, store) throws(ControlError) in
       try accept(specification, model: model, in: &state, store, by: actor)
     }

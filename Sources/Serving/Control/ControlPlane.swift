@@ -128,15 +128,25 @@ package final class ControlPlane: Sendable {
   }
 
   package func deployments(of endpoint: String) throws(ControlError) -> [DeploymentRecord] {
-    let catalog = snapshot.catalog
-    _ = try catalog.endpoint(endpoint)
-    return catalog.deployments(of: endpoint).compactMap { catalog.deployments[$0]?.record }
+    let state = snapshot
+    _ = try state.catalog.endpoint(endpoint)
+    return state.catalog.deployments(of: endpoint).compactMap { key in
+      state.catalog.deployments[key].map { shown($0.record, live: state.live[key]) }
+    }
   }
 
   package func deployment(
     _ name: String, of endpoint: String
   ) throws(ControlError) -> DeploymentRecord {
-    try snapshot.catalog.deployment(DeploymentKey(endpoint: endpoint, name: name)).record
+    let state = snapshot
+    let key = DeploymentKey(endpoint: endpoint, name: name)
+    return shown(try state.catalog.deployment(key).record, live: state.live[key])
+  }
+
+  private func shown(_ record: DeploymentRecord, live: LiveDeployment?) -> DeploymentRecord {
+    var record = record
+    record.execution = live?.executionSentence
+    return record
   }
 
   package func operation(_ id: String) throws(ControlError) -> OperationRecord {

@@ -22,6 +22,8 @@ package struct DeploymentRecord: Sendable, Equatable {
   package var failure: DeploymentFailure?
   /// `churn:3`, what `specification.model` resolved to; nil before that.
   package var model: String?
+  /// Where its requests run, and why there; nil while it cannot answer. Not stored.
+  package var execution: String?
   package var createdAt: Int64
   package var modifiedAt: Int64
 }

@@ -38,6 +38,13 @@ package struct ModelCheck: Sendable {
       }
       problems = []
       notes = model.executor.batchDependentNodes.map { "rows are not independent: \($0)" }
+      if let reason = JoinRule.reason(
+        model.signature, batchDependentNodes: model.executor.batchDependentNodes)
+      {
+        // The notes above are the reason, where there are any.
+        notes.append(
+          "requests are never joined into batches" + (notes.isEmpty ? ": \(reason)" : ""))
+      }
     } catch {
       // Missing operators have been named, all of them; loading ends at the first.
       let isKnown = error.description.hasPrefix("ONNX: operator ") && !problems.isEmpty

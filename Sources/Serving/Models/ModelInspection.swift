@@ -34,12 +34,29 @@ package struct ModelInspector: PackageInspector {
 func inspect(
   _ executor: any ModelExecutor, signature: ModelSignature, format: String
 ) -> DocumentValue {
-  [
+  var object = DocumentObject([
     "format": .string(format),
     "summary": .string(executor.summary),
     "inputs": .array(signature.inputs.map(description(of:))),
     "outputs": .array(signature.outputs.map(description(of:))),
-  ]
+  ])
+  if let reason = JoinRule.reason(signature, batchDependentNodes: executor.batchDependentNodes) {
+    object[unjoinableKey] = .string(reason)
+  }
+  return .object(object)
+}
+
+/// Where a model whose requests are never joined into batches says why.
+private let unjoinableKey = "never_batched"
+
+extension DeploymentSpecification {
+  /// Why it cannot have the batching that it asks for, as far as the model's registration tells.
+  func batchingFault(of model: ModelVersion) -> String? {
+    guard batching != nil, case .object(let inspection) = model.inspection,
+      case .string(let reason)? = inspection[unjoinableKey]
+    else { return nil }
+    return "requests for model \(model.name):\(model.version) cannot be joined: \(reason)"
+  }
 }
 
 private func description(of input: ModelInput) -> DocumentValue {

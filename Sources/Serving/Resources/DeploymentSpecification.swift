@@ -20,6 +20,17 @@ package struct DeploymentSpecification: Sendable, Equatable {
     case queued
   }
 
+  /// `swerve: batching: {…}`: requests that wait together are run together.
+  package struct Batching: Sendable, Equatable {
+    /// Rows of one run at most; a longer request runs alone. Default 64. Range 1...65536.
+    package var maxBatchRows = 64
+    /// Milliseconds that an idle thread waits for more. Default 0: it takes what there is.
+    /// Range 0...1000, and below `request_timeout_ms`.
+    package var maxQueueDelayMs = 0
+
+    package init() {}
+  }
+
   package var name: String
   package var endpointName: String
   package var description: String?
@@ -34,6 +45,8 @@ package struct DeploymentSpecification: Sendable, Equatable {
   package var maxConcurrentRequestsPerInstance: Int?
   package var maxQueueWaitMs: Int?
   package var execution = Execution.automatic
+  /// nil: each request runs by itself.
+  package var batching: Batching?
   /// `swerve: response: {outputs: […]}`: the outputs of a `/score` answer; nil: the model's own.
   package var responseOutputs: [String]?
   /// Fields with no meaning on one host, in YAML's names: kept, echoed back, reported once.
@@ -95,6 +108,12 @@ package struct DeploymentSpecification: Sendable, Equatable {
     object["properties"] = .texts(properties)
     var own = DocumentObject()
     if execution != .automatic { own["execution"] = .string(execution.rawValue) }
+    if let batching {
+      own["batching"] = [
+        "max_batch_rows": .integer(Int64(batching.maxBatchRows)),
+        "max_queue_delay_ms": .integer(Int64(batching.maxQueueDelayMs)),
+      ]
+    }
     if let responseOutputs {
       own["response"] = ["outputs": .array(responseOutputs.map { .string($0) })]
     }
@@ -120,6 +139,7 @@ package struct DeploymentSpecification: Sendable, Equatable {
     if let mode = try own.choice("execution", of: Execution.allCases.map(\.rawValue)) {
       execution = Execution(rawValue: mode) ?? .automatic
     }
+    if var settings = try own.fields("batching") { try readBatching(&settings) }
     if var response = try own.fields("response") {
       responseOutputs = try response.texts("outputs")
       if responseOutputs?.isEmpty == true {
@@ -128,6 +148,27 @@ package struct DeploymentSpecification: Sendable, Equatable {
       try response.finish()
     }
     try own.finish()
+  }
+
+  private mutating func readBatching(_ settings: inout FieldReader) throws(DocumentError) {
+    var batching = Batching()
+    batching.maxBatchRows =
+      try settings.integer("max_batch_rows", in: 1...65_536) ?? batching.maxBatchRows
+    batching.maxQueueDelayMs =
+      try settings.integer("max_queue_delay_ms", in: 0...1000) ?? batching.maxQueueDelayMs
+    try settings.finish()
+    if batching.maxQueueDelayMs >= requestTimeoutMs {
+      throw settings.fault(
+        "max_queue_delay_ms", expected: "less than request_timeout_ms (\(requestTimeoutMs))",
+        .integer(Int64(batching.maxQueueDelayMs)))
+    }
+    if execution == .inline {
+      throw settings.fault(
+        "max_batch_rows",
+        expected: "no batching beside 'execution: inline': only requests that wait are joined",
+        .integer(Int64(batching.maxBatchRows)))
+    }
+    self.batching = batching
   }
 
   private mutating func readModel(

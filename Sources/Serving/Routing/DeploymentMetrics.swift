@@ -14,6 +14,20 @@ package final class DeploymentMetrics: Sendable {
   private let queue: Histogram
   private let execute: Histogram
   private let encode: Histogram
+  /// Why a request was not let in, or did not come to its turn.
+  enum Refusal: String, CaseIterable {
+    case queueFull = "queue_full"
+    case tooLate = "too_late"
+    case waitedTooLong = "waited_too_long"
+    case tooManyAtOnce = "too_many_at_once"
+    case draining
+  }
+
+  private let refusals: [Counter]
+  private let queueRows: Gauge
+  private let runs: Counter
+  private let retries: Counter
+  private let runRows: Histogram
   private let batches = BatchCounts()
   private let failedNanoseconds = Atomic<UInt64>(0)
   /// When the last answer was given, nanoseconds on the monotonic clock; 0: never.
@@ -40,6 +54,24 @@ package final class DeploymentMetrics: Sendable {
     queue = stage("queue")
     execute = stage("execute")
     encode = stage("encode")
+    refusals = Refusal.allCases.map { reason in
+      metrics.counter(
+        "swerve_requests_refused_total",
+        help: "Scoring requests that were not run because of too many others, by reason.",
+        labels: labels + [(name: "reason", value: reason.rawValue)])
+    }
+    queueRows = metrics.gauge(
+      "swerve_queue_rows", help: "Rows that wait for a thread, as their bodies' sizes tell.",
+      labels: labels)
+    runs = metrics.counter(
+      "swerve_batches_total", help: "Runs of the model for requests that may be joined.",
+      labels: labels)
+    retries = metrics.counter(
+      "swerve_batch_retries_total",
+      help: "Joined runs that failed, after which each request ran alone.", labels: labels)
+    runRows = metrics.histogram(
+      "swerve_batch_rows", help: "Rows in each of swerve_batches_total.", labels: labels,
+      of: .amounts)
     inFlightGauge = metrics.gauge(
       "swerve_requests_in_flight", help: "Scoring requests taken and not yet answered.",
       labels: labels)
@@ -56,6 +88,42 @@ package final class DeploymentMetrics: Sendable {
   func end() {
     inFlightGauge.add(-1)
     inFlight.wrappingSubtract(1, ordering: .relaxed)
+  }
+
+  func addWaiting(rows: Int) { queueRows.add(Int64(rows)) }
+
+  func countRefusal(_ reason: Refusal) {
+    for (known, counter) in zip(Refusal.allCases, refusals) where known == reason {
+      counter.increment()
+    }
+  }
+
+  func countRefusal(for error: ScoringError) {
+    switch error {
+    case .queueFull: countRefusal(.queueFull)
+    case .tooLate: countRefusal(.tooLate)
+    case .draining: countRefusal(.draining)
+    default: break
+    }
+  }
+
+  func countRetry() { retries.increment() }
+
+  /// Counts a run for one request where several may be joined.
+  func countRun(rows: UInt64) {
+    runs.increment()
+    runRows.observe(rows)
+  }
+
+  /// Counts a run for several requests at its end: their own records leave it out.
+  func countBatch(rows: UInt64, decode: UInt64, execute: UInt64, encode: UInt64) {
+    countRun(rows: rows)
+    var times = ScoringTimes()
+    times.rows = rows
+    times.decode = decode
+    times.execute = execute
+    times.encode = encode
+    batches.recordRun(times)
   }
 
   /// Counts one request at its end.

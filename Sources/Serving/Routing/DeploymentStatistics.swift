@@ -46,7 +46,18 @@ final class BatchCounts: Sendable {
     rowCount.load(ordering: .relaxed) &+ single.sum(at: 0)
   }
 
+  /// Counts an answer, and the run that it was made of unless it had that with others.
   func record(_ times: ScoringTimes) {
+    if times.batchRows > 0 {
+      rowCount.wrappingAdd(times.rows, ordering: .relaxed)
+      return
+    }
+    if times.rows != 1 { rowCount.wrappingAdd(times.rows, ordering: .relaxed) }
+    recordRun(times)
+  }
+
+  /// Counts a run of the model, without its rows.
+  func recordRun(_ times: ScoringTimes) {
     if times.rows == 1 {
       single.add(1, at: 0)
       single.add(times.decode, at: 1)
@@ -54,7 +65,6 @@ final class BatchCounts: Sendable {
       single.add(times.encode, at: 3)
       return
     }
-    rowCount.wrappingAdd(times.rows, ordering: .relaxed)
     others.withLock { batches in
       let isKnown = batches[times.rows] != nil || batches.count < Self.maxSizes
       let rows = isKnown ? times.rows : 0

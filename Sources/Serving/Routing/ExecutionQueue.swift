@@ -10,53 +10,68 @@ internal import Telemetry
 /// so a slow deployment does not hold up the others. A watch answers at the deadline whatever is
 /// still waiting or running then.
 final class ExecutionQueue: Sendable {
-  private struct Lane {
-    var calls: [QueuedCall] = []
-    /// Calls before this index have left.
-    var head = 0
-    var waitingNanoseconds: UInt64 = 0
-
-    var count: Int { calls.count - head }
-
-    mutating func append(_ call: QueuedCall) {
-      calls.append(call)
-      waitingNanoseconds &+= call.expectedNanoseconds
-    }
-
-    mutating func removeFirst() -> QueuedCall? {
-      guard head < calls.count else { return nil }
-      let call = calls[head]
-      head += 1
-      waitingNanoseconds &-= call.expectedNanoseconds
-      // Moves what is left to the front now and then, so that old calls are let go.
-      if head > 32, head * 2 > calls.count {
-        calls.removeFirst(head)
-        head = 0
-      }
-      return call
-    }
+  /// What a thread runs.
+  private struct Running {
+    var calls: [QueuedCall]
+    var started: UInt64
+    var expected: UInt64
   }
 
   private struct State {
-    var lanes: [ObjectIdentifier: Lane] = [:]
+    var lanes: [ObjectIdentifier: QueueLane] = [:]
     /// Lanes with something in them, whose turn is next first.
     var turns: [ObjectIdentifier] = []
-    /// What each thread runs.
-    var running: [QueuedCall?]
+    var running: [Running?]
     var isStopping = false
 
-    /// The next call; its lane goes to the end of the line.
-    mutating func next(thread: Int) -> QueuedCall? {
-      guard !turns.isEmpty else { return nil }
-      let key = turns.removeFirst()
-      let call = lanes[key]?.removeFirst()
-      if let count = lanes[key]?.count, count > 0 {
-        turns.append(key)
-      } else {
-        lanes[key] = nil
+    /// What a thread does next: the next batch, whose lane goes to the end of the line; or when
+    /// to ask again.
+    mutating func next(thread: Int, now: UInt64) -> Next? {
+      var later = UInt64.max
+      for (place, key) in turns.enumerated() {
+        switch lanes[key]?.action(now: now) ?? .sleep {
+        case .sleep: continue
+        case .wait(let delay): later = min(later, now &+ delay)
+        case .run:
+          turns.remove(at: place)
+          let before = lanes[key]?.waitingNanoseconds ?? 0
+          let calls = lanes[key]?.takeBatch() ?? []
+          let expected = before &- (lanes[key]?.waitingNanoseconds ?? 0)
+          if let count = lanes[key]?.count, count > 0 {
+            turns.append(key)
+          } else {
+            lanes[key] = nil
+          }
+          running[thread] = Running(calls: calls, started: now, expected: expected)
+          return .run(calls)
+        }
       }
-      running[thread] = call
-      return call
+      if turns.isEmpty { return isStopping ? .stop : nil }
+      return .later(later)
+    }
+
+    /// What waits before a new call of this deployment: what its lane holds, what other lanes
+    /// put between, and what is left of what runs.
+    func load(
+      before key: ObjectIdentifier, of deployment: LiveDeployment, now: UInt64,
+      _ policy: QueuePolicy
+    ) -> QueuePolicy.Load {
+      let lane = lanes[key]
+      var load = lane?.load ?? QueuePolicy.Load()
+      var ahead = deployment.pace.corrected(lane?.waitingNanoseconds ?? 0)
+      for (other, between) in lanes where other != key {
+        // Lanes take turns: of a longer one only as many calls come before, and one at least.
+        let share = Double(min(between.count, (lane?.count ?? 0) + 1)) / Double(between.count)
+        let pace = between.waiting.first?.deployment.pace
+        ahead &+= UInt64(Double(pace?.corrected(between.waitingNanoseconds) ?? 0) * share)
+      }
+      let left = running.map { running -> UInt64 in
+        guard let running, let first = running.calls.first else { return 0 }
+        let end = running.started &+ first.deployment.pace.corrected(running.expected)
+        return end > now ? end - now : 0
+      }
+      load.wait = policy.wait(ahead: ahead, running: left)
+      return load
     }
 
     /// Takes out what waits and is over, and tells when the next deadline is.
@@ -64,10 +79,11 @@ final class ExecutionQueue: Sendable {
       var expired: [QueuedCall] = []
       var next = UInt64.max
       for (key, lane) in lanes {
-        var kept = Lane()
-        for call in lane.calls[lane.head...] {
+        var kept = QueueLane(policy: lane.policy)
+        for call in lane.waiting {
           if call.startBy <= now {
             expired.append(call)
+            call.deployment.metrics.addWaiting(rows: -call.demand.rows)
           } else {
             kept.append(call)
             next = min(next, call.startBy)
@@ -77,8 +93,7 @@ final class ExecutionQueue: Sendable {
         lanes[key] = kept.count > 0 ? kept : nil
         if kept.count == 0 { turns.removeAll { $0 == key } }
       }
-      for call in running {
-        guard let call else { continue }
+      for call in running.compactMap(\.?.calls).joined() {
         if call.deadline <= now { expired.append(call) } else { next = min(next, call.deadline) }
       }
       return (expired, next)
@@ -86,7 +101,9 @@ final class ExecutionQueue: Sendable {
   }
 
   private enum Next {
-    case call(QueuedCall)
+    case run([QueuedCall])
+    /// Nothing may leave before this time, nanoseconds on the monotonic clock.
+    case later(UInt64)
     case stop
   }
 
@@ -95,6 +112,8 @@ final class ExecutionQueue: Sendable {
     var next = UInt64.max
     var isStopping = false
   }
+
+  private static let watchInterval: UInt64 = 1_000_000
 
   private let policy: QueuePolicy
   private let clock: MonotonicClock
@@ -113,27 +132,47 @@ final class ExecutionQueue: Sendable {
     threads.start(name: "deadlines") { [self] in watchDeadlines() }
   }
 
+  /// Why a request would not be let in now; nil when it would. Costs less than letting it in.
+  func refusal(
+    of demand: QueuePolicy.Demand, to deployment: LiveDeployment
+  ) -> ScoringError? {
+    let now = clock.now()
+    return state.withLock { refusal(of: demand, to: deployment, now: now, in: $0) }
+  }
+
+  private func refusal(
+    of demand: QueuePolicy.Demand, to deployment: LiveDeployment, now: UInt64, in state: State
+  ) -> ScoringError? {
+    if state.isStopping { return .draining }
+    let load = state.load(
+      before: ObjectIdentifier(deployment), of: deployment, now: now, policy)
+    switch policy.admission(load, demand) {
+    case .wait: return nil
+    case .refuse: return .queueFull(deployment: deployment.name, depth: load.requests)
+    case .tooLate:
+      return .tooLate(
+        deployment: deployment.name, waitMs: Int(clamping: (load.wait &+ demand.run) / 1_000_000))
+    }
+  }
+
   /// Puts a call into its deployment's lane.
   ///
   /// - Returns: nil when it waits now; else why it does not.
   func append(_ call: QueuedCall) -> ScoringError? {
     let key = ObjectIdentifier(call.deployment)
-    let now = call.queued
-    let remaining = call.deadline > now ? call.deadline - now : 0
     let refusal: ScoringError? = state.withLock { state in
-      if state.isStopping { return .draining }
-      let lane = state.lanes[key]
-      let waiting = lane?.count ?? 0
-      switch policy.admission(
-        waiting: waiting, waitingNanoseconds: lane?.waitingNanoseconds ?? 0, remaining: remaining)
+      if let refusal = self.refusal(
+        of: call.demand, to: call.deployment, now: call.queued, in: state)
       {
-      case .refuse:
-        return .queueFull(deployment: call.deployment.name, depth: waiting)
-      case .wait:
-        if waiting == 0 { state.turns.append(key) }
-        state.lanes[key, default: Lane()].append(call)
-        return nil
+        return refusal
       }
+      if state.lanes[key] == nil {
+        state.turns.append(key)
+        state.lanes[key] = QueueLane(policy: call.deployment.batchPolicy)
+      }
+      state.lanes[key]?.append(call)
+      call.deployment.metrics.addWaiting(rows: call.demand.rows)
+      return nil
     }
     if let refusal { return refusal }
     state.signal()
@@ -155,12 +194,16 @@ final class ExecutionQueue: Sendable {
   func stop() {
     let waiting = state.withLock { state in
       state.isStopping = true
-      let calls = state.lanes.values.flatMap { $0.calls[$0.head...] }
+      let calls = state.lanes.values.flatMap { Array($0.waiting) }
       state.lanes = [:]
       state.turns = []
       return calls
     }
-    for call in waiting { call.answer(.failure(.draining), times: ScoringTimes()) }
+    for call in waiting {
+      call.deployment.metrics.addWaiting(rows: -call.demand.rows)
+      call.deployment.metrics.countRefusal(.draining)
+      call.answer(.failure(.draining), times: ScoringTimes())
+    }
     state.broadcast()
     watch.withLock { $0.isStopping = true }
     watch.broadcast()
@@ -168,41 +211,63 @@ final class ExecutionQueue: Sendable {
   }
 
   private func runCalls(thread: Int) {
+    let memory = BatchRun.Memory()
+    var wake: UInt64?
     while true {
-      let next: Next? = state.wait { state in
+      let next: Next? = state.wait(until: wake) { state in
         state.running[thread] = nil
-        if let call = state.next(thread: thread) { return .call(call) }
-        return state.isStopping ? .stop : nil
+        let now = clock.now()
+        let next = state.next(thread: thread, now: now)
+        // Sleeps on when there is nothing new to wait for.
+        if case .later(let time) = next, let wake, time >= wake, now < wake { return nil }
+        return next
       }
-      guard case .call(let call) = next else { return }
-      run(call)
+      switch next {
+      case .stop: return
+      case nil: wake = nil
+      case .later(let time): wake = time
+      case .run(let calls):
+        wake = nil
+        // Somebody else looks after what stays, while this thread is busy.
+        if !calls.isEmpty, calls[0].deployment.batchPolicy != nil { state.signal() }
+        run(calls, memory: memory)
+      }
     }
   }
 
-  private func run(_ call: QueuedCall) {
+  private func run(_ calls: [QueuedCall], memory: BatchRun.Memory) {
+    guard let deployment = calls.first?.deployment else { return }
     let started = clock.now()
+    for call in calls { deployment.metrics.addWaiting(rows: -call.demand.rows) }
+    var expected: UInt64 = 0
+    if let batch = deployment.batchPolicy {
+      let run = BatchRun(
+        deployment: deployment, policy: batch, queuePolicy: policy, clock: clock)
+      expected = run(calls, memory: memory)
+    } else {
+      // What is dropped takes no time, and says nothing of what is run.
+      for call in calls where call.mayRun(policy, now: started, startBy: call.startBy) {
+        expected &+= call.demand.run
+        run(call, started: started)
+      }
+    }
+    deployment.pace.observe(expected: expected, took: clock.now() &- started)
+  }
+
+  private func run(_ call: QueuedCall, started: UInt64) {
     var times = ScoringTimes()
     times.queue = started &- call.queued
-    switch policy.turn(
-      now: started, startBy: call.startBy, callerHasLeft: call.caller.hasLeft)
-    {
-    case .drop:
-      call.answer(.failure(.callerLeft), times: times)
-    case .expire:
-      call.expire(now: started)
-    case .run:
-      let caller = call.caller
-      if call.isPacked {
-        do throws(ScoringError) {
-          try caller.unpack()
-        } catch {
-          return call.answer(.failure(error), times: times)
-        }
+    let caller = call.caller
+    if call.isPacked {
+      do throws(ScoringError) {
+        try caller.unpack()
+      } catch {
+        return call.answer(.failure(error), times: times)
       }
-      let result = call.deployment.score(
-        caller.body, form: call.form, started: started, deadline: call.deadline, times: &times)
-      call.answer(result, times: times)
     }
+    let result = call.deployment.score(
+      caller.body, form: call.form, started: started, deadline: call.deadline, times: &times)
+    call.answer(result, times: times)
   }
 
   private func watchDeadlines() {
@@ -219,7 +284,9 @@ final class ExecutionQueue: Sendable {
       // Opened before looking: a call that comes meanwhile sets its own time.
       watch.withLock { $0.next = .max }
       let (expired, following) = state.withLock { $0.removeExpired(now: now) }
-      watch.withLock { $0.next = min($0.next, following) }
+      // Not for each of many that end within one millisecond: looking goes through all of them.
+      let soonest = max(following, now &+ ExecutionQueue.watchInterval)
+      watch.withLock { $0.next = min($0.next, soonest) }
       for call in expired { call.expire(now: now) }
     }
   }

@@ -31,6 +31,12 @@ package final class LiveDeployment: Sendable {
   let timeLimit: UInt64
   /// Nanoseconds that a request may wait in the queue; nil: as long as its time limit.
   let maxQueueWait: UInt64?
+  /// nil: each request runs by itself.
+  let batchPolicy: BatchPolicy?
+  /// Where requests run: what the document says, but those that are joined wait.
+  private let execution: DeploymentSpecification.Execution
+  /// How long what was queued has really taken.
+  let pace = QueuePace()
   /// Requests in flight at most; nil: no limit.
   let maxRequestsInFlight: Int?
 
@@ -74,6 +80,14 @@ package final class LiveDeployment: Sendable {
     let cost = try WarmUp.run(
       Scorer(model), sample: sample,
       tolerance: try AnswerTolerance(format: model.format, properties: version.properties))
+    if specification.batching != nil,
+      let fault = WarmUp.joinFault(Scorer(model), sample: sample)
+    {
+      throw DeploymentFailure(
+        code: "BadArgument",
+        message: "swerve.batching: requests for model \(version.name):\(version.version) cannot "
+          + "be joined: \(fault)")
+    }
     self.init(
       specification, generation: generation, modelName: version.name,
       modelVersion: version.version, model: model, metrics: metrics, cost: cost,
@@ -119,6 +133,8 @@ package final class LiveDeployment: Sendable {
     }
     timeLimit = nanoseconds(milliseconds: specification.requestTimeoutMs)
     maxQueueWait = specification.maxQueueWaitMs.map(nanoseconds(milliseconds:))
+    batchPolicy = specification.batching.map { BatchPolicy($0) }
+    execution = batchPolicy == nil ? specification.execution : .queued
     maxRequestsInFlight = specification.maxConcurrentRequestsPerInstance.map { perInstance in
       let (product, overflows) = perInstance.multipliedReportingOverflow(
         by: max(specification.instanceCount, 1))
@@ -181,12 +197,56 @@ package final class LiveDeployment: Sendable {
     }
   }
 
+  /// When a request that was put into the queue at `queued` must have been started.
+  func startBy(queued: UInt64, deadline: UInt64) -> UInt64 {
+    guard let maxQueueWait else { return deadline }
+    return min(queued &+ maxQueueWait, deadline)
+  }
+
   /// Whether a request of this size runs where it came in.
-  func runsInline(bodyByteCount: Int) -> Bool {
-    switch specification.execution {
+  func runsInline(bodyByteCount: Int, form: AnswerForm) -> Bool {
+    switch execution {
     case .inline: true
     case .queued: false
-    case .automatic: cost.runsInline(bodyByteCount: bodyByteCount)
+    case .automatic: cost.runsInline(bodyByteCount: comparableBytes(bodyByteCount, form))
+    }
+  }
+
+  /// What a request needs that is to wait.
+  func demand(
+    bodyByteCount: Int, form: AnswerForm, arrived: UInt64, now: UInt64
+  ) -> QueuePolicy.Demand {
+    let comparable = comparableBytes(bodyByteCount, form)
+    let deadline = deadline(arrived: arrived)
+    let startBy = startBy(queued: now, deadline: deadline)
+    return QueuePolicy.Demand(
+      rows: cost.rows(forBody: comparable), bytes: bodyByteCount,
+      run: cost.nanoseconds(forBody: comparable) ?? QueuePace.unknownNanoseconds,
+      untilStart: startBy > now ? startBy - now : 0,
+      untilDeadline: deadline > now ? deadline - now : 0)
+  }
+
+  /// Bytes of a body as they compare with the body that was measured, which is JSON.
+  private func comparableBytes(_ byteCount: Int, _ form: AnswerForm) -> Int {
+    guard case .inference(let call) = form, call.headerByteCount != nil else { return byteCount }
+    return cost.comparableBytes(ofBinary: byteCount)
+  }
+
+  /// For `show`: where requests run, and why there.
+  package var executionSentence: String {
+    var measured = "nothing could be measured at warm-up"
+    if let nanoseconds = cost.nanoseconds {
+      measured = "a body of \(cost.bodyByteCount) bytes takes \(nanoseconds / 1000) µs"
+    }
+    if let batchPolicy {
+      return "queued, in batches of up to \(batchPolicy.maxBatchRows) rows: \(measured)"
+    }
+    switch execution {
+    case .inline: return "inline, as its document says: \(measured)"
+    case .queued: return "queued, as its document says: \(measured)"
+    case .automatic:
+      guard cost.runsInline(bodyByteCount: cost.bodyByteCount) else { return "queued: \(measured)" }
+      return "inline up to \(cost.maxInlineBytes) bytes, longer ones queued: \(measured)"
     }
   }
 }

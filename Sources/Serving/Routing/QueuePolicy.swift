@@ -1,24 +1,61 @@
 /// Decides who may wait, and who is still to be run. Holds no clock and no lock.
 struct QueuePolicy: Sendable {
-  /// Requests of one deployment that wait at most. Default 256.
-  var maxWaiting = 256
+  /// Rows of one deployment that wait at most. Default 16384.
+  var maxWaitingRows = 16_384
+  /// Bytes of their bodies at most. Default 256 MiB.
+  var maxWaitingBytes = 256 << 20
   /// Threads that run what waits.
   var threads: Int
 
-  enum Admission: Equatable {
-    case wait
-    case refuse
+  /// What waits for a deployment before a new request.
+  struct Load: Equatable {
+    var requests = 0
+    var rows = 0
+    var bytes = 0
+    /// Nanoseconds until a thread has done with it.
+    var wait: UInt64 = 0
   }
 
+  /// What a new request brings, as far as it can be told before it is read.
+  struct Demand: Equatable {
+    var rows = 1
+    var bytes = 0
+    /// Nanoseconds that it is expected to run.
+    var run: UInt64 = 0
+    /// Nanoseconds left until it must have been started, and until it must have its answer.
+    var untilStart: UInt64
+    var untilDeadline: UInt64
+  }
+
+  enum Admission: Equatable {
+    case wait
+    /// There is no room.
+    case refuse
+    /// Its turn, or its end, would come after its time is over: it is told at once.
+    case tooLate
+  }
+
+  func admission(_ load: Load, _ demand: Demand) -> Admission {
+    // One request is always let in, however large it is, and tried by an idle thread, however long
+    // it is said to take.
+    let rows = load.rows.addingSaturating(demand.rows)
+    let bytes = load.bytes.addingSaturating(demand.bytes)
+    if load.requests > 0, rows > maxWaitingRows || bytes > maxWaitingBytes { return .refuse }
+    if load.wait > demand.untilStart { return .tooLate }
+    let (end, overflows) = load.wait.addingReportingOverflow(demand.run)
+    return load.wait > 0 && (overflows || end > demand.untilDeadline) ? .tooLate : .wait
+  }
+
+  /// Nanoseconds until a thread comes to a new request.
+  ///
   /// - Parameters:
-  ///   - waiting: Requests of the deployment that wait now.
-  ///   - waitingNanoseconds: What they are expected to take together.
-  ///   - remaining: Time to the request's deadline.
-  func admission(waiting: Int, waitingNanoseconds: UInt64, remaining: UInt64) -> Admission {
-    if waiting >= maxWaiting { return .refuse }
-    // Its turn would come when its time is over: refused now, so that the caller knows at once.
-    if waiting > 0, waitingNanoseconds / UInt64(max(threads, 1)) > remaining { return .refuse }
-    return .wait
+  ///   - ahead: What those that come before it will run.
+  ///   - running: What is left of each thread's work; 0: it is idle.
+  func wait(ahead: UInt64, running: [UInt64]) -> UInt64 {
+    guard let first = running.min() else { return 0 }
+    if ahead == 0 { return first }
+    let rest = running.reduce(ahead) { $0 &+ ($1 - first) }
+    return first &+ rest / UInt64(running.count)
   }
 
   enum Turn: Equatable {
@@ -31,5 +68,12 @@ struct QueuePolicy: Sendable {
   func turn(now: UInt64, startBy: UInt64, callerHasLeft: Bool) -> Turn {
     if callerHasLeft { return .drop }
     return now >= startBy ? .expire : .run
+  }
+}
+
+extension Int {
+  fileprivate func addingSaturating(_ other: Int) -> Int {
+    let (sum, overflows) = addingReportingOverflow(other)
+    return overflows ? .max : sum
   }
 }

@@ -10,39 +10,25 @@ extension Scorer {
     _ body: Span<UInt8>, form: AnswerForm, scratch: ScoringScratch, started: UInt64,
     deadline: UInt64, times: inout ScoringTimes
   ) throws(ScoringError) -> [UInt8] {
-    let request = try decode(body, form)
-    note(request.ignoredParameters)
-    let (outputs, names) =
-      if case .inference = form { protocolOutputs(request) } else { (self.outputs, outputNames) }
+    let prepared = try prepare(body, form: form)
     let decoded = clock.now()
     times.decode = decoded &- started
     if decoded >= deadline { throw .executor(.deadlinePassed) }
     scratch.executor.deadline = deadline
     let values: [ModelValue]
     do {
-      values = try executor.predict(request.inputs, outputs: outputs, scratch: scratch.executor)
+      values = try executor.predict(
+        prepared.inputs, outputs: prepared.outputs, scratch: scratch.executor)
     } catch {
       throw .executor(error)
     }
     let executed = clock.now()
     times.execute = executed &- decoded
-    times.rows = rowCount(request.inputs)
+    times.rows = rowCount(prepared.inputs)
     if executed >= deadline { throw .executor(.deadlinePassed) }
-    var writer = JSONWriter()
-    switch form {
-    case .inference(let call):
-      try writeInference(
-        values, names: names, request, call, deadline: deadline, to: &writer)
-    case .predict:
-      try AnswerBudget.check(values)
-      try PredictAnswer.write(values, names: names, isColumnar: request.isColumnar, to: &writer)
-    case .invocationsCSV, .invocations, .score:
-      try AnswerBudget.check(values)
-      ScoringAnswer.writePredictions(
-        values, names: names, answerShape, isFrame: request.isFrame, to: &writer)
-    }
+    let answer = try encode(values, prepared, form: form, deadline: deadline)
     times.encode = clock.now() &- executed
-    return writer.bytes
+    return answer
   }
 
   func note(_ ignored: [String]) {

@@ -93,7 +93,7 @@ struct Scorer: Sendable {
   }
 
   /// The outputs that a request names; the usual ones when it names none.
-  private func chosen(
+  func chosen(
     _ asked: [String]?
   ) throws(ScoringError) -> (outputs: [Int], names: [String]) {
     guard let asked else { return (outputs, outputNames) }

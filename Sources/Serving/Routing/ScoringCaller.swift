@@ -80,6 +80,8 @@ package struct ScoringTimes: Sendable, Equatable {
   package var encode: UInt64 = 0
   /// Rows that were scored; no time, but counted where the times are.
   package var rows: UInt64 = 0
+  /// Rows that were scored in the same run, these and other requests'; 0: it ran alone.
+  package var batchRows: UInt64 = 0
 
   package init() {}
 }

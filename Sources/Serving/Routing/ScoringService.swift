@@ -71,11 +71,12 @@ package final class ScoringService: Sendable {
     }
     let inFlight = deployment.metrics.begin()
     if let limit = deployment.maxRequestsInFlight, inFlight > limit {
+      deployment.metrics.countRefusal(.tooManyAtOnce)
       return end(
         caller, deployment, .failure(.tooManyAtOnce(deployment: deployment.name, limit: limit)))
     }
     let byteCount = caller.expectedByteCount
-    if !request.isPacked, deployment.runsInline(bodyByteCount: byteCount) {
+    if !request.isPacked, deployment.runsInline(bodyByteCount: byteCount, form: request.form) {
       runInline(request, caller, deployment)
     } else {
       enqueue(request, caller, deployment, bodyByteCount: byteCount)
@@ -105,11 +106,19 @@ package final class ScoringService: Sendable {
     _ request: ScoringRequest, _ caller: any ScoringCaller, _ deployment: LiveDeployment,
     bodyByteCount: Int
   ) {
+    let now = clock.now()
+    let demand = deployment.demand(
+      bodyByteCount: bodyByteCount, form: request.form, arrived: request.arrived, now: now)
+    // Refused before it is suspended, which costs more than all of this.
+    if let refusal = queue.refusal(of: demand, to: deployment) {
+      deployment.metrics.countRefusal(for: refusal)
+      return end(caller, deployment, .failure(refusal))
+    }
     let call = QueuedCall(
-      caller: caller, deployment: deployment, request: request, queued: clock.now(),
-      expectedNanoseconds: deployment.cost.nanoseconds(forBody: bodyByteCount) ?? 0)
+      caller: caller, deployment: deployment, request: request, queued: now, demand: demand)
     caller.suspend()
     if let refusal = queue.append(call) {
+      deployment.metrics.countRefusal(for: refusal)
       call.answer(.failure(refusal), times: ScoringTimes())
     }
   }

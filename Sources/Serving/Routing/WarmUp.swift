@@ -35,8 +35,8 @@ package enum WarmUp {
     let scratch = ScoringScratch(scorer.executor.makeScratch())
     guard let request = sample.request else { return probe(scorer, scratch) }
     let answer: [UInt8]
+    var times = ScoringTimes()
     do {
-      var times = ScoringTimes()
       answer = try scorer.score(
         request.span, form: .score, scratch: scratch, started: scorer.clock.now(), times: &times)
     } catch {
@@ -57,26 +57,65 @@ package enum WarmUp {
       _ = try? scorer.score(
         request.span, form: .score, scratch: scratch, started: scorer.clock.now(), times: &times)
     }
-    return CostEstimate(nanoseconds: nanoseconds, bodyByteCount: request.count)
+    return CostEstimate(
+      nanoseconds: nanoseconds, bodyByteCount: request.count, rows: max(Int(times.rows), 1),
+      rowByteCount: rowByteCount(scorer.signature))
+  }
+
+  /// Bytes of one row of all inputs; nil where a row's size is not fixed.
+  private static func rowByteCount(_ signature: ModelSignature) -> Int? {
+    var count = 0
+    for input in signature.inputs {
+      guard input.elementType != .string, case nil? = input.shape.first else { return nil }
+      var dimensions = [1]
+      for size in input.shape.dropFirst() {
+        guard let size else { return nil }
+        dimensions.append(size)
+      }
+      guard let shape = try? Shape(checking: dimensions) else { return nil }
+      count += shape.elementCount * input.elementType.byteSize
+    }
+    return count > 0 ? count : nil
+  }
+
+  /// Why the model's requests are not joined into batches; nil when they may be. Tries it, where
+  /// there is a request to try it with.
+  static func joinFault(_ scorer: Scorer, sample: Sample) -> String? {
+    if let reason = JoinRule.reason(
+      scorer.signature, batchDependentNodes: scorer.executor.batchDependentNodes)
+    {
+      return reason
+    }
+    var inputs = probeInputs(scorer.signature)
+    if let request = sample.request {
+      inputs = try? scorer.prepare(request.span, form: .score).inputs
+    }
+    guard let inputs else { return nil }
+    return JoinRule.difference(scorer.executor, inputs: inputs, outputs: scorer.outputs)
+  }
+
+  /// One row of zeros; nil where the model's dimensions do not say what a row is.
+  private static func probeInputs(_ signature: ModelSignature) -> [Tensor?]? {
+    var inputs: [Tensor?] = []
+    for input in signature.inputs {
+      var dimensions: [Int] = []
+      for (axis, size) in input.shape.enumerated() {
+        guard let size = size ?? (axis == 0 ? 1 : nil) else { return nil }
+        dimensions.append(size)
+      }
+      guard let shape = try? Shape(checking: dimensions), shape.elementCount <= 1 << 20 else {
+        return nil
+      }
+      inputs.append(Tensor(input.elementType, shape: shape))
+    }
+    return inputs
   }
 
   /// Without a sample: one row of zeros, where the model's dimensions say what a row is. What the
   /// model thinks of zeros does not matter.
   private static func probe(_ scorer: Scorer, _ scratch: ScoringScratch) -> CostEstimate {
-    var inputs: [Tensor?] = []
-    var elementCount = 0
-    for input in scorer.signature.inputs {
-      var dimensions: [Int] = []
-      for (axis, size) in input.shape.enumerated() {
-        guard let size = size ?? (axis == 0 ? 1 : nil) else { return .unknown }
-        dimensions.append(size)
-      }
-      guard let shape = try? Shape(checking: dimensions), shape.elementCount <= 1 << 20 else {
-        return .unknown
-      }
-      elementCount += shape.elementCount
-      inputs.append(Tensor(input.elementType, shape: shape))
-    }
+    guard let inputs = probeInputs(scorer.signature) else { return .unknown }
+    let elementCount = inputs.reduce(0) { $0 + ($1?.shape.elementCount ?? 0) }
     var succeeded = true
     let nanoseconds = fastest(scorer) {
       do {
@@ -90,7 +129,8 @@ package enum WarmUp {
     // About eight characters a number, and ten nanoseconds a character to read.
     let byteCount = max(elementCount * 8, 32)
     return CostEstimate(
-      nanoseconds: nanoseconds + UInt64(byteCount) * 10, bodyByteCount: byteCount)
+      nanoseconds: nanoseconds + UInt64(byteCount) * 10, bodyByteCount: byteCount,
+      rowByteCount: rowByteCount(scorer.signature))
   }
 
   /// The shortest of a few runs: what the work takes when nothing else disturbs it.

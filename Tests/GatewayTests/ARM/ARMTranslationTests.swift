@@ -18,6 +18,7 @@ import Testing
     "liveness_probe: {initial_delay: 5, timeout: 2}\nmodel: azureml:churn:3",
     "model: azureml:churn:3\nrequest_settings: {request_timeout_ms: 1500, max_queue_wait_ms: 50}",
     "model: azureml:churn:3\nswerve: {execution: inline, response: {outputs: [a, b]}}",
+    "model: azureml:churn:3\nswerve: {batching: {max_batch_rows: 16, max_queue_delay_ms: 2}}",
     "model: azureml:churn:3\nenvironment: azureml:e:1\ncode_configuration: {code: src, scoring_script: score.py}",
     "model: azureml:churn:3\ndata_collector: {collections: {model_inputs: {enabled: 'True'}}, rolling_rate: hour}",
     "model: azureml:churn:3\nresources: {requests: {cpu: '0.1'}}\ninstance_count: 3\ntags: {a: b}",

@@ -40,6 +40,14 @@ import Testing
     ("liveness_probe: {period: 0}", "$.liveness_probe.period"),
     ("swerve: {execution: fast}", "'auto' or 'inline' or 'queued'"),
     ("swerve: {response: {output: [a]}}", "did you mean 'outputs'"),
+    ("swerve: {batching: {max_batch_rows: 0}}", "from 1 to 65536"),
+    ("swerve: {batching: {max_batch_size: 8}}", "did you mean 'max_batch_rows'"),
+    ("swerve: {batching: {max_queue_delay_ms: -1}}", "from 0 to 1000"),
+    (
+      "request_settings: {request_timeout_ms: 5}\nswerve: {batching: {max_queue_delay_ms: 5}}",
+      "less than request_timeout_ms (5)"
+    ),
+    ("swerve: {execution: inline, batching: {max_batch_rows: 8}}", "no batching beside"),
     ("environment_variables: {a: [1]}", "$.environment_variables.a"),
     ("model: churn", "azureml:NAME:VERSION"), ("model: {name: m}", "$.model.path"),
     ("model: {path: m, type: pickle}", "$.model.type"),
@@ -64,9 +72,14 @@ import Testing
       instance_count: 2
       request_settings: {request_timeout_ms: 250000, max_concurrent_requests_per_instance: 4}
       scale_settings: {type: default}
-      swerve: {execution: queued, response: {outputs: [margin]}}
+      swerve:
+        execution: queued
+        batching: {max_batch_rows: 16, max_queue_delay_ms: 2}
+        response: {outputs: [margin]}
       """)
     #expect(specification.requestTimeoutMs == 250_000)
+    #expect(specification.batching?.maxBatchRows == 16)
+    #expect(specification.batching?.maxQueueDelayMs == 2)
     guard case .inline(let model)? = specification.model else {
       Issue.record()
       return

@@ -67,7 +67,11 @@ final class FakeCaller: ScoringCaller {
   private let left = Atomic(false)
   private let state = Monitor(State())
 
-  init(_ body: String = "{\"input_data\": [[1]]}") { bytes = Array(body.utf8) }
+  init(bytes: [UInt8]) { self.bytes = bytes }
+
+  convenience init(_ body: String = "{\"input_data\": [[1]]}") {
+    self.init(bytes: Array(body.utf8))
+  }
 
   var body: Span<UInt8> {
     @_lifetime(borrow self)
@@ -119,7 +123,7 @@ struct ServiceFixture {
   ) {
     service = ScoringService(
       metrics: metrics, log: log, clock: .system,
-      policy: QueuePolicy(maxWaiting: maxWaiting, threads: threads), mirrorPolicy: mirrorPolicy)
+      policy: QueuePolicy(maxWaitingRows: maxWaiting, threads: threads), mirrorPolicy: mirrorPolicy)
   }
 
   func deployment(
@@ -146,11 +150,11 @@ struct ServiceFixture {
     return route
   }
 
-  func score(_ caller: FakeCaller, pinned: String? = nil) {
+  func score(_ caller: FakeCaller, pinned: String? = nil, form: AnswerForm = .score) {
     guard let endpoint = service.table.endpoints["churn"] else { return }
     service.score(
       ScoringRequest(
-        endpoint: endpoint, pinned: pinned, form: .score, arrived: MonotonicClock.system.now()),
+        endpoint: endpoint, pinned: pinned, form: form, arrived: MonotonicClock.system.now()),
       for: caller)
   }
 }
