@@ -1,0 +1,40 @@
+/// A job as it stands now.
+package struct Job: Sendable, Equatable {
+  /// The states of a job, spelled as Azure does. Source: `AZUREML.md` §4.2.
+  package enum Status: String, Sendable, CaseIterable {
+    case queued = "Queued"
+    case preparing = "Preparing"
+    case running = "Running"
+    case finalizing = "Finalizing"
+    case cancelRequested = "CancelRequested"
+    case completed = "Completed"
+    case failed = "Failed"
+    case canceled = "Canceled"
+    /// It goes on by itself when there is room again.
+    case paused = "Paused"
+
+    package var isFinal: Bool { self == .completed || self == .failed || self == .canceled }
+  }
+
+  package struct Progress: Sendable, Equatable {
+    package var scoredRows = 0
+    package var failedRows = 0
+    package var miniBatches = 0
+    package var files = 0
+    package var totalFiles = 0
+    /// Of the inputs as they lie there, packed or not.
+    package var readBytes = 0
+    package var totalBytes = 0
+    package init() {}
+  }
+
+  package var order: JobOrder
+  package var status: Status
+  /// Why it failed or waits; nil otherwise.
+  package var reason: String?
+  package var progress: Progress
+  /// Milliseconds since 1970.
+  package var createdAt: Int64
+  package var startedAt: Int64?
+  package var endedAt: Int64?
+}
