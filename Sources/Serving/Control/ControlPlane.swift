@@ -46,6 +46,9 @@ package final class ControlPlane: Sendable {
   private let changing = Monitor(())
   /// A successor has the database, or is about to. Read and written under `changing`.
   private let isPaused = Atomic(false)
+  /// Models that are being registered: their files are in the workspace before the database knows.
+  /// Read and written under `changing`.
+  private let registrations = Atomic(0)
   private let shownGenerations = Mutex(ShownGenerations())
   /// Held through an `apply`, which reads the state long before it changes it.
   let applying = Monitor(())
@@ -100,7 +103,9 @@ package final class ControlPlane: Sendable {
   package func pause() throws(ControlError) {
     let isFree = applying.withLockIfFree { _ in
       changing.withLock { _ in
-        guard snapshot.busy.isEmpty, snapshot.hasStarted else { return false }
+        guard snapshot.busy.isEmpty, snapshot.hasStarted,
+          registrations.load(ordering: .relaxed) == 0
+        else { return false }
         isPaused.store(true, ordering: .relaxed)
         return true
       }
@@ -111,6 +116,18 @@ package final class ControlPlane: Sendable {
   }
 
   package func resume() { changing.withLock { _ in isPaused.store(false, ordering: .relaxed) } }
+
+  /// Writes files of models to the workspace: not while it is handed over.
+  func registering<Result>(
+    _ body: () throws(ControlError) -> Result
+  ) throws(ControlError) -> Result {
+    try changing.withLock { _ throws(ControlError) in
+      try refuseWhenPaused()
+      registrations.add(1, ordering: .relaxed)
+    }
+    defer { changing.withLock { _ in _ = registrations.subtract(1, ordering: .relaxed) } }
+    return try body()
+  }
 
   private func refuseWhenPaused() throws(ControlError) {
     guard isPaused.load(ordering: .relaxed) else { return }
@@ -300,8 +317,10 @@ package final class ControlPlane: Sendable {
     }
   }
 
-  func makeClientKey(_ record: ClientKeyRecord, hash: [UInt8]) -> ClientKey {
-    ClientKey(record, hash: hash, metrics: metrics)
+  func makeClientKey(
+    _ record: ClientKeyRecord, hash: [UInt8], before: ClientKey? = nil
+  ) -> ClientKey {
+    ClientKey(record, hash: hash, metrics: metrics, before: before)
   }
 
   private func install(_ changed: ControlState) {
@@ -334,10 +353,7 @@ package final class ControlPlane: Sendable {
     for (endpoint, clients) in before {
       let names = Set((kept[endpoint] ?? []).map(\.record.name))
       for client in clients where !names.contains(client.record.name) {
-        metrics.remove(labels: [
-          (name: "endpoint", value: client.record.endpoint),
-          (name: "client", value: client.record.name),
-        ])
+        client.forget()
       }
     }
   }
