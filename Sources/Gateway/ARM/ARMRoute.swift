@@ -32,6 +32,8 @@ enum ARMRoute: Equatable {
   case upload(String)
   case uploadCommit(String)
   case uploadBlock(Int, file: Int, upload: String)
+  /// Ours: `/metrics`.
+  case metrics
   case operation(String)
   /// Where a `Location` header leads: 202 until the end, then 204.
   case operationResult(String)
@@ -44,6 +46,7 @@ enum ARMRoute: Equatable {
       if lower.count == 3, lower[2] == "result" { return (.operationResult(segments[1]), "") }
       return nil
     }
+    if lower == ["metrics"] { return (.metrics, "") }
     guard segments.count >= 8, lower[0] == "subscriptions", lower[2] == "resourcegroups",
       lower[4] == "providers", lower[5] == "microsoft.machinelearningservices",
       lower[6] == "workspaces"
@@ -95,7 +98,8 @@ enum ARMRoute: Equatable {
     case .workspace, .endpoints, .endpoint, .endpointAction, .clientKeys, .clientKey,
       .deployments, .deployment,
       .deploymentAction, .models, .model, .versions, .version, .packageFile, .apply, .status,
-      .uploads, .upload, .uploadCommit, .uploadBlock, .operation, .operationResult:
+      .uploads, .upload, .uploadCommit, .uploadBlock, .metrics, .operation,
+      .operationResult:
       false
     }
   }
