@@ -40,6 +40,7 @@ let package = Package(
     .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLinux"),
+    .systemLibrary(name: "CTreeKernel"),
 
     .target(name: "Tensors", dependencies: ["COpenBLAS"], swiftSettings: boundarySettings),
     .target(
@@ -56,7 +57,8 @@ let package = Package(
     .target(
       name: "Telemetry", dependencies: ["CLinux", .product(name: "Logging", package: "swift-log")],
       swiftSettings: settings),
-    .target(name: "Executors", dependencies: ["Tensors"], swiftSettings: settings),
+    .target(
+      name: "Executors", dependencies: ["CTreeKernel", "Tensors"], swiftSettings: settings),
     .target(name: "ONNX", dependencies: ["Executors", "Tensors"], swiftSettings: settings),
     .target(
       name: "Registry", dependencies: ["Store", "Documents", "Digest"], swiftSettings: settings),
@@ -69,7 +71,8 @@ let package = Package(
     .target(
       name: "BatchScoring",
       dependencies: [
-        "Serving", "Executors", "Tensors", "Documents", "Telemetry", "Store", "Compression",
+        "Serving", "Registry", "Executors", "Tensors", "Documents", "Telemetry", "Store",
+        "Digest", "Compression",
       ],
       swiftSettings: settings),
     .target(
@@ -120,7 +123,10 @@ let package = Package(
 
     .testTarget(
       name: "BatchScoringTests",
-      dependencies: ["BatchScoring", "Serving", "Executors", "Tensors", "Documents"],
+      dependencies: [
+        "BatchScoring", "Serving", "Registry", "Executors", "Tensors", "Documents", "Store",
+        "Digest", "Telemetry", "Compression",
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "TensorsTests", dependencies: ["Tensors"],
