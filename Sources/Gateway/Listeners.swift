@@ -40,7 +40,8 @@ struct Listeners: Sendable {
         serverName: configuration.serverName),
       service: parts.service, readiness: parts.readiness, metrics: parts.metrics, log: parts.log,
       modelControl: configuration.allowsModelControl
-        ? ModelControl(control: parts.control, adminKeys: parts.adminKeys) : nil)
+        ? ModelControl(control: parts.control, adminKeys: parts.adminKeys) : nil,
+      batchCalls: parts.batchCalls)
     do {
       scoring = try HTTPServer(settings, handler: handler)
     } catch {
@@ -57,7 +58,7 @@ struct Listeners: Sendable {
     let startTime = MonotonicClock.system.now()
     let adminHandler = AdminHandler(
       control: parts.control, registry: parts.registry, adminKeys: parts.adminKeys,
-      uploads: parts.uploads,
+      uploads: parts.uploads, desk: parts.desk,
       status: {
         [
           "ready": .bool(parts.readiness.state == .ready),

@@ -50,5 +50,21 @@ package enum Migrations {
       name TEXT NOT NULL COLLATE NOCASE, hash BLOB NOT NULL, created_at INTEGER NOT NULL,
       created_by TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (endpoint, name));
     """,
+    """
+    CREATE TABLE batch_endpoints (
+      name TEXT PRIMARY KEY COLLATE NOCASE, generation INTEGER NOT NULL, body TEXT NOT NULL);
+    CREATE TABLE batch_deployments (
+      endpoint TEXT NOT NULL COLLATE NOCASE REFERENCES batch_endpoints(name) ON DELETE CASCADE,
+      name TEXT NOT NULL COLLATE NOCASE, generation INTEGER NOT NULL, body TEXT NOT NULL,
+      PRIMARY KEY (endpoint, name));
+    CREATE TABLE batch_endpoint_keys (
+      endpoint TEXT NOT NULL COLLATE NOCASE REFERENCES batch_endpoints(name) ON DELETE CASCADE,
+      kind TEXT NOT NULL, sealed BLOB NOT NULL, created_at INTEGER NOT NULL,
+      PRIMARY KEY (endpoint, kind));
+    CREATE TABLE data_assets (
+      name TEXT NOT NULL, version TEXT NOT NULL, created_at INTEGER NOT NULL,
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT, is_archived INTEGER NOT NULL DEFAULT 0,
+      body TEXT NOT NULL, UNIQUE (name, version));
+    """,
   ]
 }

@@ -1,3 +1,4 @@
+internal import BatchScoring
 internal import Serving
 internal import Store
 internal import Synchronization
@@ -27,6 +28,7 @@ final class Succession: Sendable {
   }
 
   private let control: ControlPlane
+  private let jobs: JobService
   private let database: Database
   private let lock: WorkspaceLock
   private let log: Log
@@ -34,8 +36,11 @@ final class Succession: Sendable {
   /// The program's path as it was when it was started: what lies there now may be a newer one.
   private let executable: String
 
-  init(control: ControlPlane, database: Database, lock: WorkspaceLock, log: Log) {
+  init(
+    control: ControlPlane, jobs: JobService, database: Database, lock: WorkspaceLock, log: Log
+  ) {
     self.control = control
+    self.jobs = jobs
     self.database = database
     self.lock = lock
     self.log = log
@@ -116,6 +121,8 @@ final class Succession: Sendable {
       end(process)
       throw GatewayError(error.description)
     }
+    // Each ends its mini-batch; the successor goes on with the next.
+    jobs.stop()
     database.close()
     lock.release()
     line.send("go")
@@ -135,6 +142,14 @@ final class Succession: Sendable {
     } catch {
       log.write(
         .error, "the workspace cannot be taken back: scoring goes on, changes are refused",
+        ["reason": .string(error.description)])
+      return
+    }
+    do throws(BatchError) {
+      try jobs.start()
+    } catch {
+      log.write(
+        .error, "the jobs cannot go on; a restart takes them up",
         ["reason": .string(error.description)])
     }
   }

@@ -69,7 +69,13 @@ final class ControlBench: @unchecked Sendable {
     let control = ControlPlane(
       database: database, registry: registry, service: service,
       sealer: Sealer(secret: [UInt8](repeating: 7, count: 32)), metrics: metrics, log: log,
-      keysFolder: keysFolder
+      keysFolder: keysFolder,
+      checkBatch: { (_, model, package) throws(DeploymentFailure) in
+        let text = try? String(contentsOfFile: package + "/" + model.artifact, encoding: .utf8)
+        guard text != "broken" else {
+          throw DeploymentFailure(code: "BadArgument", message: "the batch model is broken")
+        }
+      }
     ) { (specification, generation, model, package) throws(DeploymentFailure) in
       let _: Void? = counts.gate.wait { $0 ? nil : () }
       counts.loads.add(1, ordering: .relaxed)
