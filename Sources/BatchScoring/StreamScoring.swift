@@ -29,6 +29,32 @@ package struct StreamScoring {
     package var failed = 0
   }
 
+  /// Reads alone, for measurements: rows become numbers, and those are let go.
+  package func read(
+    _ source: any ByteSource & Sendable, name: String
+  ) throws(BatchError) -> Summary {
+    var summary = Summary()
+    let file = try InputText(
+      source, name: name, format: format, signature: model.signature, columns: columns,
+      limits: limits)
+    guard let file else { return summary }
+    let decoder = file.decoder
+    try OrderedPipeline<TextBlock, TableBlock>(threads: threads).run(
+      source: { () throws(BatchError) in try file.next() },
+      makeWork: {
+        {
+          var table = decoder.decode($0.bytes.span, maxRows: $0.rowCount)
+          table.inputs = []
+          return table
+        }
+      },
+      sink: { (table) throws(BatchError) in
+        summary.scored += table.readCount
+        summary.failed += table.faults.count
+      })
+    return summary
+  }
+
   /// - Parameters:
   ///   - name: What errors call the source.
   ///   - write: Takes the output in order.
@@ -39,14 +65,15 @@ package struct StreamScoring {
   ) throws(BatchError) -> Summary {
     var summary = Summary()
     let file = try InputText(
-      source, name: name, format: format, signature: model.signature, limits: limits)
+      source, name: name, format: format, signature: model.signature, columns: columns,
+      limits: limits)
     guard let file else { return summary }
-    let (model, outputs, columns, decoder) = (self.model, self.outputs, self.columns, file.decoder)
+    let (model, outputs, columns) = (self.model, self.outputs, self.columns)
     var hasHeader = false
     try OrderedPipeline<TextBlock, ScoredBlock>(threads: threads).run(
       source: { () throws(BatchError) in try file.next() },
       makeWork: {
-        let scorer = BlockScorer(model, outputs: outputs, decoder: decoder, columns: columns)
+        let scorer = BlockScorer(model, outputs: outputs, text: file, columns: columns)
         return { scorer.score($0) }
       },
       sink: { (block) throws(BatchError) in

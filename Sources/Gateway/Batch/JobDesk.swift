@@ -253,6 +253,15 @@ final class JobDesk: Sendable {
 
 extension ARMError {
   init(_ error: BatchError) {
-    self.init(400, "BadArgument", error.description)
+    switch error {
+    case .outputExists: self.init(409, "OutputExists", error.description)
+    case .nameTaken: self.init(409, "Conflict", error.description)
+    case .unknownJob, .unknownModel: self.init(404, "ResourceNotFound", error.description)
+    case .noSpace: self.init(507, "InsufficientStorage", error.description)
+    case .store, .io: self.init(500, "InternalServerError", error.description)
+    case .interrupted: self.init(503, "ServiceUnavailable", error.description)
+    case .refused, .inputMissing, .inputChanged, .nothingScored, .text, .tooManyFaults, .scoring:
+      self.init(400, "BadArgument", error.description)
+    }
   }
 }

@@ -38,7 +38,7 @@ struct PlainCSV: Sendable {
     _ text: Span<UInt8>, _ maxRows: Int, into values: inout MutableSpan<Element>,
     _ faults: inout [RowFault]
   ) -> Int {
-    var reader = CSVReader(text, hasMark: false)
+    var reader = CSVReader(text)
     var row = 0
     var start = 0
     while !reader.isAtEnd, row < maxRows {
