@@ -14,7 +14,7 @@ protocol JobRunning: Sendable {
   func newName() -> String
   func job(_ name: String) -> Job?
   func jobs(endpoint: String?, deployment: String?, limit: Int) -> [Job]
-  func cancel(_ name: String) throws(BatchError)
+  func cancel(_ name: String, by actor: String) throws(BatchError)
 }
 
 extension JobService: JobRunning {}

@@ -54,10 +54,7 @@ extension AdminHandler {
     guard request.method == .post else { throw request.notAllowed("POST") }
     let job = try desk.job(name, of: nil)
     if job.status.isFinal { return HTTPResponse(status: 200) }
-    try armControl { () throws(ControlError) in
-      try control.audit("cancel", "job \(name)", by: request.actor)
-    }
-    try desk.cancel(name)
+    try desk.cancel(name, by: request.actor)
     return try ended("job \(name)", request)
   }
 
@@ -171,7 +168,8 @@ extension JobDesk {
     return job
   }
 
-  func cancel(_ name: String) throws(ARMError) {
-    do throws(BatchError) { try jobs.cancel(name) } catch { throw ARMError(error) }
+  func cancel(_ name: String, by actor: Actor) throws(ARMError) {
+    try armControl { () throws(ControlError) in try control.refuseWhenPaused() }
+    do throws(BatchError) { try jobs.cancel(name, by: actor.name) } catch { throw ARMError(error) }
   }
 }

@@ -128,15 +128,6 @@ extension ControlError {
 }
 
 extension ControlPlane {
-  /// Notes what an actor has done that is no change of a resource of ours.
-  package func audit(
-    _ action: String, _ resource: String, by actor: Actor
-  ) throws(ControlError) {
-    try change { (_, store) throws(ControlError) in
-      try store.audit(action, resource, by: actor, at: currentTime())
-    }
-  }
-
   /// An operation for something that is done already: clients of deletions and new keys wait
   /// for one.
   package func endedOperation(_ resource: String) throws(ControlError) -> OperationRecord {

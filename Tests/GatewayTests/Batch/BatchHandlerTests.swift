@@ -236,7 +236,8 @@ import Testing
     ] {
       let refused = try bench.send("POST", "\(Self.endpoint)/jobs", out(uri, kind))
       #expect(refused.status == status, "\(uri): \(refused.body)")
-      #expect("\(refused.body)".contains(words), "\(uri): \(refused.body)")
+      let text = String(decoding: refused.response.body, as: UTF8.self)
+      #expect(text.contains(words), "\(uri): \(text)")
     }
     #expect(bench.jobs.jobs(endpoint: nil, deployment: nil, limit: 100).count == 3)
   }
@@ -288,7 +289,8 @@ import Testing
       ])
     let file = try bench.send("GET", outputs + "/files/predictions.csv")
     #expect(String(decoding: file.response.body, as: UTF8.self) == "row,prediction\n")
-    #expect(try bench.send("GET", outputs + "/files/%2e%2e/x").status == 404)
+    #expect([400, 404].contains(try bench.send("GET", outputs + "/files/%2e%2e/x").status))
+    #expect(try bench.send("GET", outputs + "/files/other.csv").status == 404)
   }
 
   @Test func `data assets are copied from here, or name what is in the datastore`() throws {

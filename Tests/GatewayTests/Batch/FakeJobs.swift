@@ -43,7 +43,9 @@ final class FakeJobs: JobRunning {
     }
   }
 
-  func cancel(_ name: String) throws(BatchError) { change(name) { $0.status = .canceled } }
+  func cancel(_ name: String, by actor: String) throws(BatchError) {
+    change(name) { $0.status = .canceled }
+  }
 
   func change(_ name: String, _ body: (inout Job) -> Void) {
     state.withLock { state in
