@@ -100,6 +100,12 @@ let package = Package(
     // Sends its requests at fixed times, however the server fares.
     .executableTarget(name: "open-loop", path: "loadtest/OpenLoop", swiftSettings: settings),
 
+    // One batch job on a workspace of its own, for loadtest/batch-kill-campaign.
+    .executableTarget(
+      name: "batch-run",
+      dependencies: ["BatchScoring", "Serving", "Registry", "Store", "Telemetry"],
+      path: "loadtest/BatchRun", swiftSettings: settings),
+
     // Answers the cases of Tests/ONNXBackend/run.py.
     .executableTarget(
       name: "onnx-score", dependencies: ["ONNX", "Executors", "Tensors"],
