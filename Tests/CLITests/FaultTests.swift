@@ -36,14 +36,14 @@ import Testing
     ///
     /// - Returns: How many calls have failed.
     func end() -> Int {
-      process.interrupt()
+      process.terminate()
       process.waitUntilExit()
       let text = (try? String(contentsOf: trace, encoding: .utf8)) ?? ""
       try? FileManager.default.removeItem(at: trace.deletingLastPathComponent())
       return text.split(separator: "\n").count(where: { $0.contains("(INJECTED)") })
     }
 
-    deinit { if process.isRunning { process.interrupt() } }
+    deinit { if process.isRunning { process.terminate() } }
   }
 
   private struct Failure: Error, CustomStringConvertible { var description: String }
@@ -139,7 +139,7 @@ import Testing
       arguments: ["--apply", GatewayProcess.models.path])
     let key = try gateway.key(of: "iris")
     let filler = disk.appendingPathComponent("filler")
-    FileManager.default.createFile(atPath: filler.path, contents: nil)
+    _ = FileManager.default.createFile(atPath: filler.path, contents: nil)
     let handle = try FileHandle(forWritingTo: filler)
     while (try? handle.write(contentsOf: Data(count: 1 << 12))) != nil {}
     try handle.close()
