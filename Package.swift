@@ -78,7 +78,8 @@ let package = Package(
     .target(
       name: "Gateway",
       dependencies: [
-        "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Compression", "Telemetry",
+        "BatchScoring", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP",
+        "Compression", "Telemetry",
         "Executors", "Tensors",
       ],
       swiftSettings: settings),
@@ -176,8 +177,8 @@ let package = Package(
     .testTarget(
       name: "GatewayTests",
       dependencies: [
-        "Gateway", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Compression",
-        "Telemetry", "Executors", "Tensors", "TestExecutors",
+        "Gateway", "BatchScoring", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP",
+        "Compression", "Telemetry", "Executors", "Tensors", "TestExecutors",
       ],
       swiftSettings: settings),
     .testTarget(
