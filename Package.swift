@@ -71,7 +71,8 @@ let package = Package(
     .target(
       name: "BatchScoring",
       dependencies: [
-        "Serving", "Executors", "Tensors", "Documents", "Telemetry", "Store", "Compression",
+        "Serving", "Registry", "Executors", "Tensors", "Documents", "Telemetry", "Store",
+        "Digest", "Compression",
       ],
       swiftSettings: settings),
     .target(
@@ -122,7 +123,10 @@ let package = Package(
 
     .testTarget(
       name: "BatchScoringTests",
-      dependencies: ["BatchScoring", "Serving", "Executors", "Tensors", "Documents"],
+      dependencies: [
+        "BatchScoring", "Serving", "Registry", "Executors", "Tensors", "Documents", "Store",
+        "Digest", "Telemetry", "Compression",
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "TensorsTests", dependencies: ["Tensors"],

@@ -1,6 +1,7 @@
 internal import Documents
 internal import Executors
 internal import Serving
+internal import Telemetry
 internal import Tensors
 
 /// A block of a file's rows, scored and written.
@@ -13,6 +14,8 @@ struct ScoredBlock: Sendable {
   var scored = 0
   /// Rows that were not; counted in the file.
   var faults: [RowFault] = []
+  /// Not all of it was scored: nobody wants it any more.
+  var isAbandoned = false
   /// What no row is to blame for: the run cannot go on.
   var failure: Failure?
 
@@ -23,9 +26,27 @@ struct ScoredBlock: Sendable {
   }
 }
 
+/// How long the model may work at a time. One thread's.
+final class ScoringPace {
+  /// Nanoseconds for one row; nil: any time.
+  var maxNanoseconds: UInt64?
+  /// More tries for a row that took longer.
+  var maxRetries = 0
+  /// Asked between two runs of the model.
+  var shouldStop: @Sendable () -> Bool = { false }
+  /// Rows of one run. A run that takes longer than `runNanoseconds` is ended, and later ones are
+  /// smaller: so a stop never waits long.
+  fileprivate var maxRunRows = BlockScorer.maxRunRows
+  fileprivate static let runNanoseconds: UInt64 = 1_000_000_000
+}
+
 /// Turns blocks of text into blocks of predictions, on one thread.
 struct BlockScorer {
-  private let decoder: TableDecoder
+  /// A model may need much memory for each row that it is given.
+  fileprivate static let maxRunRows = 4096
+
+  /// nil for arrays of numbers.
+  private let decoder: TableDecoder?
   private let executor: any ModelExecutor
   private let outputs: [Int]
   private let names: [String]
@@ -33,21 +54,24 @@ struct BlockScorer {
   /// nil where nothing is carried.
   private let carried: CarriedColumns?
   private let scratch: Scratch
-  /// Rows that the model is given at once: it may need much memory for each. One, where rows of a
-  /// batch change each other's results.
-  private let sliceRows: Int
+  private let pace: ScoringPace
+  /// Rows of one run would change each other's results: each is scored alone.
+  private let isBatchDependent: Bool
 
+  /// - Parameter text: nil for arrays of numbers.
   init(
-    _ model: LoadedModel, outputs: [Int], text: InputText, columns: PredictionColumns
+    _ model: LoadedModel, outputs: [Int], text: InputText?, columns: PredictionColumns,
+    scratch: Scratch? = nil, pace: ScoringPace = ScoringPace()
   ) {
-    decoder = text.decoder
-    carried = text.carried
+    decoder = text?.decoder
+    carried = text?.carried
+    self.pace = pace
+    isBatchDependent = !model.executor.batchDependentNodes.isEmpty
     executor = model.executor
     self.outputs = outputs
     names = outputs.map { model.signature.outputs[$0].name }
     self.columns = columns
-    scratch = model.executor.makeScratch()
-    sliceRows = model.executor.batchDependentNodes.isEmpty ? 4096 : 1
+    self.scratch = scratch ?? model.executor.makeScratch()
   }
 
   func score(_ block: TextBlock) -> ScoredBlock {
@@ -57,56 +81,100 @@ struct BlockScorer {
       scored.faults = [fault]
       return scored
     }
+    guard let decoder else { preconditionFailure("text comes without its header") }
     let table = decoder.decode(block.bytes.span, maxRows: block.rowCount)
     guard table.rowCount == block.rowCount else {
-      let reason = "\(table.rowCount) rows were read where \(block.rowCount) stand"
-      scored.failure = ScoredBlock.Failure(row: block.firstRow, reason: reason)
+      scored.failure = ScoredBlock.Failure(
+        row: block.firstRow,
+        reason: "\(table.rowCount) rows were read where \(block.rowCount) stand")
       return scored
     }
     scored.faults = table.faults
     let rows = table.readRows
     let cells = carried?.cells(block.bytes.span, rows: rows)
-    var slice = 0..<0
-    while slice.upperBound < rows.count, scored.failure == nil {
-      slice = slice.upperBound..<min(slice.upperBound + sliceRows, rows.count)
-      score(slice, of: table, rows, cells, block, into: &scored)
-    }
-    if scored.faults.count > table.faults.count { scored.faults.sort { $0.row < $1.row } }
-    for index in scored.faults.indices { scored.faults[index].row += block.firstRow }
+    score(table.inputs, rows, cells, firstRow: block.firstRow, into: &scored)
     return scored
+  }
+
+  /// Scores rows of an array.
+  func score(_ rows: Tensor, firstRow: Int) -> ScoredBlock {
+    var scored = ScoredBlock()
+    score([rows], Array(0..<rows.rowCount), nil, firstRow: firstRow, into: &scored)
+    return scored
+  }
+
+  private func score(
+    _ inputs: [Tensor?], _ rows: [Int], _ cells: CarriedCells?, firstRow: Int,
+    into scored: inout ScoredBlock
+  ) {
+    let faultCount = scored.faults.count
+    var start = 0
+    while start < rows.count, !scored.isAbandoned, scored.failure == nil {
+      let end = start + min(rows.count - start, isBatchDependent ? 1 : pace.maxRunRows)
+      score(start..<end, of: inputs, rows, cells, firstRow, into: &scored)
+      start = end
+    }
+    if scored.faults.count > faultCount { scored.faults.sort { $0.row < $1.row } }
+    for index in scored.faults.indices { scored.faults[index].row += firstRow }
   }
 
   /// Scores a part of the table's rows; of one that fails, its halves: a row that the model
   /// refuses takes no other with it.
   private func score(
-    _ part: Range<Int>, of table: TableBlock, _ rows: [Int], _ cells: CarriedCells?,
-    _ block: TextBlock, into scored: inout ScoredBlock
+    _ part: Range<Int>, of inputs: [Tensor?], _ rows: [Int], _ cells: CarriedCells?,
+    _ firstRow: Int, into scored: inout ScoredBlock
   ) {
-    guard !part.isEmpty, scored.failure == nil else { return }
-    let inputs =
-      part.count == rows.count ? table.inputs : table.inputs.map { $0.map { $0.rows(part) } }
-    do {
-      let values = try executor.predict(inputs, outputs: outputs, scratch: scratch)
-      if let reason = BlockScorer.misfit(values, names, rowCount: part.count) {
-        scored.failure = ScoredBlock.Failure(
-          row: block.firstRow + rows[part.lowerBound], reason: reason)
+    guard !part.isEmpty, !scored.isAbandoned, scored.failure == nil else { return }
+    var tries = 0
+    while true {
+      if pace.shouldStop() {
+        scored.isAbandoned = true
         return
       }
-      if scored.header.isEmpty { scored.header = columns.header(values, names: names) }
-      columns.write(
-        values, names: names, rows: rows[part], firstRow: block.firstRow, carrying: cells,
-        to: &scored.writer)
-      scored.scored += part.count
-    } catch {
-      guard part.count > 1 else {
-        scored.faults.append(
-          RowFault(row: rows[part.lowerBound], reason: "\(error)", value: ""))
+      do {
+        try run(part, of: inputs, rows, cells, firstRow, into: &scored)
         return
+      } catch {
+        if case .deadlinePassed = error {
+          if part.count > 1 {
+            pace.maxRunRows = part.count / 2
+          } else if tries < pace.maxRetries {
+            tries += 1
+            continue
+          }
+        }
+        guard part.count > 1 else {
+          scored.faults.append(
+            RowFault(row: rows[part.lowerBound], reason: "\(error)", value: ""))
+          return
+        }
       }
       let middle = part.lowerBound + part.count / 2
-      score(part.lowerBound..<middle, of: table, rows, cells, block, into: &scored)
-      score(middle..<part.upperBound, of: table, rows, cells, block, into: &scored)
+      score(part.lowerBound..<middle, of: inputs, rows, cells, firstRow, into: &scored)
+      score(middle..<part.upperBound, of: inputs, rows, cells, firstRow, into: &scored)
+      return
     }
+  }
+
+  private func run(
+    _ part: Range<Int>, of inputs: [Tensor?], _ rows: [Int], _ cells: CarriedCells?,
+    _ firstRow: Int, into scored: inout ScoredBlock
+  ) throws(ExecutorError) {
+    let taken = part.count == rows.count ? inputs : inputs.map { $0.map { $0.rows(part) } }
+    if let limit = pace.maxNanoseconds {
+      let time = part.count > 1 ? min(limit, ScoringPace.runNanoseconds) : limit
+      scratch.deadline = MonotonicClock.system.now() &+ time
+    }
+    let values = try executor.predict(taken, outputs: outputs, scratch: scratch)
+    if let reason = BlockScorer.misfit(values, names, rowCount: part.count) {
+      scored.failure = ScoredBlock.Failure(row: firstRow + rows[part.lowerBound], reason: reason)
+      return
+    }
+    if scored.header.isEmpty { scored.header = columns.header(values, names: names) }
+    columns.write(
+      values, names: names, rows: rows[part], firstRow: firstRow, carrying: cells,
+      to: &scored.writer)
+    scored.scored += part.count
   }
 
   /// What is wrong with an answer that has not a value for each row; nil as a rule. A graph may

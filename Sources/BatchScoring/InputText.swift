@@ -43,6 +43,11 @@ final class InputText: Sendable {
     self.cutter = Mutex(cutter)
   }
 
+  /// Goes on behind what has been handed out in another life.
+  func skip(to offset: Int, row: Int) throws(BatchError) {
+    try cutter.withLock { cutter throws(BatchError) in try cutter.skip(to: offset, row: row) }
+  }
+
   func next() throws(BatchError) -> TextBlock? {
     try cutter.withLock { cutter throws(BatchError) in try cutter.next() }
   }

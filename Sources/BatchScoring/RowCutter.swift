@@ -123,6 +123,22 @@ struct RowCutter {
     return buffer.isEmpty ? nil : try takeFault()
   }
 
+  /// Passes over what has been handed out in another life: goes on at `offset`, where row `row`
+  /// begins.
+  mutating func skip(to offset: Int, row: Int) throws(BatchError) {
+    try begin()
+    while self.offset < offset {
+      if buffer.isEmpty {
+        guard !isAtEnd else {
+          throw .text(file: name, reason: "ends before byte \(offset), up to which it was read")
+        }
+        try fill()
+      }
+      drop(min(buffer.count, offset - self.offset))
+    }
+    self.row = row
+  }
+
   /// Passes over the mark and tells what is no UTF-8; once.
   private mutating func begin() throws(BatchError) {
     guard offset == 0, row == 0, !hasBegun else { return }

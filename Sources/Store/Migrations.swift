@@ -50,5 +50,24 @@ package enum Migrations {
       name TEXT NOT NULL COLLATE NOCASE, hash BLOB NOT NULL, created_at INTEGER NOT NULL,
       created_by TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (endpoint, name));
     """,
+    // Batch jobs. They outlive their endpoint. `progress` is what a job goes on from;
+    // `work_folder` is set as long as files of it may lie there.
+    """
+    CREATE TABLE jobs (
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,
+      endpoint TEXT NOT NULL COLLATE NOCASE, deployment TEXT NOT NULL COLLATE NOCASE,
+      request_id TEXT, output TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
+      created_at INTEGER NOT NULL, started_at INTEGER, ended_at INTEGER, work_folder TEXT,
+      body TEXT NOT NULL, progress TEXT NOT NULL, UNIQUE (endpoint, request_id));
+    CREATE INDEX jobs_by_deployment ON jobs (endpoint, deployment, sequence);
+    CREATE UNIQUE INDEX jobs_output ON jobs (output) WHERE ended_at IS NULL;
+    CREATE INDEX jobs_unfinished ON jobs (sequence) WHERE ended_at IS NULL;
+    CREATE TABLE job_files (
+      job INTEGER NOT NULL REFERENCES jobs(sequence) ON DELETE CASCADE, place INTEGER NOT NULL,
+      path TEXT NOT NULL, byte_count INTEGER NOT NULL, modified_at INTEGER NOT NULL,
+      device INTEGER NOT NULL, inode INTEGER NOT NULL, sha256 TEXT, row_count INTEGER,
+      failed_count INTEGER, output_bytes INTEGER, output_sha256 TEXT,
+      PRIMARY KEY (job, place)) WITHOUT ROWID;
+    """,
   ]
 }

@@ -9,6 +9,8 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
   case locked(path: String, holder: Int32?)
   /// A path that leads out of its folder.
   case escapes(path: String, root: String)
+  /// Something is where something new was to be put.
+  case exists(path: String)
 
   package var description: String {
     switch self {
@@ -19,6 +21,7 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
       "workspace \(path) is in use by another gateway"
         + (holder.map { " (process \($0))" } ?? "")
     case .escapes(let path, let root): "'\(path)' leads out of \(root)"
+    case .exists(let path): "\(path) exists already"
     }
   }
 
