@@ -30,14 +30,17 @@ struct BlockTreeKernel: Sendable {
   let minRows: Int
 
   /// nil for an ensemble that is walked: its trees are too large, or its leaves are no values.
-  init?(_ ensemble: TreeEnsemble, _ arithmetic: TreeArithmetic) {
+  ///
+  /// - Parameter isWorthwhile: Also where walking is probably faster.
+  init?(_ ensemble: TreeEnsemble, _ arithmetic: TreeArithmetic, isWorthwhile: Bool = false) {
     guard ensemble.leafVectors.isEmpty, ensemble.linearLeaves.count == 0, !ensemble.trees.isEmpty,
       ensemble.groupCount <= Self.maxGroups, let survey = Survey(ensemble, arithmetic),
       survey.largest <= Self.maxLeaves
     else { return nil }
     columns = RankColumns(survey.thresholds, categorySets: ensemble.categorySets, arithmetic)
+    let columnCost = columns.count * Self.minNodesPerColumn
     guard columns.count <= Self.maxColumns,
-      columns.count * Self.minNodesPerColumn <= survey.nodeCount + 4 * ensemble.featureCount
+      isWorthwhile || columnCost <= survey.nodeCount + 4 * ensemble.featureCount
     else { return nil }
     leafCells = survey.largest
     featureCount = ensemble.featureCount
