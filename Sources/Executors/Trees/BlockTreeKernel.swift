@@ -12,7 +12,7 @@ struct BlockTreeKernel: Sendable {
   private static let maxColumns = 4096
   /// Outputs whose sums stay in the cache.
   private static let maxGroups = 256
-  private static let level = swerve_tree_level()
+  static let level = swerve_tree_level()
 
   private let columns: RankColumns
   private let nodes: [swerve_tree_node]
@@ -37,10 +37,15 @@ struct BlockTreeKernel: Sendable {
       ensemble.groupCount <= Self.maxGroups, let survey = Survey(ensemble, arithmetic),
       survey.largest <= Self.maxLeaves
     else { return nil }
-    columns = RankColumns(survey.thresholds, categorySets: ensemble.categorySets, arithmetic)
+    guard
+      let columns = RankColumns(
+        survey.thresholds, categorySets: ensemble.categorySets, arithmetic)
+    else { return nil }
+    self.columns = columns
     let columnCost = columns.count * Self.minNodesPerColumn
     guard columns.count <= Self.maxColumns,
-      isWorthwhile || columnCost <= survey.nodeCount + 4 * ensemble.featureCount
+      isWorthwhile
+        || columns.areSpread && columnCost <= survey.nodeCount + 4 * ensemble.featureCount
     else { return nil }
     leafCells = survey.largest
     featureCount = ensemble.featureCount
@@ -158,8 +163,11 @@ struct BlockTreeKernel: Sendable {
   }
 }
 
-/// The sums' type, and the C function for it.
+/// The values' and sums' type, and the C functions for it.
 protocol TreeSum: BinaryFloatingPoint, BitwiseCopyable {
+  static func rank(
+    _ values: UnsafePointer<Self>, _ stride: Int, _ count: Int, _ ranks: inout swerve_ranks,
+    _ codes: UnsafeMutablePointer<Int8>)
   static func addTrees(
     _ level: Int32, _ form: Int32, _ nodes: [swerve_tree_node], _ trees: [swerve_tree],
     _ leaves: UnsafeRawPointer, _ codes: UnsafePointer<Int8>, _ area: UnsafeMutablePointer<Int8>,
@@ -167,6 +175,13 @@ protocol TreeSum: BinaryFloatingPoint, BitwiseCopyable {
 }
 
 extension Double: TreeSum {
+  static func rank(
+    _ values: UnsafePointer<Double>, _ stride: Int, _ count: Int, _ ranks: inout swerve_ranks,
+    _ codes: UnsafeMutablePointer<Int8>
+  ) {
+    swerve_rank_doubles(BlockTreeKernel.level, values, stride, count, &ranks, codes)
+  }
+
   static func addTrees(
     _ level: Int32, _ form: Int32, _ nodes: [swerve_tree_node], _ trees: [swerve_tree],
     _ leaves: UnsafeRawPointer, _ codes: UnsafePointer<Int8>, _ area: UnsafeMutablePointer<Int8>,
@@ -179,6 +194,13 @@ extension Double: TreeSum {
 }
 
 extension Float: TreeSum {
+  static func rank(
+    _ values: UnsafePointer<Float>, _ stride: Int, _ count: Int, _ ranks: inout swerve_ranks,
+    _ codes: UnsafeMutablePointer<Int8>
+  ) {
+    swerve_rank_floats(BlockTreeKernel.level, values, stride, count, &ranks, codes)
+  }
+
   static func addTrees(
     _ level: Int32, _ form: Int32, _ nodes: [swerve_tree_node], _ trees: [swerve_tree],
     _ leaves: UnsafeRawPointer, _ codes: UnsafePointer<Int8>, _ area: UnsafeMutablePointer<Int8>,
