@@ -165,10 +165,11 @@ struct RankColumns: Sendable {
   /// - Parameters:
   ///   - features: Row-major, `featureCount` a row.
   ///   - rows: At most `cellBytes`.
+  ///   - level: Which of the C functions.
   ///   - codes: `count` cells of `cellBytes`: a byte for each row, in the rows' order.
   func encode<Element: TreeSum>(
     _ features: Span<Element>, featureCount: Int, rows: Range<Int>,
-    codes: UnsafeMutablePointer<Int8>, cellBytes: Int
+    codes: UnsafeMutablePointer<Int8>, cellBytes: Int, level: Int32
   ) {
     precondition(rows.count <= cellBytes && rows.upperBound * featureCount <= features.count)
     features.withUnsafeBufferPointer { features in
@@ -193,7 +194,7 @@ struct RankColumns: Sendable {
                 zero_limit: source.question.zero == .isZero ? Self.nearZero : -1,
                 steps: Int32(source.steps), nan_rank: source.question.nanGoesFirst ? 0 : 1 << 24,
                 columns: Int32(source.columnCount))
-              Element.rank(values, featureCount, rows.count, &table, cell)
+              Element.rank(values, featureCount, rows.count, &table, cell, level)
             } else {
               for row in 0..<rows.count {
                 encode(Double(values[row * featureCount]), source, cell + row, cellBytes)

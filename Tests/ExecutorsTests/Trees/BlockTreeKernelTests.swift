@@ -9,7 +9,8 @@ import Testing
   /// Where comparing goes wrong if it goes wrong.
   private static let edges: [Double] = [
     0, -0.0, 1, -1, 0.5, 2, nearZero, -nearZero, nearZero.nextUp, nearZero.nextDown,
-    (-nearZero).nextUp, (-nearZero).nextDown, 1e-40, -1e-40, 5e-324, 1e300, -1e300, 1e30, -1e30,
+    (-nearZero).nextUp, (-nearZero).nextDown, 1e-40, -1e-40, .leastNonzeroMagnitude, 1e300, -1e300,
+    1e30, -1e30,
     .infinity, -.infinity,
   ]
 
@@ -76,7 +77,8 @@ import Testing
 
   private static func compare<Element: TreeSum>(
     _: Element.Type, _ arithmetic: TreeArithmetic, leafCounts: ClosedRange<Int>, trees: Int,
-    groups: Int, manyThresholds: Bool, rowCount: Int
+    groups: Int, manyThresholds: Bool, rowCount: Int,
+    level: Int32
   ) throws {
     var random = SystemRandomNumberGenerator()
     let features = 3
@@ -89,7 +91,8 @@ import Testing
     var sets = CategorySets()
     if !manyThresholds {
       for set: [Int32] in [[0, 3, 5], [1], [2, 40, 100]] {
-        #expect(sets.append(categories: set))
+        let isTaken = sets.append(categories: set)
+        #expect(isTaken)
       }
     }
     var nodes: [TreeNode] = []
@@ -105,7 +108,8 @@ import Testing
     let ensemble = try TreeEnsemble(
       format: "test", featureCount: features, groupCount: groups, nodes: nodes, trees: spans,
       categorySets: sets)
-    let kernel = try #require(BlockTreeKernel(ensemble, arithmetic, isWorthwhile: true))
+    let kernel = try #require(
+      BlockTreeKernel(ensemble, arithmetic, isWorthwhile: true, maxLevel: level))
     let values =
       thresholds.flatMap { [$0, $0.nextUp, $0.nextDown, Double(Float($0).nextDown)] }
       + [.nan, 0, 1, 2, 3, 5, 40, 100, -0.5, 0x1p24, 0x1p31]
@@ -135,28 +139,29 @@ import Testing
     }
   }
 
-  @Test(arguments: [1, 2, 31, 32, 33, 64, 65, 256])
-  func `random trees of every size answer as a walk does`(leaves: Int) throws {
+  @Test(arguments: [1, 2, 31, 32, 33, 64, 65, 256], [0, 1, 2] as [Int32])
+  func `random trees of every size answer as a walk does`(leaves: Int, level: Int32) throws {
     for rowCount in [1, 63, 64, 65, 130, 256, 300] {
       for range in [leaves...leaves, 1...leaves] {
         try Self.compare(
           Double.self, .float64, leafCounts: range, trees: 5, groups: 2, manyThresholds: false,
-          rowCount: rowCount)
+          rowCount: rowCount, level: level)
         try Self.compare(
           Float.self, .float32, leafCounts: range, trees: 5, groups: 1, manyThresholds: false,
-          rowCount: rowCount)
+          rowCount: rowCount, level: level)
       }
     }
   }
 
-  @Test func `more thresholds than a byte has values are no difference`() throws {
+  @Test(arguments: [0, 1, 2] as [Int32])
+  func `more thresholds than a byte has values are no difference`(level: Int32) throws {
     for rowCount in [100, 500] {
       try Self.compare(
         Double.self, .float64, leafCounts: 200...256, trees: 10, groups: 1, manyThresholds: true,
-        rowCount: rowCount)
+        rowCount: rowCount, level: level)
       try Self.compare(
         Float.self, .float32, leafCounts: 200...256, trees: 10, groups: 3, manyThresholds: true,
-        rowCount: rowCount)
+        rowCount: rowCount, level: level)
     }
   }
 
