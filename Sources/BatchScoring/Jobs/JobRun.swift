@@ -211,6 +211,10 @@ final class JobRun {
             try control.check()
             throw .interrupted(.stop)
           }
+          if let failure = piece.failure {
+            throw .scoring(
+              file: files[piece.place.file].path, row: failure.row, reason: failure.reason)
+          }
           let before = writer.committed
           try writer.take(piece)
           try noteCommit(writer, before)
