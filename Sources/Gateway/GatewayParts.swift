@@ -20,6 +20,7 @@ final class GatewayParts: Sendable {
   let jobs: JobService
   let desk: JobDesk
   let batchCalls: BatchCalls
+  let scheduler: Scheduler
   let succession: Succession
   let reloads: Counter
   let reloadFailures: Counter
@@ -82,8 +83,10 @@ final class GatewayParts: Sendable {
       log: log)
     desk = JobDesk(control: control, jobs: jobs, datastore: workspace.datastorePath)
     batchCalls = BatchCalls(desk: desk, adminKeys: adminKeys)
+    scheduler = Scheduler(control: control, desk: desk, log: log)
     succession = Succession(
-      control: control, jobs: jobs, database: database, lock: workspace.lock, log: log)
+      control: control, scheduler: scheduler, jobs: jobs, database: database, lock: workspace.lock,
+      log: log)
   }
 
   /// Loads what the workspace holds, then what the settings add.
@@ -112,6 +115,7 @@ final class GatewayParts: Sendable {
     } catch {
       throw GatewayError(error.description)
     }
+    scheduler.start()
   }
 
   /// Applies the folder again, all or nothing.
@@ -136,6 +140,7 @@ final class GatewayParts: Sendable {
   /// Ends what runs behind the listeners. The lock goes with the process, or with `self`.
   func stop() {
     uploads.stop()
+    scheduler.stop()
     batchCalls.stop()
     jobs.stop()
     service.stop()

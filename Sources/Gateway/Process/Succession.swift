@@ -28,6 +28,7 @@ final class Succession: Sendable {
   }
 
   private let control: ControlPlane
+  private let scheduler: Scheduler
   private let jobs: JobService
   private let database: Database
   private let lock: WorkspaceLock
@@ -37,9 +38,11 @@ final class Succession: Sendable {
   private let executable: String
 
   init(
-    control: ControlPlane, jobs: JobService, database: Database, lock: WorkspaceLock, log: Log
+    control: ControlPlane, scheduler: Scheduler, jobs: JobService, database: Database,
+    lock: WorkspaceLock, log: Log
   ) {
     self.control = control
+    self.scheduler = scheduler
     self.jobs = jobs
     self.database = database
     self.lock = lock
@@ -121,6 +124,7 @@ final class Succession: Sendable {
       end(process)
       throw GatewayError(error.description)
     }
+    scheduler.stop()
     // Each ends its mini-batch; the successor goes on with the next.
     jobs.stop()
     database.close()
@@ -147,6 +151,7 @@ final class Succession: Sendable {
     }
     do throws(BatchError) {
       try jobs.start()
+      scheduler.start()
     } catch {
       log.write(
         .error, "the jobs cannot go on; a restart takes them up",
