@@ -40,6 +40,7 @@ let package = Package(
     .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLinux"),
+    .systemLibrary(name: "CTreeKernel"),
 
     .target(name: "Tensors", dependencies: ["COpenBLAS"], swiftSettings: boundarySettings),
     .target(
@@ -56,7 +57,8 @@ let package = Package(
     .target(
       name: "Telemetry", dependencies: ["CLinux", .product(name: "Logging", package: "swift-log")],
       swiftSettings: settings),
-    .target(name: "Executors", dependencies: ["Tensors"], swiftSettings: settings),
+    .target(
+      name: "Executors", dependencies: ["CTreeKernel", "Tensors"], swiftSettings: settings),
     .target(name: "ONNX", dependencies: ["Executors", "Tensors"], swiftSettings: settings),
     .target(
       name: "Registry", dependencies: ["Store", "Documents", "Digest"], swiftSettings: settings),
@@ -97,6 +99,12 @@ let package = Package(
 
     // Sends its requests at fixed times, however the server fares.
     .executableTarget(name: "open-loop", path: "loadtest/OpenLoop", swiftSettings: settings),
+
+    // One batch job on a workspace of its own, for loadtest/batch-kill-campaign.
+    .executableTarget(
+      name: "batch-run",
+      dependencies: ["BatchScoring", "Serving", "Registry", "Store", "Telemetry"],
+      path: "loadtest/BatchRun", swiftSettings: settings),
 
     // Answers the cases of Tests/ONNXBackend/run.py.
     .executableTarget(

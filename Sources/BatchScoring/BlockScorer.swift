@@ -8,13 +8,24 @@ internal import Tensors
 struct ScoredBlock: Sendable {
   /// The line of column names as this block's values give it; empty where no row was scored.
   var header: [UInt8] = []
-  var text: [UInt8] = []
+  var text: [UInt8] { writer.bytes }
+  var writer = JSONWriter()
   /// Rows that were scored.
   var scored = 0
   /// Rows that were not; counted in the file.
   var faults: [RowFault] = []
+  /// What no row is to blame for: the run cannot go on.
+  var failure: Failure?
   /// Not all of it was scored: nobody wants it any more.
   var isAbandoned = false
+
+  fileprivate var hasEnded: Bool { failure != nil || isAbandoned }
+
+  struct Failure: Sendable, Equatable {
+    /// Counted in the file.
+    var row: Int
+    var reason: String
+  }
 }
 
 /// How long the model may work at a time. One thread's.
@@ -29,6 +40,8 @@ final class ScoringPace {
   /// smaller: so a stop never waits long.
   fileprivate var maxRunRows = Int.max
   fileprivate static let runNanoseconds: UInt64 = 1_000_000_000
+
+  init() {}
 }
 
 /// Turns blocks of text into blocks of predictions, on one thread.
@@ -43,8 +56,9 @@ struct BlockScorer {
   private let carried: CarriedColumns?
   private let scratch: Scratch
   private let pace: ScoringPace
-  /// Rows of one run decide about its bits: it is not cut by the clock.
-  private let isBatchDependent: Bool
+  /// Rows that the model is given at once: it may need much memory for each. One, where rows of a
+  /// batch change each other's results.
+  private let sliceRows: Int
 
   /// - Parameter text: nil for arrays of numbers.
   init(
@@ -54,12 +68,12 @@ struct BlockScorer {
     decoder = text?.decoder
     carried = text?.carried
     self.pace = pace
-    isBatchDependent = !model.executor.batchDependentNodes.isEmpty
     executor = model.executor
     self.outputs = outputs
     names = outputs.map { model.signature.outputs[$0].name }
     self.columns = columns
     self.scratch = scratch ?? model.executor.makeScratch()
+    sliceRows = model.executor.batchDependentNodes.isEmpty ? 4096 : 1
   }
 
   func score(_ block: TextBlock) -> ScoredBlock {
@@ -71,6 +85,11 @@ struct BlockScorer {
     }
     guard let decoder else { preconditionFailure("text comes without its header") }
     let table = decoder.decode(block.bytes.span, maxRows: block.rowCount)
+    guard table.rowCount == block.rowCount else {
+      let reason = "\(table.rowCount) rows were read where \(block.rowCount) stand"
+      scored.failure = ScoredBlock.Failure(row: block.firstRow, reason: reason)
+      return scored
+    }
     scored.faults = table.faults
     let rows = table.readRows
     let cells = carried?.cells(block.bytes.span, rows: rows)
@@ -90,11 +109,11 @@ struct BlockScorer {
     into scored: inout ScoredBlock
   ) {
     let faultCount = scored.faults.count
-    var start = 0
-    while start < rows.count, !scored.isAbandoned {
-      let end = isBatchDependent ? rows.count : min(rows.count - start, pace.maxRunRows) + start
-      score(start..<end, of: inputs, rows, cells, firstRow, into: &scored)
-      start = end
+    var slice = 0..<0
+    while slice.upperBound < rows.count, !scored.hasEnded {
+      let count = min(sliceRows, pace.maxRunRows, rows.count - slice.upperBound)
+      slice = slice.upperBound..<(slice.upperBound + count)
+      score(slice, of: inputs, rows, cells, firstRow, into: &scored)
     }
     if scored.faults.count > faultCount { scored.faults.sort { $0.row < $1.row } }
     for index in scored.faults.indices { scored.faults[index].row += firstRow }
@@ -106,7 +125,7 @@ struct BlockScorer {
     _ part: Range<Int>, of inputs: [Tensor?], _ rows: [Int], _ cells: CarriedCells?,
     _ firstRow: Int, into scored: inout ScoredBlock
   ) {
-    guard !part.isEmpty, !scored.isAbandoned else { return }
+    guard !part.isEmpty, !scored.hasEnded else { return }
     var tries = 0
     while true {
       if pace.shouldStop() {
@@ -114,8 +133,7 @@ struct BlockScorer {
         return
       }
       do {
-        try run(part, of: inputs, rows, cells, firstRow, into: &scored)
-        return
+        return try run(part, of: inputs, rows, cells, firstRow, into: &scored)
       } catch {
         if case .deadlinePassed = error {
           if part.count > 1 {
@@ -144,16 +162,38 @@ struct BlockScorer {
   ) throws(ExecutorError) {
     let taken = part.count == rows.count ? inputs : inputs.map { $0.map { $0.rows(part) } }
     if let limit = pace.maxNanoseconds {
-      let time =
-        part.count > 1 && !isBatchDependent ? min(limit, ScoringPace.runNanoseconds) : limit
+      let time = part.count > 1 ? min(limit, ScoringPace.runNanoseconds) : limit
       scratch.deadline = MonotonicClock.system.now() &+ time
     }
     let values = try executor.predict(taken, outputs: outputs, scratch: scratch)
-    var writer = JSONWriter()
-    columns.write(
-      values, names: names, rows: rows[part], firstRow: firstRow, carrying: cells, to: &writer)
+    if let reason = BlockScorer.misfit(values, names, rowCount: part.count) {
+      scored.failure = ScoredBlock.Failure(
+        row: firstRow + rows[part.lowerBound], reason: reason)
+      return
+    }
     if scored.header.isEmpty { scored.header = columns.header(values, names: names) }
-    scored.text += writer.bytes
+    columns.write(
+      values, names: names, rows: rows[part], firstRow: firstRow, carrying: cells,
+      to: &scored.writer)
     scored.scored += part.count
+  }
+
+  /// What is wrong with an answer that has not a value for each row; nil as a rule. A graph may
+  /// take the mean over everything.
+  private static func misfit(
+    _ values: [ModelValue], _ names: [String], rowCount: Int
+  ) -> String? {
+    for (value, name) in zip(values, names) {
+      let tensor: Tensor
+      switch value {
+      case .tensor(let given): tensor = given
+      case .maps(_, let given): tensor = given
+      }
+      guard tensor.shape.rank > 0, tensor.rowCount == rowCount else {
+        return "output '\(name)' has shape \(tensor.shape) for \(rowCount) rows; "
+          + "a value for each row is expected"
+      }
+    }
+    return nil
   }
 }

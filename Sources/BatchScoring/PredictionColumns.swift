@@ -1,6 +1,6 @@
 internal import Documents
 internal import Executors
-package import Serving
+internal import Serving
 internal import Tensors
 
 /// What a line of output holds, and how it is written.

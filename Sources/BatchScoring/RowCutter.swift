@@ -308,18 +308,3 @@ private struct RowSearch {
     return nextQuote >= position && nextQuote < end ? nextQuote : nil
   }
 }
-
-extension ModelOutput {
-  /// Values that a row of it has; nil where only the answer tells.
-  fileprivate var rowWidth: Int? {
-    guard case .tensor(_, let shape) = kind else { return nil }
-    var width = 1
-    for size in shape.dropFirst() {
-      guard let size else { return nil }
-      let (product, overflows) = width.multipliedReportingOverflow(by: size)
-      guard !overflows else { return nil }
-      width = product
-    }
-    return width
-  }
-}

@@ -10,7 +10,7 @@ package struct StreamScoring {
   private let threads: Int
   /// Rows that may fail; nil: any number.
   private let maxFaults: Int?
-  var limits = RowCutter.Limits()
+  var limits: RowCutter.Limits
 
   package init(
     _ model: LoadedModel, outputs: [Int], format: TableDecoder.Format,
@@ -22,6 +22,7 @@ package struct StreamScoring {
     self.columns = columns
     self.threads = threads
     self.maxFaults = maxFaults
+    limits = RowCutter.Limits(model.signature, outputs: outputs)
   }
 
   package struct Summary: Sendable {
@@ -70,8 +71,9 @@ package struct StreamScoring {
     guard let file else { return summary }
     let (model, outputs, columns) = (self.model, self.outputs, self.columns)
     var hasHeader = false
+    var firstFault: RowFault?
     try OrderedPipeline<TextBlock, ScoredBlock>(threads: threads).run(
-      source: { () throws(BatchError) in try file.next() },
+      source: { () throws(BatchError) in try file.next() }, interrupt: source.interrupt,
       makeWork: {
         let scorer = BlockScorer(model, outputs: outputs, text: file, columns: columns)
         return { scorer.score($0) }
@@ -80,9 +82,13 @@ package struct StreamScoring {
         summary.scored += block.scored
         summary.failed += block.faults.count
         block.faults.forEach(tell)
-        if let maxFaults, summary.failed > maxFaults, let first = block.faults.first {
+        firstFault = firstFault ?? block.faults.first
+        if let maxFaults, summary.failed > maxFaults, let firstFault {
           throw .tooManyFaults(
-            count: summary.failed, limit: maxFaults, first: "\(name): \(first.sentence)")
+            count: summary.failed, limit: maxFaults, first: "\(name): \(firstFault.sentence)")
+        }
+        if let failure = block.failure {
+          throw .scoring(file: name, row: failure.row, reason: failure.reason)
         }
         if !hasHeader, block.scored > 0 {
           hasHeader = true

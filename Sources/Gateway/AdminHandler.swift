@@ -35,6 +35,7 @@ internal import Telemetry
 /// | `{WS}/swerve/uploads/{id}/files/{i}/blocks/{n}?of={m}` | PUT: bytes, `x-swerve-sha256` |
 /// | `{WS}/swerve/uploads/{id}/commit` | POST `{"files": [{"path", "bytes", "sha256"}]}` |
 /// | `/operations/{id}`, `/operations/{id}/result` | GET |
+/// | `/metrics` | GET: all metrics; the scoring address leaves out those that name clients |
 package final class AdminHandler: HTTPHandler {
   static let maxBodyBytes = 16 << 20
 
@@ -46,6 +47,9 @@ package final class AdminHandler: HTTPHandler {
   let processStatus: @Sendable () -> DocumentValue
   let scoringAddress: @Sendable () -> String
   let log: Log
+  let keyFailures: KeyFailures
+  /// Prometheus' text.
+  let metricsText: @Sendable () -> [UInt8]
   /// nil where there is no process of our own to be restarted: in tests.
   let restartProcess: Restart?
 
@@ -58,8 +62,12 @@ package final class AdminHandler: HTTPHandler {
   init(
     control: ControlPlane, registry: ModelRegistry, adminKeys: AdminKeys, uploads: UploadStore,
     desk: JobDesk, status: @escaping @Sendable () -> DocumentValue,
-    scoringAddress: @escaping @Sendable () -> String, log: Log, restart: Restart? = nil
+    scoringAddress: @escaping @Sendable () -> String, log: Log,
+    keyFailures: KeyFailures = KeyFailures(limit: 0),
+    metrics: @escaping @Sendable () -> [UInt8] = { [] }, restart: Restart? = nil
   ) {
+    self.keyFailures = keyFailures
+    metricsText = metrics
     self.control = control
     self.registry = registry
     self.desk = desk
@@ -75,6 +83,13 @@ package final class AdminHandler: HTTPHandler {
   /// read before.
   package func admit(_ exchange: HTTPExchange) -> HTTPAdmission {
     guard let caller = AdminCaller(exchange, keys: adminKeys) else {
+      if bearerToken(exchange) != nil, let seconds = keyFailures.note(peer: exchange.peer) {
+        return .refuse(
+          ARMError(
+            429, "TooManyRequests",
+            "too many wrong keys have come from this address; try again in \(seconds) s"
+          ).response(headers: [("Retry-After", String(seconds))]))
+      }
       return .refuse(
         ARMError(
           401, "Unauthorized",
@@ -172,9 +187,18 @@ package final class AdminHandler: HTTPHandler {
     case .uploadCommit(let id): try commitUpload(id, request)
     case .uploadBlock(let block, let file, let id):
       try uploadBlock(block, file: file, of: id, request)
+    case .metrics: try metrics(request)
     case .operation(let id): try operation(id, request)
     case .operationResult(let id): try operationResult(id, request)
     }
+  }
+}
+
+extension AdminHandler {
+  func metrics(_ request: AdminRequest) throws(ARMError) -> HTTPResponse {
+    guard request.method == .get else { throw request.notAllowed("GET") }
+    return HTTPResponse(
+      status: 200, headers: [DataPlaneHandler.metricsContent], body: .bytes(metricsText()))
   }
 }
 

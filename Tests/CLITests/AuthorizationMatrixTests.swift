@@ -37,6 +37,7 @@ import Testing
 
   private static let own = [401, 401, 401, 200, 401]
   private static let anyKey = [401, 401, 200, 200, 401]
+  private static func anyKey(_ status: Int) -> [Int] { [401, 401, status, status, 401] }
   private static let anybody = [200, 200, 200, 200, 200]
   private static let adminOnly = [401, 401, 401, 401, 200]
   private static func nobody(_ status: Int) -> [Int] { Array(repeating: status, count: 5) }
@@ -73,9 +74,13 @@ import Testing
     Row("GET", "/batch-endpoints/diabetes-batch/jobs", adminOnly),
     Row("GET", "/batch-endpoints/diabetes-batch/jobs/x", [401, 401, 401, 401, 404]),
     Row("POST", "/batch-endpoints/diabetes-batch/jobs", [401, 401, 401, 401, 400], body: "{}"),
-    // What does not exist is the same for all: nobody learns more with a key that is not its own.
-    Row("POST", "/endpoints/nobody/score", nobody(404), body: sample),
-    Row("GET", "/v2/models/nobody", nobody(400)),
+    // Whoever has no key learns no names; who has one learns that this is none.
+    Row("POST", "/endpoints/nobody/score", anyKey(404), body: sample),
+    Row("POST", "/endpoints/nobody/invocations", anyKey(404), body: sample),
+    Row("GET", "/endpoints/nobody/swagger.json", anyKey(404)),
+    Row("GET", "/endpoints/nobody/v2/models/nobody", anyKey(404)),
+    Row("GET", "/v1/models/nobody", anyKey(404)),
+    Row("GET", "/v2/models/nobody", anyKey(400)),
   ]
 
   private static func name(of route: DataPlaneRoute) -> String {
@@ -126,7 +131,7 @@ import Testing
   @Test func `O20 · each route of the scoring address answers only who may`() throws {
     let gateway = try GatewayProcess(arguments: [
       "--apply", GatewayProcess.models.path, "--default-endpoint", "iris", "--model-control",
-      "explicit",
+      "explicit", "--max-key-failures", "0",
     ])
     let made = try gateway.swerve("admin-key", "create", "-n", "a", "--query", "key", "-o", "tsv")
     let keys: [String?] = [
@@ -182,13 +187,15 @@ import Testing
     "/models/iris/versions", "/models/iris/versions/1",
     "/models/iris/versions/1/package/model.yml", "/apply", "/swerve/status", "/swerve/adminKeys",
     "/swerve/adminKeys/a", "/swerve/uploads", "/swerve/uploads/x", "/swerve/uploads/x/commit",
-    "/swerve/uploads/x/files/0/blocks/0", "/batchEndpoints", "/batchEndpoints/diabetes-batch",
+    "/swerve/uploads/x/files/0/blocks/0", "/metrics",
+    "/batchEndpoints", "/batchEndpoints/diabetes-batch",
     "/batchEndpoints/diabetes-batch/listKeys", "/batchEndpoints/diabetes-batch/deployments",
     "/batchEndpoints/diabetes-batch/deployments/lightgbm", "/batchEndpoints/diabetes-batch/jobs",
     "/batchEndpoints/diabetes-batch/jobs/x", "/jobs", "/jobs/x", "/jobs/x/cancel",
     "/jobs/x/outputs/score", "/jobs/x/outputs/score/files/y", "/data", "/data/x",
     "/data/x/versions", "/data/x/versions/1", "/swerve/schedules", "/swerve/schedules/x",
-    "/swerve/schedules/x/pause", "operations/x", "operations/x/result",
+    "/swerve/schedules/x/pause", "/operations/x",
+    "/operations/x/result",
   ]
 
   private static func name(of route: ARMRoute) -> String {
@@ -217,6 +224,7 @@ import Testing
     case .upload: "upload"
     case .uploadCommit: "uploadCommit"
     case .uploadBlock: "uploadBlock"
+    case .metrics: "metrics"
     case .operation: "operation"
     case .operationResult: "operationResult"
     }
@@ -254,13 +262,15 @@ import Testing
     "workspace", "endpoints", "endpoint", "endpointAction", "clientKeys", "clientKey", "restart",
     "deployments", "deployment",
     "deploymentAction", "models", "model", "versions", "version", "packageFile", "apply", "status",
-    "adminKeys", "adminKey", "uploads", "upload", "uploadCommit", "uploadBlock", "operation",
+    "adminKeys", "adminKey", "uploads", "upload", "uploadCommit", "uploadBlock", "metrics",
+    "operation",
     "operationResult",
   ]
 
   @Test func `O20 · each admin route wants an admin key, and keys want the socket`() throws {
     let gateway = try GatewayProcess(arguments: [
       "--apply", GatewayProcess.models.path, "--admin-listen", "127.0.0.1:0",
+      "--max-key-failures", "0",
     ])
     guard case .object(let ready) = try JSONReader.read(gateway.readyLine, source: "ready"),
       case .string(let address)? = ready["admin_address"],
@@ -275,7 +285,8 @@ import Testing
     var seen: Set<String> = []
     var calls = 0
     for tail in Self.adminPaths {
-      let path = tail.hasPrefix("operations") ? "/" + tail : Self.workspace + tail
+      let isAtRoot = tail.hasPrefix("/operations") || tail == "/metrics"
+      let path = isAtRoot ? tail : Self.workspace + tail
       let segments = path.split(separator: "/").map(String.init)
       guard let (route, _) = ARMRoute.parse(segments) else {
         Issue.record("\(path) is no route")

@@ -12,6 +12,8 @@ struct ScoredPiece: Sendable {
   var end: (sha256: String, fault: String?)?
   /// The job ends or stops: the piece was left as it was.
   var isAbandoned = false
+  /// What no row is to blame for.
+  var failure: ScoredBlock.Failure?
 }
 
 /// Scores pieces on one thread.
@@ -48,6 +50,7 @@ final class JobScorer {
       block = scorer(for: decoding).score(input, firstRow: rows.firstRow)
     }
     result.isAbandoned = block.isAbandoned
+    result.failure = block.failure
     result.header = block.header
     result.text = block.text
     result.scored = block.scored

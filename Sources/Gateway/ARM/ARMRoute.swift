@@ -33,6 +33,8 @@ enum ARMRoute: Equatable {
   case upload(String)
   case uploadCommit(String)
   case uploadBlock(Int, file: Int, upload: String)
+  /// Ours: `/metrics`.
+  case metrics
   case operation(String)
   /// Where a `Location` header leads: 202 until the end, then 204.
   case operationResult(String)
@@ -45,6 +47,7 @@ enum ARMRoute: Equatable {
       if lower.count == 3, lower[2] == "result" { return (.operationResult(segments[1]), "") }
       return nil
     }
+    if lower == ["metrics"] { return (.metrics, "") }
     // Where Azure's clients list the jobs of a batch endpoint.
     if lower.starts(with: ["mferp", "managementfrontend"]) {
       guard let found = parse(Array(segments.dropFirst(2))),
@@ -104,8 +107,8 @@ enum ARMRoute: Equatable {
     case .adminKeys, .adminKey, .restart: true
     case .workspace, .endpoints, .endpoint, .endpointAction, .clientKeys, .clientKey,
       .deployments, .deployment, .deploymentAction, .batch, .models, .model, .versions, .version,
-      .packageFile, .apply, .status,
-      .uploads, .upload, .uploadCommit, .uploadBlock, .operation, .operationResult:
+      .packageFile, .apply, .status, .uploads, .upload, .uploadCommit, .uploadBlock, .metrics,
+      .operation, .operationResult:
       false
     }
   }

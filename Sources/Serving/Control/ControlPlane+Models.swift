@@ -24,17 +24,19 @@ extension ControlPlane {
   package func registerModel(
     _ registration: ModelRegistration, by actor: Actor
   ) throws(ControlError) -> (version: ModelVersion, created: Bool) {
-    let staged = try stage(registration)
-    guard staged.isNew else { return (staged.version, false) }
-    do {
-      try change { (_, store) throws(ControlError) in
-        try commit(staged, store, by: actor)
+    try registering { () throws(ControlError) -> (version: ModelVersion, created: Bool) in
+      let staged = try stage(registration)
+      guard staged.isNew else { return (staged.version, false) }
+      do throws(ControlError) {
+        try change { (_, store) throws(ControlError) in
+          try commit(staged, store, by: actor)
+        }
+      } catch {
+        registry.discard(staged)
+        throw error
       }
-    } catch {
-      registry.discard(staged)
-      throw error
+      return (staged.version, true)
     }
-    return (staged.version, true)
   }
 
   package func deleteModel(

@@ -52,6 +52,9 @@ package final class ControlPlane: Sendable {
   private let changing = Monitor(())
   /// A successor has the database, or is about to. Read and written under `changing`.
   private let isPaused = Atomic(false)
+  /// Models that are being registered: their files are in the workspace before the database knows.
+  /// Read and written under `changing`.
+  private let registrations = Atomic(0)
   private let shownGenerations = Mutex(ShownGenerations())
   /// Held through an `apply`, which reads the state long before it changes it.
   let applying = Monitor(())
@@ -110,7 +113,9 @@ package final class ControlPlane: Sendable {
   package func pause() throws(ControlError) {
     let isFree = applying.withLockIfFree { _ in
       changing.withLock { _ in
-        guard snapshot.busy.isEmpty, snapshot.hasStarted else { return false }
+        guard snapshot.busy.isEmpty, snapshot.hasStarted,
+          registrations.load(ordering: .relaxed) == 0
+        else { return false }
         isPaused.store(true, ordering: .relaxed)
         return true
       }
@@ -121,6 +126,18 @@ package final class ControlPlane: Sendable {
   }
 
   package func resume() { changing.withLock { _ in isPaused.store(false, ordering: .relaxed) } }
+
+  /// Writes files of models to the workspace: not while it is handed over.
+  func registering<Result>(
+    _ body: () throws(ControlError) -> Result
+  ) throws(ControlError) -> Result {
+    try changing.withLock { _ throws(ControlError) in
+      try refuseWhenPaused()
+      registrations.add(1, ordering: .relaxed)
+    }
+    defer { changing.withLock { _ in _ = registrations.subtract(1, ordering: .relaxed) } }
+    return try body()
+  }
 
   /// - Throws: When the database is, or is about to be, the successor's.
   package func refuseWhenPaused() throws(ControlError) {
@@ -252,8 +269,10 @@ package final class ControlPlane: Sendable {
     }
   }
 
-  func makeClientKey(_ record: ClientKeyRecord, hash: [UInt8]) -> ClientKey {
-    ClientKey(record, hash: hash, metrics: metrics)
+  func makeClientKey(
+    _ record: ClientKeyRecord, hash: [UInt8], before: ClientKey? = nil
+  ) -> ClientKey {
+    ClientKey(record, hash: hash, metrics: metrics, before: before)
   }
 
   private func install(_ changed: ControlState) {
@@ -286,10 +305,7 @@ package final class ControlPlane: Sendable {
     for (endpoint, clients) in before {
       let names = Set((kept[endpoint] ?? []).map(\.record.name))
       for client in clients where !names.contains(client.record.name) {
-        metrics.remove(labels: [
-          (name: "endpoint", value: client.record.endpoint),
-          (name: "client", value: client.record.name),
-        ])
+        client.forget()
       }
     }
   }

@@ -74,7 +74,7 @@ package struct TableDecoder: Sendable {
         if cell.endsLine { break }
       }
     } catch {
-      throw .badInput("the header: " + error.reason)
+      throw .badInput("the header " + error.reason)
     }
     return names.isEmpty ? nil : names
   }
