@@ -194,7 +194,7 @@ let package = Package(
 // takes the request bodies alone, which stand on no database.
 if Context.environment["SWERVE_FUZZ"] != nil {
   for target in package.targets where target.name == "Serving" {
-    target.exclude = ["Control", "Models", "Resources", "Routing"]
+    target.exclude = ["Control", "Models", "Resources", "Routing", "Schedules"]
     target.dependencies = ["Documents", "Executors", "Tensors"]
   }
   package.targets.append(

@@ -12,7 +12,8 @@ struct App: ParsableCommand {
     subcommands: [
       ServeCommand.self, ApplyCommand.self, PlanCommand.self, ModelCommand.self,
       EndpointCommand.self, DeploymentCommand.self, BatchEndpointCommand.self,
-      BatchDeploymentCommand.self, JobCommand.self, DataCommand.self, AdminKeyCommand.self,
+      BatchDeploymentCommand.self, JobCommand.self, DataCommand.self, ScheduleCommand.self,
+      AdminKeyCommand.self,
       ClientKeyCommand.self, ScoreCommand.self,
       DoctorCommand.self, HealthCommand.self, RestartCommand.self, VersionCommand.self,
       SupportMatrixCommand.self,

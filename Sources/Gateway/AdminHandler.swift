@@ -22,6 +22,7 @@ internal import Telemetry
 /// | `[/mferp/managementfrontend]{WS}/batchEndpoints/{ep}/jobs[/{id}]` | GET, POST |
 /// | `{WS}/jobs[/{id}[/cancel]]` | GET, POST |
 /// | `{WS}/jobs/{id}/outputs/score[/files/{file}]` | GET: what a job has written |
+/// | `{WS}/swerve/schedules[/{ep}[/pause]]`, `/resume` | GET, POST |
 /// | `{WS}/data[/{n}[/versions[/{v}]]]` | GET, PUT, PATCH |
 /// | `{WS}/models[/{n}[/versions[/{v}]]]` | GET, PUT, PATCH, DELETE |
 /// | `{WS}/models/{n}/versions/{v}/package/{file}` | GET: a file of the package |

@@ -21,6 +21,7 @@ final class GatewayParts: Sendable {
   let jobs: JobService
   let desk: JobDesk
   let batchCalls: BatchCalls
+  let scheduler: Scheduler
   let succession: Succession
   let reloads: Counter
   let reloadFailures: Counter
@@ -68,20 +69,15 @@ final class GatewayParts: Sendable {
     control = ControlPlane(
       database: database, registry: registry, service: service, sealer: sealer,
       metrics: metrics, log: log, keysFolder: configuration.keysFolder)
-    do {
-      try DataCopies(datastore: workspace.datastorePath).collectGarbage()
-    } catch {
-      database.close()
-      throw GatewayError(error.description)
-    }
     jobs = JobService(
       database: database, registry: registry, workFolder: workspace.jobsPath, metrics: metrics,
       log: log)
     desk = JobDesk(control: control, jobs: jobs, datastore: workspace.datastorePath)
     batchCalls = BatchCalls(desk: desk, adminKeys: adminKeys)
+    scheduler = Scheduler(control: control, desk: desk, log: log)
     succession = Succession(
-      control: control, jobs: jobs, database: database, uploads: uploads, lock: workspace.lock,
-      log: log)
+      control: control, scheduler: scheduler, jobs: jobs, database: database, uploads: uploads,
+      lock: workspace.lock, log: log)
   }
 
   /// Removes what a process before this one has left behind, once it is certain that it does not
@@ -104,6 +100,13 @@ final class GatewayParts: Sendable {
     } catch {
       log.write(
         .error, "what was being uploaded cannot be removed",
+        ["reason": .string(error.description)])
+    }
+    do throws(StoreError) {
+      try DataCopies(datastore: workspace.datastorePath).collectGarbage()
+    } catch {
+      log.write(
+        .error, "what an interrupted copy of data left cannot be removed",
         ["reason": .string(error.description)])
     }
   }
@@ -134,6 +137,7 @@ final class GatewayParts: Sendable {
     } catch {
       throw GatewayError(error.description)
     }
+    scheduler.start()
   }
 
   /// Applies the folder again, all or nothing.
@@ -158,6 +162,7 @@ final class GatewayParts: Sendable {
   /// Ends what runs behind the listeners. The lock goes with the process, or with `self`.
   func stop() {
     uploads.stop()
+    scheduler.stop()
     batchCalls.stop()
     jobs.stop()
     service.stop()

@@ -85,5 +85,11 @@ package enum Migrations {
       sequence INTEGER PRIMARY KEY AUTOINCREMENT, is_archived INTEGER NOT NULL DEFAULT 0,
       body TEXT NOT NULL, UNIQUE (name, version));
     """,
+    """
+    CREATE TABLE batch_schedules (
+      endpoint TEXT PRIMARY KEY COLLATE NOCASE REFERENCES batch_endpoints(name) ON DELETE CASCADE,
+      anchor INTEGER NOT NULL, is_paused INTEGER NOT NULL, done_until INTEGER NOT NULL,
+      last_job TEXT, last_error TEXT);
+    """,
   ]
 }

@@ -193,7 +193,9 @@ import Testing
     "/batchEndpoints/diabetes-batch/deployments/lightgbm", "/batchEndpoints/diabetes-batch/jobs",
     "/batchEndpoints/diabetes-batch/jobs/x", "/jobs", "/jobs/x", "/jobs/x/cancel",
     "/jobs/x/outputs/score", "/jobs/x/outputs/score/files/y", "/data", "/data/x",
-    "/data/x/versions", "/data/x/versions/1", "/operations/x", "/operations/x/result",
+    "/data/x/versions", "/data/x/versions/1", "/swerve/schedules", "/swerve/schedules/x",
+    "/swerve/schedules/x/pause", "/operations/x",
+    "/operations/x/result",
   ]
 
   private static func name(of route: ARMRoute) -> String {
@@ -246,13 +248,17 @@ import Testing
     case .asset: "asset"
     case .assetVersions: "assetVersions"
     case .assetVersion: "assetVersion"
+    case .schedules: "schedules"
+    case .schedule: "schedule"
+    case .pauseSchedule: "pauseSchedule"
     }
   }
 
   private static let adminNames: Set = [
     "batch endpoints", "batch endpoint", "batch endpointAction", "batch deployments",
     "batch deployment", "endpoint jobs", "endpoint job", "jobs", "job", "cancel", "outputs",
-    "outputFile", "assets", "asset", "assetVersions", "assetVersion",
+    "outputFile", "assets", "asset", "assetVersions", "assetVersion", "schedules",
+    "schedule", "pauseSchedule",
     "workspace", "endpoints", "endpoint", "endpointAction", "clientKeys", "clientKey", "restart",
     "deployments", "deployment",
     "deploymentAction", "models", "model", "versions", "version", "packageFile", "apply", "status",

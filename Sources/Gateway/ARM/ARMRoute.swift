@@ -83,6 +83,7 @@ enum ARMRoute: Equatable {
     case "adminkeys" where rest.count == 2: .adminKeys
     case "adminkeys" where rest.count == 3: .adminKey(rest[2])
     case "uploads": parseUpload(rest, lower)
+    case "schedules": BatchRoute(rest, lower).map { .batch($0) }
     default: nil
     }
   }

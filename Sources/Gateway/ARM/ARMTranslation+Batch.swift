@@ -16,7 +16,9 @@ extension ARM {
       case .aadToken: "AADToken"
       }
     properties["description"] = specification.description.map { .string($0) }
-    properties["properties"] = .texts(specification.properties)
+    var own = specification.properties
+    if let schedule = specification.schedule { own["swerve.schedule"] = json(schedule.value) }
+    properties["properties"] = .texts(own)
     if let name = specification.defaultDeployment {
       properties["defaults"] = ["deploymentName": .string(name)]
     }
@@ -41,7 +43,13 @@ extension ARM {
     yaml["tags"] = .texts(try body.texts("tags"))
     yaml["description"] = try properties.text("description").map { .string($0) }
     yaml["auth_mode"] = try properties.text("authMode").map { .string($0) }
-    yaml["properties"] = .texts(try properties.texts("properties"))
+    var own = try properties.texts("properties")
+    if let schedule = own.removeValue(forKey: "swerve.schedule") {
+      yaml["swerve"] = [
+        "schedule": try JSONReader.read(schedule, source: "\(document.source): swerve.schedule")
+      ]
+    }
+    yaml["properties"] = .texts(own)
     if var defaults = try properties.body("defaults"),
       // Azure's clients also send it as `endpoint/deployment`, or as an id.
       let text = try defaults.text("deploymentName"), let last = text.split(separator: "/").last

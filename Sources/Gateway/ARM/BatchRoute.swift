@@ -19,6 +19,10 @@ enum BatchRoute: Equatable {
   case asset(String)
   case assetVersions(String)
   case assetVersion(String, asset: String)
+  /// Ours: `…/swerve/schedules`.
+  case schedules
+  case schedule(endpoint: String)
+  case pauseSchedule(endpoint: String, Bool)
 
   /// - Parameters:
   ///   - rest: The segments behind the workspace.
@@ -29,6 +33,7 @@ enum BatchRoute: Equatable {
       case "batchendpoints": BatchRoute.endpoint(rest, lower)
       case "jobs": BatchRoute.job(rest, lower)
       case "data": BatchRoute.asset(rest, lower)
+      case "swerve": BatchRoute.schedule(rest, lower)
       default: nil
       }
     guard let route else { return nil }
@@ -60,6 +65,16 @@ enum BatchRoute: Equatable {
       guard rest.count >= 6, lower[2] == "outputs", lower[3] == "score", lower[4] == "files"
       else { return nil }
       return .outputFile(rest[5...].joined(separator: "/"), job: rest[1])
+    }
+  }
+
+  private static func schedule(_ rest: [String], _ lower: [String]) -> BatchRoute? {
+    switch rest.count {
+    case 2: .schedules
+    case 3: .schedule(endpoint: rest[2])
+    case 4 where lower[3] == "pause": .pauseSchedule(endpoint: rest[2], true)
+    case 4 where lower[3] == "resume": .pauseSchedule(endpoint: rest[2], false)
+    default: nil
     }
   }
 

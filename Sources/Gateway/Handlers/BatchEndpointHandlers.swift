@@ -28,6 +28,10 @@ extension AdminHandler {
     case .assetVersions(let name): try assetVersions(of: name, request)
     case .assetVersion(let version, let name):
       try assetVersion(version, of: name, request)
+    case .schedules: try schedules(request)
+    case .schedule(let endpoint): try schedule(of: endpoint, request)
+    case .pauseSchedule(let endpoint, let flag):
+      try pauseSchedule(of: endpoint, flag, request)
     }
   }
 

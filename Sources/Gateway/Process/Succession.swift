@@ -36,6 +36,7 @@ final class Succession: Sendable {
   }
 
   private let control: ControlPlane
+  private let scheduler: Scheduler
   private let jobs: JobService
   private let database: Database
   private let uploads: UploadStore
@@ -46,10 +47,11 @@ final class Succession: Sendable {
   private let executable: String
 
   init(
-    control: ControlPlane, jobs: JobService, database: Database, uploads: UploadStore,
-    lock: WorkspaceLock, log: Log
+    control: ControlPlane, scheduler: Scheduler, jobs: JobService, database: Database,
+    uploads: UploadStore, lock: WorkspaceLock, log: Log
   ) {
     self.control = control
+    self.scheduler = scheduler
     self.jobs = jobs
     self.uploads = uploads
     self.database = database
@@ -164,6 +166,7 @@ final class Succession: Sendable {
       end(process)
       throw GatewayError("a package is being uploaded; wait for its end, then restart")
     }
+    scheduler.stop()
     // Each ends its mini-batch; the successor goes on with the next.
     jobs.stop()
     database.close()
@@ -210,6 +213,7 @@ final class Succession: Sendable {
     }
     do throws(BatchError) {
       try jobs.start()
+      scheduler.start()
     } catch {
       log.write(
         .error, "the jobs cannot go on; a restart takes them up",

@@ -138,6 +138,9 @@ extension ControlPlane {
       specification: specification, generation: try store.nextGeneration(),
       createdAt: current?.createdAt ?? time, modifiedAt: time)
     try store.save(record)
+    try store.saveSchedule(
+      specification.schedule, before: current?.specification.schedule, of: specification.name,
+      at: time)
     state.catalog.batchEndpoints[key] = record
     if current == nil {
       try makeKeys(of: specification.name, .batch, in: &state, store, at: time)

@@ -41,6 +41,7 @@ extension EndpointStore {
   func deleteBatchEndpoint(_ name: String) throws(ControlError) {
     try execute("DELETE FROM batch_deployments WHERE endpoint = ?", .text(name))
     try execute("DELETE FROM batch_endpoint_keys WHERE endpoint = ?", .text(name))
+    try execute("DELETE FROM batch_schedules WHERE endpoint = ?", .text(name))
     try execute("DELETE FROM batch_endpoints WHERE name = ?", .text(name))
   }
 

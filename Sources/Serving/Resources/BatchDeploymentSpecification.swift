@@ -1,5 +1,5 @@
 package import Documents
-package import Registry
+internal import Registry
 
 /// A batch deployment as its owner wrote it, in the legacy form (settings at the root) or that of
 /// `type: model`. Source: `AZUREML.md` §1.5.

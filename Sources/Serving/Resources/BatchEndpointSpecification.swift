@@ -11,6 +11,8 @@ package struct BatchEndpointSpecification: Sendable, Equatable {
   package var authMode = EndpointSpecification.AuthMode.key
   /// `defaults: {deployment_name: …}`, in lower case: who answers when a caller names none.
   package var defaultDeployment: String?
+  /// `swerve: schedule:`; nil: jobs begin when somebody asks.
+  package var schedule: BatchSchedule?
   /// Fields with no meaning on one host, in YAML's names: kept, echoed back, reported once.
   package var noted = DocumentObject()
 
@@ -33,7 +35,12 @@ package struct BatchEndpointSpecification: Sendable, Equatable {
       try defaults.finish()
     }
     noted = try fields.noted(NotedFields.endpoint)
-    if let own = try fields.fields("swerve") { try own.finish() }
+    if var own = try fields.fields("swerve") {
+      schedule = try own.fields("schedule").map { (schedule) throws(DocumentError) in
+        try BatchSchedule(schedule)
+      }
+      try own.finish()
+    }
     fields.skip("$schema", "id", "kind", "location", "provisioning_state", "scoring_uri")
     try fields.finish()
   }
@@ -51,6 +58,7 @@ package struct BatchEndpointSpecification: Sendable, Equatable {
     object["tags"] = .texts(tags)
     object["properties"] = .texts(properties)
     for (key, value) in noted.members { object[key] = value }
+    if let schedule { object["swerve"] = ["schedule": schedule.value] }
     return .object(object)
   }
 }

@@ -1,0 +1,122 @@
+internal import Documents
+internal import Store
+
+/// How far a batch endpoint's schedule is.
+package struct ScheduleRecord: Sendable, Equatable {
+  package var endpoint: String
+  package var schedule: BatchSchedule
+  package var isPaused: Bool
+  /// What intervals count from where there is no `start_time`; seconds since 1970.
+  package var anchor: Int64
+  /// Runs up to then are done, or passed over.
+  package var doneUntil: Int64
+  package var lastJob: String?
+  /// Why the last run made no job.
+  package var lastError: String?
+
+  /// nil when there is none any more.
+  package var nextRun: Int64? { schedule.next(after: doneUntil, anchor: anchor) }
+
+  /// The last run that is due then; nil when none is. Those before it are passed over: what was
+  /// missed is caught up once.
+  package func dueRun(at now: Int64) -> Int64? {
+    guard !isPaused, var due = nextRun, due <= now else { return nil }
+    while let later = schedule.next(after: due, anchor: anchor), later <= now { due = later }
+    return due
+  }
+}
+
+extension ControlPlane {
+  /// In order of their endpoints' names.
+  package func schedules() throws(ControlError) -> [ScheduleRecord] {
+    let endpoints = batchEndpoints().map(\.specification)
+    let rows = try reading { (store) throws(ControlError) in try store.scheduleRows() }
+    return endpoints.compactMap { specification in
+      guard let schedule = specification.schedule, let row = rows[specification.name.lowercased()]
+      else { return nil }
+      return ScheduleRecord(
+        endpoint: specification.name, schedule: schedule,
+        isPaused: row.integer("is_paused") != 0, anchor: row.integer("anchor"),
+        doneUntil: row.integer("done_until"), lastJob: row.optionalText("last_job"),
+        lastError: row.optionalText("last_error"))
+    }
+  }
+
+  package func schedule(of endpoint: String) throws(ControlError) -> ScheduleRecord {
+    let name = try batchEndpoint(endpoint).specification.name
+    guard let record = try schedules().first(where: { $0.endpoint == name }) else {
+      throw .notFound("batch endpoint '\(name)' has no schedule (swerve: schedule:)")
+    }
+    return record
+  }
+
+  /// Notes that the runs up to `time` are done.
+  package func noteRun(
+    of endpoint: String, until time: Int64, job: String?, error: String?
+  ) throws(ControlError) {
+    try change { (_, store) throws(ControlError) in
+      try store.execute(
+        """
+        UPDATE batch_schedules SET done_until = ?, last_job = coalesce(?, last_job), last_error = ?
+        WHERE endpoint = ?
+        """,
+        .integer(time), job.map { .text($0) } ?? .null, error.map { .text($0) } ?? .null,
+        .text(endpoint))
+    }
+  }
+
+  /// Runs that come while it is paused are passed over.
+  package func setSchedulePaused(
+    _ flag: Bool, of endpoint: String, by actor: Actor
+  ) throws(ControlError) {
+    let record = try schedule(of: endpoint)
+    if record.isPaused == flag { return }
+    try change { (_, store) throws(ControlError) in
+      let time = currentTime()
+      try store.execute(
+        "UPDATE batch_schedules SET is_paused = ?, done_until = max(done_until, ?) WHERE endpoint = ?",
+        .integer(flag ? 1 : 0), .integer(flag ? 0 : time / 1000), .text(record.endpoint))
+      try store.audit(
+        flag ? "pause" : "resume", "schedule of batch endpoint \(record.endpoint)", by: actor,
+        at: time)
+    }
+  }
+}
+
+extension EndpointStore {
+  fileprivate func scheduleRows() throws(ControlError) -> [String: SQLRow] {
+    var rows: [String: SQLRow] = [:]
+    for row in try query(
+      """
+      SELECT endpoint, anchor, is_paused, done_until, last_job, last_error FROM batch_schedules
+      """)
+    {
+      rows[row.text("endpoint").lowercased()] = row
+    }
+    return rows
+  }
+
+  /// Follows what the endpoint's document says: a new or changed schedule begins now.
+  func saveSchedule(
+    _ schedule: BatchSchedule?, before: BatchSchedule?, of endpoint: String, at time: Int64
+  ) throws(ControlError) {
+    if schedule == before { return }
+    guard schedule != nil else {
+      return try execute("DELETE FROM batch_schedules WHERE endpoint = ?", .text(endpoint))
+    }
+    try execute(
+      """
+      INSERT INTO batch_schedules (endpoint, anchor, is_paused, done_until) VALUES (?, ?, 0, ?)
+      ON CONFLICT (endpoint) DO UPDATE
+      SET anchor = excluded.anchor, done_until = excluded.done_until, last_error = NULL
+      """,
+      .text(endpoint), .integer(time / 1000), .integer(time / 1000))
+  }
+}
+
+extension SQLRow {
+  fileprivate func optionalText(_ column: String) -> String? {
+    if case .text(let text) = self[column] { return text }
+    return nil
+  }
+}

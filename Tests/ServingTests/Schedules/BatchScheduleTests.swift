@@ -1,0 +1,130 @@
+import Documents
+import Testing
+
+@testable import Serving
+
+@Suite struct BatchScheduleTests {
+  private static func schedule(_ trigger: String) throws -> BatchSchedule {
+    let value = try YAMLReader.read(
+      "trigger: {\(trigger)}\ninput: azureml:rows@latest\n", source: "s.yml")
+    let schedule = try BatchSchedule(FieldReader(value, source: "s.yml", path: "$"))
+    #expect(
+      try BatchSchedule(FieldReader(schedule.value, source: "again", path: "$")) == schedule)
+    return schedule
+  }
+
+  private static func time(_ text: String, _ zone: String = "UTC") throws -> Int64 {
+    let zone = try #require(ScheduleZone(zone))
+    return try #require(ScheduleTime.seconds(text, in: zone))
+  }
+
+  /// The next runs, as UTC.
+  private static func runs(
+    _ trigger: String, after start: String, count: Int, anchor: String? = nil
+  ) throws -> [String] {
+    let schedule = try schedule(trigger)
+    var time = try Self.time(start)
+    let anchor = try anchor.map { try Self.time($0) } ?? time
+    var texts: [String] = []
+    for _ in 0..<count {
+      guard let next = schedule.next(after: time, anchor: anchor) else { break }
+      time = next
+      let day = CivilDay(wallClock: next)
+      let (parts, minutes) = (day.parts, (next - day.number * 86_400) / 60)
+      func two(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
+      texts.append(
+        "\(two(parts.month))-\(two(parts.day)) \(two(minutes / 60)):\(two(minutes % 60))")
+    }
+    return texts
+  }
+
+  @Test func `cron runs at its minutes, hours and days`() throws {
+    #expect(
+      try Self.runs("type: cron, expression: '30 2 * * *'", after: "2026-01-30T02:30", count: 3)
+        == ["01-31 02:30", "02-01 02:30", "02-02 02:30"])
+    #expect(
+      try Self.runs(
+        "type: cron, expression: '*/20 9-10 * * mon-fri'", after: "2026-01-30T10:20", count: 3)
+        == ["01-30 10:40", "02-02 09:00", "02-02 09:20"])
+    // A leap day; and both days given: one that fits is enough.
+    #expect(
+      try Self.runs("type: cron, expression: '0 0 29 2 *'", after: "2026-01-01", count: 1)
+        == ["02-29 00:00"])
+    #expect(
+      try Self.runs("type: cron, expression: '0 0 13 * 5'", after: "2026-02-01", count: 4)
+        == ["02-06 00:00", "02-13 00:00", "02-20 00:00", "02-27 00:00"])
+  }
+
+  @Test func `a recurrence counts from its start, or from when it came`() throws {
+    #expect(
+      try Self.runs(
+        "type: recurrence, frequency: hour, interval: 5", after: "2026-03-01T12:00", count: 2,
+        anchor: "2026-03-01T10:30") == ["03-01 15:30", "03-01 20:30"])
+    #expect(
+      try Self.runs(
+        "type: recurrence, frequency: day, interval: 2, start_time: '2026-03-01T06:15:00'",
+        after: "2026-02-20", count: 3) == ["03-01 06:15", "03-03 06:15", "03-05 06:15"])
+    #expect(
+      try Self.runs(
+        """
+        type: recurrence, frequency: week, interval: 2, start_time: '2026-03-02T00:00:00', \
+        schedule: {hours: [4, 16], minutes: 30, week_days: [monday, friday]}
+        """, after: "2026-03-02", count: 5)
+        == ["03-02 04:30", "03-02 16:30", "03-06 04:30", "03-06 16:30", "03-16 04:30"])
+    #expect(
+      try Self.runs(
+        """
+        type: recurrence, frequency: month, interval: 1, start_time: '2026-01-31T01:00:00', \
+        end_time: '2026-05-31T01:00:00'
+        """, after: "2026-01-31T01:00", count: 9) == ["03-31 01:00", "05-31 01:00"])
+  }
+
+  @Test func `a zone's clock counts, over its leaps too`() throws {
+    let berlin = "type: cron, expression: '30 2 * * *', time_zone: W. Europe Standard Time"
+    // On March 29 there is no 2:30; on October 25 there are two, of which the first counts.
+    #expect(
+      try Self.runs(berlin, after: "2026-03-27T12:00", count: 3)
+        == ["03-28 01:30", "03-29 01:30", "03-30 00:30"])
+    #expect(
+      try Self.runs(berlin, after: "2026-10-24T12:00", count: 2)
+        == ["10-25 00:30", "10-26 01:30"])
+    #expect(
+      try Self.time("2026-07-01T12:00:00+02:00") == Self.time("2026-07-01T12:00", "Europe/Berlin"))
+  }
+
+  @Test(arguments: [
+    ("type: cron, expression: '0 0 * *'", "has 4 fields"),
+    ("type: cron, expression: '61 0 * * *'", "the minute '61'"),
+    ("type: cron, expression: '0 0 * * xyz'", "the day of the week 'xyz'"),
+    ("type: cron, expression: '0 5-2 * * *'", "the range '5-2'"),
+    ("type: cron", "$.trigger.expression is missing"),
+    ("type: recurrence, frequency: fortnight", "is 'fortnight'"),
+    ("type: recurrence, frequency: day, interval: 0", "is 0"),
+    ("type: recurrence, frequency: hour, schedule: {hours: [1]}", "has no times of day"),
+    ("type: recurrence, frequency: week, schedule: {week_days: [mo]}", "names of days"),
+    ("type: cron, expression: '0 0 * * *', time_zone: Mars", "is 'Mars'"),
+    ("type: cron, expression: '0 0 * * *', start_time: '2026-02-30'", "is '2026-02-30'"),
+    ("type: cron, expresion: '0 0 * * *'", "$.trigger.expression is missing"),
+    ("frequency: day", "$.trigger.type is missing"),
+  ])
+  func `what is no schedule is named`(trigger: String, words: String) throws {
+    let error = try #require(throws: DocumentError.self) { try Self.schedule(trigger) }
+    #expect(error.description.contains(words), "\(error)")
+  }
+
+  @Test func `every day of four hundred years has its number`() {
+    var number = CivilDay(year: 1970, month: 1, day: 1)?.number ?? -1
+    #expect(number == 0)
+    for year in Int64(1970)..<2370 {
+      for month in Int64(1)...12 {
+        for day in Int64(1)...31 {
+          guard let found = CivilDay(year: year, month: month, day: day) else { continue }
+          if found.number != number { Issue.record("\(year)-\(month)-\(day)") }
+          number += 1
+        }
+      }
+    }
+    #expect(number == 146_097)
+    #expect(CivilDay(year: 2026, month: 11, day: 21)?.weekday == 6)
+  }
+}
