@@ -104,8 +104,9 @@ extension PlanBuilder {
     var node = node
     if let from = node.inputs.first ?? nil, let value = computed[from] { node.inputs[0] = value }
     append(try step(node), to: &steps)
+    // One of a constant has been made while the model was loaded, and rounded.
     guard let from = node.inputs.first ?? nil, let to = node.outputs.first ?? nil,
-      types[to] == .float16, half.isOnlyComputed(to), let type = types[from],
+      constants[to] == nil, types[to] == .float16, half.isOnlyComputed(to), let type = types[from],
       type != .float16, type != .string
     else { return }
     if type == .float32 {

@@ -126,7 +126,6 @@ case("doubles outside", [("Cast", "x", "h", {"to": 10}), ("Mul", "h b", "y", {})
 case("to integers", [("Mul", "x b", "a", {}), ("Cast", "a", "y", {"to": 7})], {"x": n(6, 8, scale=100)}, keep, types={"y": T.INT64})
 case("through float", [("Mul", "x b", "a", {}), ("Cast", "a", "f", {"to": 1}), ("Cast", "f", "g", {"to": 10}), ("Mul", "g b", "y", {})], {"x": x}, keep)
 case("constants among themselves", [("Mul", "b b", "a", {}), ("Mul", "x a", "y", {})], {"x": x}, keep, rows=True)
-
 # Networks.
 case("perceptron", [("MatMul", "x w", "a", {}), ("Add", "a b", "c", {}), ("Relu", "c", "d", {}), ("Gemm", "d w b", "e", {}), ("Softmax", "e", "y", {"axis": 1})],
      {"x": x}, keep, rows=True)
@@ -146,6 +145,9 @@ case("attention", [("LayerNormalization", "x s c", "l", {}), ("MatMul", "l k", "
 then = h.make_graph([h.make_node("Mul", ["a", "b"], ["t0"]), h.make_node("Mul", ["t0", "b"], ["t"])], "then", [], [h.make_tensor_value_info("t", T.FLOAT16, None)])
 other = h.make_graph([h.make_node("Neg", ["a"], ["o"])], "else", [], [h.make_tensor_value_info("o", T.FLOAT16, None)])
 case("a branch", [("Mul", "x b", "a", {}), ("If", "c", "y", {"then_branch": then, "else_branch": other})], {"x": x, "c": np.array(True)}, keep)
+
+case("a constant that is cast", [("Mul", "f f", "g", {}), ("Cast", "g", "h", {"to": 10}), ("Mul", "x h", "y", {})], {"x": x},
+     {"f": n(8, dtype=F)}, rows=True)
 
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "half.json"), "w") as file:
     file.write("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")
