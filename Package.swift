@@ -78,7 +78,8 @@ let package = Package(
     .target(
       name: "Gateway",
       dependencies: [
-        "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Compression", "Telemetry",
+        "BatchScoring", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP",
+        "Compression", "Telemetry",
         "Executors", "Tensors",
       ],
       swiftSettings: settings),
@@ -98,6 +99,12 @@ let package = Package(
 
     // Sends its requests at fixed times, however the server fares.
     .executableTarget(name: "open-loop", path: "loadtest/OpenLoop", swiftSettings: settings),
+
+    // One batch job on a workspace of its own, for loadtest/batch-kill-campaign.
+    .executableTarget(
+      name: "batch-run",
+      dependencies: ["BatchScoring", "Serving", "Registry", "Store", "Telemetry"],
+      path: "loadtest/BatchRun", swiftSettings: settings),
 
     // Answers the cases of Tests/ONNXBackend/run.py.
     .executableTarget(
@@ -170,8 +177,8 @@ let package = Package(
     .testTarget(
       name: "GatewayTests",
       dependencies: [
-        "Gateway", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Compression",
-        "Telemetry", "Executors", "Tensors", "TestExecutors",
+        "Gateway", "BatchScoring", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP",
+        "Compression", "Telemetry", "Executors", "Tensors", "TestExecutors",
       ],
       swiftSettings: settings),
     .testTarget(

@@ -36,9 +36,13 @@ struct ServeCommand: ParsableCommand {
   @Option(help: "A folder with ENDPOINT/primary and ENDPOINT/secondary: keys from files.")
   var keysDir: String?
   @Option(help: "Largest request body in bytes. Default: 67108864.") var maxBodyBytes: Int?
+  @Option(help: "Bytes of all bodies held at once; beyond them 503. Default: 1073741824.")
+  var maxBodyBytesInFlight: Int?
   @Option(help: "Bytes of all packages being uploaded together. Default: 4294967296.")
   var maxUploadBytes: Int?
   @Option(help: "Connections beyond this get 503. Default: 10000.") var maxConnections: Int?
+  @Option(help: "Wrong keys a minute from one address before it gets 429; 0: any. Default: 20.")
+  var maxKeyFailures: Int?
   @Option(help: "Seconds in which new connections are still accepted after SIGTERM. Default: 0.")
   var drainDelay: Int?
   @Option(help: "Seconds that requests in flight get after that. Default: 30.")
@@ -57,11 +61,13 @@ struct ServeCommand: ParsableCommand {
     let server: GatewayServer
     do {
       server = try start()
+      try server.reportReady()
     } catch {
-      GatewayServer.reportFailure((error as? CommandFailure)?.message ?? "\(error)")
-      throw error
+      let failure = (error as? CommandFailure) ?? CommandFailure("\(error)")
+      GatewayServer.reportFailure(failure.message)
+      throw failure
     }
-    server.reportReady()
+    printReady(server)
     endProcess(server.run())
   }
 
@@ -71,24 +77,23 @@ struct ServeCommand: ParsableCommand {
     guard faults.isEmpty else {
       throw CommandFailure(faults.joined(separator: "\nswerve: "))
     }
-    let server: GatewayServer
     do {
-      server = try GatewayServer(configuration)
+      return try GatewayServer(configuration)
     } catch {
       throw CommandFailure("\(error)")
     }
+  }
+
+  private func printReady(_ server: GatewayServer) {
     var ready = DocumentObject(["message": "ready", "address": .string(server.address)])
     ready["admin_address"] = server.adminAddress.map { .string($0) }
-    if !configuration.quickModels.isEmpty {
+    if !server.quickModels.isEmpty {
       ready["scoring_uris"] = .array(
-        configuration.quickModels.map {
-          .string("\(server.scoringAddress)/endpoints/\($0.name)/score")
-        })
+        server.quickModels.map { .string("\(server.scoringAddress)/endpoints/\($0)/score") })
     }
     var line = JSONWriter()
     line.document(.object(ready))
     StandardOutput.write(line.bytes + [UInt8(ascii: "\n")])
-    return server
   }
 
   /// The settings file first, then the flags.
@@ -110,8 +115,10 @@ struct ServeCommand: ParsableCommand {
     if let publicUrl { configuration.publicURL = publicUrl }
     if let keysDir { configuration.keysFolder = LocalFile.absolute(keysDir) }
     if let maxBodyBytes { configuration.maxBodyBytes = maxBodyBytes }
+    if let maxBodyBytesInFlight { configuration.maxBodyBytesInFlight = maxBodyBytesInFlight }
     if let maxUploadBytes { configuration.maxUploadBytes = maxUploadBytes }
     if let maxConnections { configuration.maxConnections = maxConnections }
+    if let maxKeyFailures { configuration.maxKeyFailures = maxKeyFailures }
     if let drainDelay { configuration.drainDelay = .seconds(drainDelay) }
     if let drainTimeout { configuration.drainTimeout = .seconds(drainTimeout) }
     if let logLevel { configuration.logLevel = logLevel }

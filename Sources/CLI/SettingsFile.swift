@@ -6,8 +6,10 @@ import Gateway
 enum SettingsFile {
   static let names = [
     "workspace", "host", "port", "model", "apply", "admin-listen", "tls-cert", "tls-key",
-    "tls-upstream", "public-url", "keys-dir", "max-body-bytes", "max-upload-bytes",
-    "max-connections", "drain-delay", "drain-timeout", "log-level", "threads", "default-endpoint",
+    "tls-upstream", "public-url", "keys-dir", "max-body-bytes", "max-body-bytes-in-flight",
+    "max-upload-bytes",
+    "max-connections", "max-key-failures", "drain-delay", "drain-timeout", "log-level", "threads",
+    "default-endpoint",
     "server-name", "model-control",
   ]
 
@@ -62,8 +64,11 @@ enum SettingsFile {
     case ("public-url", .string(let text)): configuration.publicURL = text
     case ("keys-dir", .string(let text)): configuration.keysFolder = path(text)
     case ("max-body-bytes", .integer(let number)): configuration.maxBodyBytes = Int(number)
+    case ("max-body-bytes-in-flight", .integer(let number)):
+      configuration.maxBodyBytesInFlight = Int(number)
     case ("max-upload-bytes", .integer(let number)): configuration.maxUploadBytes = Int(number)
     case ("max-connections", .integer(let number)): configuration.maxConnections = Int(number)
+    case ("max-key-failures", .integer(let number)): configuration.maxKeyFailures = Int(number)
     case ("drain-delay", .integer(let number)): configuration.drainDelay = .seconds(number)
     case ("drain-timeout", .integer(let number)): configuration.drainTimeout = .seconds(number)
     case ("log-level", .string(let text)): configuration.logLevel = text

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BatchScoring
+import Executors
 import Serving
 
 #if canImport(Glibc)

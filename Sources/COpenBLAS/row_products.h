@@ -58,8 +58,10 @@
               ADD(LOAD(out + r * n + v * LANES, mask[v]), sum[r][v]));                             \
   }
 
-/// The whole product. TALL has TALL_ROWS rows and 4 (or 2) vectors, WIDE one row and 8 vectors.
-#define SWERVE_PRODUCT(NAME, TARGET, T, LANES, TALL, TALL_ROWS, TALL_VECTORS, THIN, WIDE, ONE)     \
+/// The whole product. TALL has TALL_ROWS rows and 4 (or 2) vectors, REST the rows that are left of
+/// it, WIDE one row and 8 vectors. Whatever the number of rows, all pass over a panel of `b` while it
+/// is in the cache: reading the weights is what takes the time of a few rows.
+#define SWERVE_PRODUCT(NAME, TARGET, T, LANES, TALL, TALL_ROWS, TALL_VECTORS, REST, THIN, WIDE, ONE) \
   __attribute__((target(TARGET), unused)) static inline void NAME(                                 \
       const T *a, const T *b, T *out, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k) {                     \
     T packed[SWERVE_BLOCK * TALL_VECTORS * LANES];                                                 \
@@ -70,22 +72,24 @@
       if (n <= LANES) {                                                                            \
         for (; row + 8 <= m; row += 8)                                                             \
           THIN(a + row * k + from, k, right, n, out + row * n, n, length, n);                      \
-      } else if (m >= TALL_ROWS) {                                                                 \
-        ptrdiff_t tall = m / TALL_ROWS * TALL_ROWS;                                                \
+      } else if (m > 1) {                                                                          \
         const ptrdiff_t width = TALL_VECTORS * LANES;                                              \
         for (ptrdiff_t column = 0; column < n; column += width) {                                  \
           ptrdiff_t count = n - column < width ? n - column : width;                               \
           const T *columns = right + column;                                                       \
           ptrdiff_t ldb = n;                                                                       \
-          if (m >= 4 * TALL_ROWS && n > width) {                                                   \
+          if (m > TALL_ROWS && n > width) {                                                   \
             SWERVE_PACK(columns, n, count, length, width, packed)                                  \
             columns = packed;                                                                      \
             ldb = width;                                                                           \
           }                                                                                        \
-          for (row = 0; row < tall; row += TALL_ROWS)                                              \
+          for (row = 0; row + TALL_ROWS <= m; row += TALL_ROWS)                                    \
             TALL(a + row * k + from, k, columns, ldb, out + row * n + column, n, length, count);   \
+          if (row < m)                                                                             \
+            REST(m - row, a + row * k + from, k, columns, ldb, out + row * n + column, n, length,  \
+                 count);                                                                           \
         }                                                                                          \
-        row = tall;                                                                                \
+        row = m;                                                                                   \
       }                                                                                            \
       for (; row < m; row++) {                                                                     \
         ptrdiff_t column = 0;                                                                      \
@@ -99,8 +103,22 @@
     }                                                                                              \
   }
 
-/// The whole product with weights that stand as (n, k). SHORT has one row and as many vectors.
-#define SWERVE_TRANSPOSED(NAME, TARGET, T, LANES, TALL, TALL_ROWS, TALL_VECTORS, SHORT, PACK)      \
+/// The rows that are left of whole tiles, fewer than a tile has: one tile of their own.
+#define SWERVE_REST(NAME, TARGET, T, TWO, THREE, FOUR, FIVE, ONE)                                  \
+  __attribute__((target(TARGET), unused)) static inline void NAME(                                 \
+      ptrdiff_t rows, const T *a, ptrdiff_t lda, const T *b, ptrdiff_t ldb, T *out, ptrdiff_t n,   \
+      ptrdiff_t length, ptrdiff_t count) {                                                         \
+    switch (rows) {                                                                                \
+    case 5: return FIVE(a, lda, b, ldb, out, n, length, count);                                    \
+    case 4: return FOUR(a, lda, b, ldb, out, n, length, count);                                    \
+    case 3: return THREE(a, lda, b, ldb, out, n, length, count);                                   \
+    case 2: return TWO(a, lda, b, ldb, out, n, length, count);                                     \
+    default: return ONE(a, lda, b, ldb, out, n, length, count);                                    \
+    }                                                                                              \
+  }
+
+/// The whole product with weights that stand as (n, k).
+#define SWERVE_TRANSPOSED(NAME, TARGET, T, LANES, TALL, TALL_ROWS, TALL_VECTORS, REST, PACK)       \
   __attribute__((target(TARGET), unused)) static inline void NAME(                                 \
       const T *a, const T *b, T *out, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k) {                     \
     const ptrdiff_t width = TALL_VECTORS * LANES;                                                  \
@@ -113,8 +131,9 @@
         ptrdiff_t row = 0;                                                                         \
         for (; row + TALL_ROWS <= m; row += TALL_ROWS)                                             \
           TALL(a + row * k + from, k, packed, width, out + row * n + column, n, length, count);    \
-        for (; row < m; row++)                                                                     \
-          SHORT(a + row * k + from, k, packed, width, out + row * n + column, n, length, count);   \
+        if (row < m)                                                                               \
+          REST(m - row, a + row * k + from, k, packed, width, out + row * n + column, n, length,   \
+               count);                                                                             \
       }                                                                                            \
     }                                                                                              \
   }
@@ -196,24 +215,36 @@ SWERVE_PACK_TRANSPOSED(swerve_double_pack_transposed, double, 4, swerve_turn_4x4
               _mm512_setzero_pd, ROWS, VECTORS)
 
 SWERVE_FLOAT_512(swerve_float_512_6x4, 6, 4)
+SWERVE_FLOAT_512(swerve_float_512_5x4, 5, 4)
+SWERVE_FLOAT_512(swerve_float_512_4x4, 4, 4)
+SWERVE_FLOAT_512(swerve_float_512_3x4, 3, 4)
+SWERVE_FLOAT_512(swerve_float_512_2x4, 2, 4)
+SWERVE_FLOAT_512(swerve_float_512_1x4, 1, 4)
+SWERVE_REST(swerve_float_512_rest, "avx512f,fma", float, swerve_float_512_2x4, swerve_float_512_3x4,
+            swerve_float_512_4x4, swerve_float_512_5x4, swerve_float_512_1x4)
 SWERVE_FLOAT_512(swerve_float_512_8x1, 8, 1)
 SWERVE_FLOAT_512(swerve_float_512_1x8, 1, 8)
 SWERVE_FLOAT_512(swerve_float_512_1x1, 1, 1)
 SWERVE_PRODUCT(swerve_float_product_512, "avx512f,fma", float, 16, swerve_float_512_6x4, 6, 4,
-               swerve_float_512_8x1, swerve_float_512_1x8, swerve_float_512_1x1)
-SWERVE_FLOAT_512(swerve_float_512_1x4, 1, 4)
+               swerve_float_512_rest, swerve_float_512_8x1, swerve_float_512_1x8, swerve_float_512_1x1)
 SWERVE_TRANSPOSED(swerve_float_transposed_512, "avx512f,fma", float, 16, swerve_float_512_6x4, 6, 4,
-                  swerve_float_512_1x4, swerve_float_pack_transposed)
+                  swerve_float_512_rest, swerve_float_pack_transposed)
 
 SWERVE_DOUBLE_512(swerve_double_512_6x4, 6, 4)
+SWERVE_DOUBLE_512(swerve_double_512_5x4, 5, 4)
+SWERVE_DOUBLE_512(swerve_double_512_4x4, 4, 4)
+SWERVE_DOUBLE_512(swerve_double_512_3x4, 3, 4)
+SWERVE_DOUBLE_512(swerve_double_512_2x4, 2, 4)
+SWERVE_DOUBLE_512(swerve_double_512_1x4, 1, 4)
+SWERVE_REST(swerve_double_512_rest, "avx512f,fma", double, swerve_double_512_2x4, swerve_double_512_3x4,
+            swerve_double_512_4x4, swerve_double_512_5x4, swerve_double_512_1x4)
 SWERVE_DOUBLE_512(swerve_double_512_8x1, 8, 1)
 SWERVE_DOUBLE_512(swerve_double_512_1x8, 1, 8)
 SWERVE_DOUBLE_512(swerve_double_512_1x1, 1, 1)
 SWERVE_PRODUCT(swerve_double_product_512, "avx512f,fma", double, 8, swerve_double_512_6x4, 6, 4,
-               swerve_double_512_8x1, swerve_double_512_1x8, swerve_double_512_1x1)
-SWERVE_DOUBLE_512(swerve_double_512_1x4, 1, 4)
+               swerve_double_512_rest, swerve_double_512_8x1, swerve_double_512_1x8, swerve_double_512_1x1)
 SWERVE_TRANSPOSED(swerve_double_transposed_512, "avx512f,fma", double, 8, swerve_double_512_6x4, 6, 4,
-                  swerve_double_512_1x4, swerve_double_pack_transposed)
+                  swerve_double_512_rest, swerve_double_pack_transposed)
 
 // AVX2 with FMA: sixteen registers, and the mask is a vector.
 __attribute__((target("avx2,fma"), unused)) static inline __m256i swerve_mask_8(ptrdiff_t lanes) {
@@ -236,24 +267,32 @@ __attribute__((target("avx2,fma"), unused)) static inline __m256i swerve_mask_4(
               _mm256_setzero_pd, ROWS, VECTORS)
 
 SWERVE_FLOAT_256(swerve_float_256_4x2, 4, 2)
+SWERVE_FLOAT_256(swerve_float_256_3x2, 3, 2)
+SWERVE_FLOAT_256(swerve_float_256_2x2, 2, 2)
+SWERVE_FLOAT_256(swerve_float_256_1x2, 1, 2)
+SWERVE_REST(swerve_float_256_rest, "avx2,fma", float, swerve_float_256_2x2, swerve_float_256_3x2,
+            swerve_float_256_1x2, swerve_float_256_1x2, swerve_float_256_1x2)
 SWERVE_FLOAT_256(swerve_float_256_8x1, 8, 1)
 SWERVE_FLOAT_256(swerve_float_256_1x8, 1, 8)
 SWERVE_FLOAT_256(swerve_float_256_1x1, 1, 1)
 SWERVE_PRODUCT(swerve_float_product_256, "avx2,fma", float, 8, swerve_float_256_4x2, 4, 2,
-               swerve_float_256_8x1, swerve_float_256_1x8, swerve_float_256_1x1)
-SWERVE_FLOAT_256(swerve_float_256_1x2, 1, 2)
+               swerve_float_256_rest, swerve_float_256_8x1, swerve_float_256_1x8, swerve_float_256_1x1)
 SWERVE_TRANSPOSED(swerve_float_transposed_256, "avx2,fma", float, 8, swerve_float_256_4x2, 4, 2,
-                  swerve_float_256_1x2, swerve_float_pack_transposed)
+                  swerve_float_256_rest, swerve_float_pack_transposed)
 
 SWERVE_DOUBLE_256(swerve_double_256_4x2, 4, 2)
+SWERVE_DOUBLE_256(swerve_double_256_3x2, 3, 2)
+SWERVE_DOUBLE_256(swerve_double_256_2x2, 2, 2)
+SWERVE_DOUBLE_256(swerve_double_256_1x2, 1, 2)
+SWERVE_REST(swerve_double_256_rest, "avx2,fma", double, swerve_double_256_2x2, swerve_double_256_3x2,
+            swerve_double_256_1x2, swerve_double_256_1x2, swerve_double_256_1x2)
 SWERVE_DOUBLE_256(swerve_double_256_8x1, 8, 1)
 SWERVE_DOUBLE_256(swerve_double_256_1x8, 1, 8)
 SWERVE_DOUBLE_256(swerve_double_256_1x1, 1, 1)
 SWERVE_PRODUCT(swerve_double_product_256, "avx2,fma", double, 4, swerve_double_256_4x2, 4, 2,
-               swerve_double_256_8x1, swerve_double_256_1x8, swerve_double_256_1x1)
-SWERVE_DOUBLE_256(swerve_double_256_1x2, 1, 2)
+               swerve_double_256_rest, swerve_double_256_8x1, swerve_double_256_1x8, swerve_double_256_1x1)
 SWERVE_TRANSPOSED(swerve_double_transposed_256, "avx2,fma", double, 4, swerve_double_256_4x2, 4, 2,
-                  swerve_double_256_1x2, swerve_double_pack_transposed)
+                  swerve_double_256_rest, swerve_double_pack_transposed)
 
 #endif
 

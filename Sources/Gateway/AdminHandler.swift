@@ -17,6 +17,12 @@ internal import Telemetry
 /// | `{WS}/onlineEndpoints/{ep}/listKeys`, `/token`, `/regenerateKeys` | POST |
 /// | `{WS}/onlineEndpoints/{ep}/deployments[/{dep}]` | GET, PUT, PATCH, DELETE |
 /// | `{WS}/onlineEndpoints/{ep}/deployments/{dep}/getLogs` | POST |
+/// | `{WS}/batchEndpoints[/{ep}[/deployments[/{dep}]]]` | GET, PUT, PATCH, DELETE |
+/// | `{WS}/batchEndpoints/{ep}/listKeys`, `/token`, `/regenerateKeys` | POST |
+/// | `[/mferp/managementfrontend]{WS}/batchEndpoints/{ep}/jobs[/{id}]` | GET, POST |
+/// | `{WS}/jobs[/{id}[/cancel]]` | GET, POST |
+/// | `{WS}/jobs/{id}/outputs/score[/files/{file}]` | GET: what a job has written |
+/// | `{WS}/data[/{n}[/versions[/{v}]]]` | GET, PUT, PATCH |
 /// | `{WS}/models[/{n}[/versions[/{v}]]]` | GET, PUT, PATCH, DELETE |
 /// | `{WS}/models/{n}/versions/{v}/package/{file}` | GET: a file of the package |
 /// | `{WS}/apply` | POST `{"documents": [{"path", "text", "upload"}], "prune", "dryRun"}` |
@@ -28,6 +34,7 @@ internal import Telemetry
 /// | `{WS}/swerve/uploads/{id}/files/{i}/blocks/{n}?of={m}` | PUT: bytes, `x-swerve-sha256` |
 /// | `{WS}/swerve/uploads/{id}/commit` | POST `{"files": [{"path", "bytes", "sha256"}]}` |
 /// | `/operations/{id}`, `/operations/{id}/result` | GET |
+/// | `/metrics` | GET: all metrics; the scoring address leaves out those that name clients |
 package final class AdminHandler: HTTPHandler {
   static let maxBodyBytes = 16 << 20
 
@@ -35,24 +42,34 @@ package final class AdminHandler: HTTPHandler {
   let adminKeys: AdminKeys
   let uploads: UploadStore
   let registry: ModelRegistry
+  let desk: JobDesk
   let processStatus: @Sendable () -> DocumentValue
   let scoringAddress: @Sendable () -> String
   let log: Log
+  let keyFailures: KeyFailures
+  /// Prometheus' text.
+  let metricsText: @Sendable () -> [UInt8]
   /// nil where there is no process of our own to be restarted: in tests.
   let restartProcess: Restart?
 
   /// - Parameters:
   ///   - adminKeys: What opens it over TCP.
   ///   - uploads: Packages that come over TCP.
+  ///   - desk: Makes and shows batch jobs.
   ///   - status: What `swerve/status` tells of the process: version, pid, address, uptime.
   ///   - scoringAddress: `http://127.0.0.1:8080`, for the scoring URIs.
   init(
     control: ControlPlane, registry: ModelRegistry, adminKeys: AdminKeys, uploads: UploadStore,
-    status: @escaping @Sendable () -> DocumentValue,
-    scoringAddress: @escaping @Sendable () -> String, log: Log, restart: Restart? = nil
+    desk: JobDesk, status: @escaping @Sendable () -> DocumentValue,
+    scoringAddress: @escaping @Sendable () -> String, log: Log,
+    keyFailures: KeyFailures = KeyFailures(limit: 0),
+    metrics: @escaping @Sendable () -> [UInt8] = { [] }, restart: Restart? = nil
   ) {
+    self.keyFailures = keyFailures
+    metricsText = metrics
     self.control = control
     self.registry = registry
+    self.desk = desk
     self.adminKeys = adminKeys
     self.uploads = uploads
     processStatus = status
@@ -65,6 +82,13 @@ package final class AdminHandler: HTTPHandler {
   /// read before.
   package func admit(_ exchange: HTTPExchange) -> HTTPAdmission {
     guard let caller = AdminCaller(exchange, keys: adminKeys) else {
+      if bearerToken(exchange) != nil, let seconds = keyFailures.note(peer: exchange.peer) {
+        return .refuse(
+          ARMError(
+            429, "TooManyRequests",
+            "too many wrong keys have come from this address; try again in \(seconds) s"
+          ).response(headers: [("Retry-After", String(seconds))]))
+      }
       return .refuse(
         ARMError(
           401, "Unauthorized",
@@ -145,6 +169,7 @@ package final class AdminHandler: HTTPHandler {
     case .deployment(let name, let endpoint): try deployment(name, of: endpoint, request)
     case .deploymentAction(let name, let endpoint, let action):
       try deploymentAction(name, of: endpoint, action: action, request)
+    case .batch(let route): try batch(route, request)
     case .models: try models(request)
     case .model(let name): try model(name, request)
     case .versions(let name): try versions(of: name, request)
@@ -161,9 +186,18 @@ package final class AdminHandler: HTTPHandler {
     case .uploadCommit(let id): try commitUpload(id, request)
     case .uploadBlock(let block, let file, let id):
       try uploadBlock(block, file: file, of: id, request)
+    case .metrics: try metrics(request)
     case .operation(let id): try operation(id, request)
     case .operationResult(let id): try operationResult(id, request)
     }
+  }
+}
+
+extension AdminHandler {
+  func metrics(_ request: AdminRequest) throws(ARMError) -> HTTPResponse {
+    guard request.method == .get else { throw request.notAllowed("GET") }
+    return HTTPResponse(
+      status: 200, headers: [DataPlaneHandler.metricsContent], body: .bytes(metricsText()))
   }
 }
 

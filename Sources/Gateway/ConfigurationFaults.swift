@@ -23,8 +23,14 @@ extension GatewayConfiguration {
         "--public-url is '\(publicURL)'; expected an address such as https://models.example.org")
     }
     faults += range("--max-body-bytes", maxBodyBytes, 1024...(1 << 31))
+    if let maxBodyBytesInFlight, maxBodyBytesInFlight < maxBodyBytes {
+      faults.append(
+        "--max-body-bytes-in-flight is \(maxBodyBytesInFlight), less than one body of "
+          + "--max-body-bytes \(maxBodyBytes)")
+    }
     faults += range("--max-upload-bytes", maxUploadBytes, 1024...(1 << 50))
     faults += range("--max-connections", maxConnections, 1...1_000_000)
+    faults += range("--max-key-failures", maxKeyFailures, 0...1_000_000)
     faults += range("--threads", threads, 0...64)
     faults += range("--drain-delay", drainDelay, .zero ... .seconds(3600))
     faults += range("--drain-timeout", drainTimeout, .zero ... .seconds(3600))

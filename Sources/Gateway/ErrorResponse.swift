@@ -8,6 +8,8 @@ enum DataPlaneError: Error, Equatable {
   case scoring(ScoringError)
   case unauthorized
   case adminKeyNeeded
+  /// The address has offered too many keys that open nothing.
+  case tooManyWrongKeys(retryAfterSeconds: Int)
   case endpointNotFound(String)
   /// A route without a name, and several endpoints (or none) that it could mean.
   case noDefaultEndpoint
@@ -30,6 +32,8 @@ struct ErrorResponse: Equatable {
   var code: String
   var message: String
   var headers: [String: String] = [:]
+  /// For the log, where it says more than the client is told.
+  var detail: String?
   /// Each thing that is wrong with the body, where there is more than one.
   var problems: [InputProblem] = []
   /// Keeps the message from the client: the endpoint wants its errors hidden.
@@ -49,6 +53,11 @@ struct ErrorResponse: Equatable {
         401, "Unauthorized",
         "an admin key is needed for this; send it as 'Authorization: Bearer KEY'",
         ["WWW-Authenticate": "Bearer"])
+    case .tooManyWrongKeys(let seconds):
+      self.init(
+        429, "TooManyRequests",
+        "too many wrong keys have come from this address; try again in \(seconds) s",
+        ["Retry-After": String(seconds)])
     case .endpointNotFound(let name):
       self.init(404, "EndpointNotFound", "there is no endpoint '\(name)'")
     case .noDefaultEndpoint:
@@ -104,8 +113,10 @@ struct ErrorResponse: Equatable {
     case .deploymentUnavailable(let endpoint, let name, let reason):
       self.init(
         424, "ModelNotReady",
-        "deployment '\(name)' of endpoint '\(endpoint)' cannot answer: \(reason)",
+        "deployment '\(name)' of endpoint '\(endpoint)' cannot answer: "
+          + EndpointRoute.sentence(for: reason),
         modelError(status: 503, reason: "model_not_ready"))
+      detail = "deployment '\(name)' of endpoint '\(endpoint)' cannot answer: \(reason)"
     case .noTraffic(let endpoint):
       self.init(
         404, "NoTraffic", "no deployment of endpoint '\(endpoint)' has any traffic")

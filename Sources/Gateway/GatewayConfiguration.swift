@@ -25,10 +25,16 @@ package struct GatewayConfiguration: Sendable {
   package var keysFolder: String?
   /// Largest body of a scoring request, bytes. Default 64 MiB.
   package var maxBodyBytes = 64 << 20
+  /// Bytes of all scoring requests' bodies that may be held at the same time; further requests get
+  /// 503. Default 1 GiB, or what one body may have.
+  package var maxBodyBytesInFlight: Int?
   /// Bytes that packages on their way from other machines may have together. Default 4 GiB.
   package var maxUploadBytes = 4 << 30
   /// Default 10,000.
   package var maxConnections = 10_000
+  /// Wrong keys a minute that one address may send before it is answered 429; 0: any number.
+  /// Behind a proxy (`isTLSUpstream`), whose address says nothing, none are counted. Default 20.
+  package var maxKeyFailures = 20
   /// How long new connections are still accepted after SIGTERM. Default 0 s.
   package var drainDelay = Duration.zero
   /// How long requests in flight may take after that. Default 30 s.

@@ -1,3 +1,4 @@
+internal import BatchScoring
 internal import Digest
 internal import Registry
 internal import Serving
@@ -15,7 +16,11 @@ final class GatewayParts: Sendable {
   let registry: ModelRegistry
   let control: ControlPlane
   let adminKeys: AdminKeys
+  let keyFailures: KeyFailures
   let uploads: UploadStore
+  let jobs: JobService
+  let desk: JobDesk
+  let batchCalls: BatchCalls
   let succession: Succession
   let reloads: Counter
   let reloadFailures: Counter
@@ -26,6 +31,8 @@ final class GatewayParts: Sendable {
     workspace = try Workspace(configuration.workspace)
     let sealer = try workspace.sealer()
     metrics = MetricRegistry()
+    keyFailures = KeyFailures(
+      limit: configuration.isTLSUpstream ? 0 : configuration.maxKeyFailures, metrics: metrics)
     reloads = metrics.counter("swerve_reloads_total", help: "Times the folder was applied again.")
     reloadFailures = metrics.counter(
       "swerve_reload_failures_total", help: "Times that applying the folder again failed.")
@@ -38,12 +45,6 @@ final class GatewayParts: Sendable {
     do {
       registry = try ModelRegistry(
         database: database, folder: workspace.modelsPath, inspector: ModelInspector())
-      let garbage = try registry.collectGarbage()
-      if !garbage.isEmpty {
-        log.write(
-          .info, "removed what an interrupted registration left",
-          ["paths": .string(garbage.joined(separator: ", "))])
-      }
     } catch {
       database.close()
       throw GatewayError(registrySentence(for: error))
@@ -67,8 +68,44 @@ final class GatewayParts: Sendable {
     control = ControlPlane(
       database: database, registry: registry, service: service, sealer: sealer,
       metrics: metrics, log: log, keysFolder: configuration.keysFolder)
+    do {
+      try DataCopies(datastore: workspace.datastorePath).collectGarbage()
+    } catch {
+      database.close()
+      throw GatewayError(error.description)
+    }
+    jobs = JobService(
+      database: database, registry: registry, workFolder: workspace.jobsPath, metrics: metrics,
+      log: log)
+    desk = JobDesk(control: control, jobs: jobs, datastore: workspace.datastorePath)
+    batchCalls = BatchCalls(desk: desk, adminKeys: adminKeys)
     succession = Succession(
-      control: control, database: database, lock: workspace.lock, log: log)
+      control: control, jobs: jobs, database: database, uploads: uploads, lock: workspace.lock,
+      log: log)
+  }
+
+  /// Removes what a process before this one has left behind, once it is certain that it does not
+  /// go on: a restart that fails gives the workspace back as it was.
+  func clearLeftovers() {
+    do throws(RegistryError) {
+      let garbage = try registry.collectGarbage()
+      if !garbage.isEmpty {
+        log.write(
+          .info, "removed what an interrupted registration left",
+          ["paths": .string(garbage.joined(separator: ", "))])
+      }
+    } catch {
+      log.write(
+        .error, "what an interrupted registration left cannot be removed",
+        ["reason": .string(registrySentence(for: error))])
+    }
+    do throws(StoreError) {
+      try uploads.clear()
+    } catch {
+      log.write(
+        .error, "what was being uploaded cannot be removed",
+        ["reason": .string(error.description)])
+    }
   }
 
   /// Loads what the workspace holds, then what the settings add.
@@ -92,6 +129,11 @@ final class GatewayParts: Sendable {
       }
     }
     try checkOpenEndpoints(configuration)
+    do {
+      try jobs.start()
+    } catch {
+      throw GatewayError(error.description)
+    }
   }
 
   /// Applies the folder again, all or nothing.
@@ -116,6 +158,8 @@ final class GatewayParts: Sendable {
   /// Ends what runs behind the listeners. The lock goes with the process, or with `self`.
   func stop() {
     uploads.stop()
+    batchCalls.stop()
+    jobs.stop()
     service.stop()
     control.stop()
     database.close()

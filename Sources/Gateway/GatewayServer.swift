@@ -14,6 +14,8 @@ package final class GatewayServer: Sendable {
   /// nil without TLS.
   private let certificates: CertificateFiles?
   let signals: SignalState
+  /// Follows another process, and `reportReady` has yet to take its sockets over.
+  private let isSuccessor: Bool
 
   /// Opens the workspace and starts everything; prints nothing.
   ///
@@ -30,6 +32,7 @@ package final class GatewayServer: Sendable {
     let log = Log(level: Log.Level(name: configuration.logLevel))
     if handlesSignals { signals.start(log: log) }
     let inherited = try Inheritance.accepted()
+    isSuccessor = inherited != nil
     parts = try GatewayParts(configuration, log: log)
     do {
       if inherited != nil {
@@ -37,13 +40,22 @@ package final class GatewayServer: Sendable {
         try parts.load(configuration)
         parts.readiness.becomeReady()
       }
-      listeners = try Listeners(configuration, parts, inherited: inherited)
+      listeners = try Listeners(configuration, parts, inherited: inherited) {
+        [signals] reason in
+        log.write(
+          .error, "a listening socket has ended; nobody can connect, so the gateway stops",
+          ["reason": .string(reason)])
+        signals.fail()
+      }
     } catch {
       parts.stop()
       throw error
     }
     do {
-      if inherited == nil { try parts.load(configuration) }
+      if inherited == nil {
+        parts.clearLeftovers()
+        try parts.load(configuration)
+      }
     } catch {
       listeners.stop(deadline: MonotonicClock.system.now())
       parts.stop()
@@ -53,7 +65,14 @@ package final class GatewayServer: Sendable {
       configuration, servers: [listeners.scoring] + [listeners.remoteAdmin].compactMap { $0 },
       metrics: parts.metrics, log: log)
     parts.succession.begin(listeners) { [signals] in signals.handOver() }
-    signals.beginServing()
+    if let name = configuration.defaultEndpoint,
+      parts.service.table.endpoints[name.lowercased()] == nil
+    {
+      log.write(
+        .warning, "there is no endpoint of the name that --default-endpoint gives",
+        ["default_endpoint": .string(name)])
+    }
+    if !isSuccessor { signals.beginServing() }
     parts.readiness.becomeReady()
     if let adminAddress = listeners.adminAddress {
       log.write(
@@ -72,13 +91,32 @@ package final class GatewayServer: Sendable {
   /// successor.
   package static func reportFailure(_ reason: String) { Inheritance.refuse(reason) }
 
-  /// Tells the process before this one, if there is one, that this one answers.
-  package func reportReady() { Inheritance.take() }
+  /// Tells the process before this one, if there is one, that this one can answer, and takes its
+  /// sockets over: from here on this one accepts connections.
+  ///
+  /// - Throws: When there is nothing to take over any more; then nothing is left running.
+  package func reportReady() throws(GatewayError) {
+    guard isSuccessor else { return }
+    do throws(GatewayError) {
+      try Inheritance.take()
+      parts.clearLeftovers()
+      try listeners.beginAccepting()
+    } catch {
+      certificates?.stop()
+      listeners.giveUp()
+      parts.stop()
+      throw error
+    }
+    signals.beginServing()
+  }
 
   /// The address that scoring answers on: `http://127.0.0.1:8080`.
   package var address: String { listeners.address }
   /// Where callers reach it: the public address, where there is one.
   package var scoringAddress: String { listeners.scoringAddress }
+
+  /// The endpoints that the settings name models for.
+  package var quickModels: [String] { configuration.quickModels.map(\.name) }
 
   /// The address of the admin API over TCP, as it was picked; nil when it is on its socket only.
   package var adminAddress: String? { listeners.adminAddress }
@@ -96,7 +134,7 @@ package final class GatewayServer: Sendable {
     }
     signals.waitForStop()
     drain { reloads.join() }
-    return 0
+    return signals.hasFailed ? 1 : 0
   }
 
   /// Reads the certificate and applies the folder again; what fails stays as it was.
@@ -115,6 +153,10 @@ package final class GatewayServer: Sendable {
   /// - Parameter wait: For what still works on the parts: a reload that has begun.
   package func drain(waitingFor wait: () -> Void = {}) {
     let log = parts.log
+    endsAtTheLatest(
+      after: configuration.drainDelay + configuration.drainTimeout + .seconds(2))
+    // Sockets that a new process has are not ended for it: it goes first, or has them already.
+    parts.succession.cancel()
     if signals.isHandedOver {
       // Nobody has to go elsewhere: the address is the successor's.
       log.write(.info, "handed over, draining")
@@ -124,7 +166,6 @@ package final class GatewayServer: Sendable {
       listeners.beginDrain()
       sleep(configuration.drainDelay)
     }
-    endsAtTheLatest(after: configuration.drainTimeout + .seconds(2))
     let deadline = MonotonicClock.system.now() &+ nanoseconds(configuration.drainTimeout)
     let isClean = listeners.stop(deadline: deadline)
     if !isClean { log.write(.warning, "requests were cut off at the end of the drain") }

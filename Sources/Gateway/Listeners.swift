@@ -19,12 +19,18 @@ struct Listeners: Sendable {
 
   /// All answer from here on; `/readyz` says 503 until everything is loaded.
   ///
-  /// - Parameter inherited: The sockets of the process before this one; nil: they are made.
+  /// - Parameters:
+  ///   - inherited: The sockets of the process before this one, which `beginAccepting` begins to
+  ///     use; nil: they are made.
+  ///   - whenListenerEnds: Called when nobody can connect any more.
   init(
-    _ configuration: GatewayConfiguration, _ parts: GatewayParts, inherited: Inheritance? = nil
+    _ configuration: GatewayConfiguration, _ parts: GatewayParts, inherited: Inheritance? = nil,
+    whenListenerEnds: @escaping @Sendable (String) -> Void
   ) throws(GatewayError) {
     var settings = try Listeners.scoringConfiguration(configuration)
     settings.inheritedListener = inherited?.scoring
+    settings.acceptsAtOnce = inherited == nil
+    settings.whenListenerEnds = whenListenerEnds
     if let inherited, let port = HTTPServer.port(ofListener: inherited.scoring),
       configuration.port != 0, port != configuration.port
     {
@@ -40,7 +46,8 @@ struct Listeners: Sendable {
         serverName: configuration.serverName),
       service: parts.service, readiness: parts.readiness, metrics: parts.metrics, log: parts.log,
       modelControl: configuration.allowsModelControl
-        ? ModelControl(control: parts.control, adminKeys: parts.adminKeys) : nil)
+        ? ModelControl(control: parts.control, adminKeys: parts.adminKeys) : nil,
+      batchCalls: parts.batchCalls, keyFailures: parts.keyFailures)
     do {
       scoring = try HTTPServer(settings, handler: handler)
     } catch {
@@ -57,7 +64,7 @@ struct Listeners: Sendable {
     let startTime = MonotonicClock.system.now()
     let adminHandler = AdminHandler(
       control: parts.control, registry: parts.registry, adminKeys: parts.adminKeys,
-      uploads: parts.uploads,
+      uploads: parts.uploads, desk: parts.desk,
       status: {
         [
           "ready": .bool(parts.readiness.state == .ready),
@@ -67,7 +74,8 @@ struct Listeners: Sendable {
             Int64((MonotonicClock.system.now() &- startTime) / 1_000_000_000)),
         ]
       },
-      scoringAddress: { publicAddress }, log: parts.log,
+      scoringAddress: { publicAddress }, log: parts.log, keyFailures: parts.keyFailures,
+      metrics: { parts.metrics.prometheusText() },
       restart: { (executable, timeout) throws(GatewayError) in
         try parts.succession.run(executable: executable, timeout: timeout)
       })
@@ -76,20 +84,34 @@ struct Listeners: Sendable {
       // A handler may block: the second thread answers meanwhile.
       unix.threads = 2
       unix.inheritedListener = inherited?.admin
+      unix.acceptsAtOnce = inherited == nil
+      unix.whenListenerEnds = whenListenerEnds
       admin = try HTTPServer(unix, handler: adminHandler)
     } catch {
       Listeners.giveUp([scoring], inherited)
       throw GatewayError(error.description)
     }
     guard let wanted = configuration.adminAddress.flatMap({ ListenAddress($0) }) else {
+      // One that is not wanted any more is not left open with nobody behind it.
+      if let remote = inherited?.remoteAdmin { close(remote) }
       remoteAdmin = nil
       adminAddress = nil
       return
+    }
+    if let remote = inherited?.remoteAdmin,
+      !HTTPServer.isListener(remote, at: wanted.host, port: wanted.port)
+    {
+      Listeners.giveUp([scoring, admin], inherited)
+      throw GatewayError(
+        "the admin address is \(wanted.host):\(wanted.port), and the socket handed over is at "
+          + "another; a restart keeps the address: stop the gateway and start it again")
     }
     do {
       var tcp = HTTPServerConfiguration(address: .tcp(host: wanted.host, port: wanted.port))
       tcp.threads = 2
       tcp.inheritedListener = inherited?.remoteAdmin
+      tcp.acceptsAtOnce = inherited == nil
+      tcp.whenListenerEnds = whenListenerEnds
       tcp.maxConnections = Listeners.maxAdminConnections
       tcp.tls = settings.tls
       let server = try HTTPServer(tcp, handler: adminHandler)
@@ -118,6 +140,24 @@ struct Listeners: Sendable {
   private static func url(host: String, port: UInt16, isTLS: Bool) -> String {
     let host = host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
     return "\(isTLS ? "https" : "http")://\(host):\(port)"
+  }
+
+  /// Lets go of inherited sockets that the process before this one goes on with.
+  func giveUp() {
+    handOver()
+    stop(deadline: MonotonicClock.system.now())
+  }
+
+  private var all: [HTTPServer] { [admin, scoring] + [remoteAdmin].compactMap { $0 } }
+
+  /// Accepts from inherited sockets; others have begun already.
+  ///
+  /// - Throws: When one of them has been ended by the process before this one.
+  func beginAccepting() throws(GatewayError) {
+    guard all.allSatisfy(\.isListening) else {
+      throw GatewayError("the process before this one has ended the listening sockets")
+    }
+    for server in all { server.beginAccepting() }
   }
 
   func beginDrain() { scoring.beginDrain() }
@@ -154,6 +194,8 @@ struct Listeners: Sendable {
     settings.threads =
       configuration.threads > 0 ? configuration.threads : min(CPUQuota.processorCount, 64)
     settings.maxConnections = configuration.maxConnections
+    settings.maxBodyBytesInFlight =
+      configuration.maxBodyBytesInFlight ?? max(1 << 30, configuration.maxBodyBytes)
     if let certificate = configuration.tlsCertificatePath, let key = configuration.tlsKeyPath {
       settings.tls = try CertificateFiles.read(certificate: certificate, key: key)
     }

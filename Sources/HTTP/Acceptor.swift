@@ -11,6 +11,8 @@ final class Acceptor: Sendable {
   private let daemons: [Daemon]
   /// Beyond it nothing is accepted: clients wait in the backlog.
   private let maxConnections: Int
+  /// Called when the socket no longer listens, and nobody here has ended it.
+  private let whenListenerEnds: @Sendable (String) -> Void
   private let isStopping = Atomic<Bool>(false)
   private let wakes: WakePipe
   private let thread = Mutex<ServiceThread?>(nil)
@@ -21,15 +23,23 @@ final class Acceptor: Sendable {
   /// When the process has no descriptor left, or no connection may come.
   private static let pauseMs: Int32 = 20
 
-  init(listener: Int32, daemons: [Daemon], maxConnections: Int) {
+  init(
+    listener: Int32, daemons: [Daemon], maxConnections: Int,
+    whenListenerEnds: @escaping @Sendable (String) -> Void
+  ) {
     self.listener = listener
     self.daemons = daemons
     self.maxConnections = maxConnections
+    self.whenListenerEnds = whenListenerEnds
     wakes = WakePipe()
   }
 
+  /// Begins, unless it has begun or been stopped.
   func start() {
-    thread.withLock { $0 = ServiceThread("accepting") { self.run() } }
+    thread.withLock { thread in
+      guard thread == nil, !isStopping.load(ordering: .relaxed) else { return }
+      thread = ServiceThread("accepting") { self.run() }
+    }
   }
 
   /// Ends the thread; what waits in the backlog is accepted last, so that no client is reset.
@@ -63,8 +73,8 @@ final class Acceptor: Sendable {
     case none
     /// Nothing can be accepted now: the process or the system has run out of something.
     case blocked
-    /// The socket does not listen.
-    case failed
+    /// The socket does not listen, for this reason.
+    case failed(String)
   }
 
   private func run() {
@@ -75,7 +85,10 @@ final class Acceptor: Sendable {
       switch step {
       case .accepted: continue
       case .none: wakes.wait(orFor: listener, milliseconds: -1)
-      case .blocked, .failed: wakes.wait(orFor: -1, milliseconds: Self.pauseMs)
+      case .blocked: wakes.wait(orFor: -1, milliseconds: Self.pauseMs)
+      case .failed(let reason):
+        // For good: a gateway that nobody can reach must not go on holding its workspace.
+        return whenListenerEnds(reason)
       }
     }
   }
@@ -101,7 +114,7 @@ final class Acceptor: Sendable {
           ENOPROTOOPT, EOPNOTSUPP:
           return .accepted
         case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .blocked
-        default: return .failed
+        default: return .failed(errnoText())
         }
       }
       unsafe leastLoaded(&turn).add(client, address, length)

@@ -53,3 +53,21 @@ internal import Glibc
     capacity = newCapacity
   }
 }
+
+/// A body that has left its exchange: whoever holds this has its bytes.
+@safe package final class HTTPBody: @unchecked Sendable {
+  // `@unchecked`: nobody writes to the memory any more, which goes with this object.
+  private var buffer: BodyBuffer
+
+  init(_ buffer: consuming BodyBuffer) { self.buffer = buffer }
+
+  deinit { buffer.free() }
+
+  package var bytes: Span<UInt8> {
+    @_lifetime(borrow self)
+    get {
+      let span = unsafe Span(_unsafeElements: buffer.bytes)
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+}

@@ -8,6 +8,8 @@ extension HTTPExchange {
   /// A piece of body below this size counts as tiny; so many of them are an attack, not a body.
   private static let tinyPieceBytes = 256
   private static let maxTinyPieces = 65_536
+  /// Counting is for memory that matters, and costs what small requests need not pay.
+  private static let maxUncountedBytes = 64 << 10
 
   /// First call: the head is whole and nothing of the body has been read.
   func headCame(
@@ -47,6 +49,9 @@ extension HTTPExchange {
       stage = .body
       if case .length(let byteCount) = framing {
         if byteCount > maxBodyBytes { return unsafe refuse(tooLarge(byteCount), handle) }
+        if byteCount > Self.maxUncountedBytes, !core.hasRoom(forBody: byteCount) {
+          return unsafe refuse(Self.noRoom, handle)
+        }
         buffer = connection.spareBody
         connection.spareBody = BodyBuffer()
         buffer.reserve(byteCount)
@@ -95,7 +100,14 @@ extension HTTPExchange {
       return unsafe cutOff(
         HeadFault(400, "the body comes in more than \(Self.maxTinyPieces) tiny pieces"), handle)
     }
+    if received > Self.maxUncountedBytes {
+      let more = received - countedBytes
+      let sum = connection.core.bodyBytesInFlight.add(more, ordering: .relaxed).newValue
+      countedBytes = received
+      if sum > connection.core.maxBodyBytesInFlight { return unsafe cutOff(Self.noRoom, handle) }
+    }
     unsafe buffer.append(bytes)
+    if framing == .chunked { connection.core.handler.received(self, byteCount: bytes.count) }
     let deadline = headTime + connection.core.timeouts.body(received: received)
     return connection.advance(to: .body, until: deadline) ? .YES : .NO
   }
@@ -151,6 +163,7 @@ extension HTTPExchange {
     // lets go of the exchange.
     if !didSuspend {
       connection.spareBody.free()
+      releaseBody()
       buffer.trim()
       connection.spareBody = buffer
       buffer = BodyBuffer()
@@ -158,6 +171,9 @@ extension HTTPExchange {
     _ = connection.advance(to: .idle, until: endTime + core.timeouts.idle)
     if isCounted { connection.daemon.exchangeCount.subtract(1, ordering: .sequentiallyConsistent) }
   }
+
+  private static let noRoom = HeadFault(
+    503, "the server holds as many bytes of bodies as it may; try again later")
 
   private func tooLarge(_ byteCount: Int?) -> HeadFault {
     let size = byteCount.map { "has \($0) bytes, " } ?? "is "

@@ -43,6 +43,8 @@ internal import Synchronization
   var framing = BodyFraming.none
   var maxBodyBytes = 0
   var buffer = BodyBuffer()
+  /// Of the body, in `ServerCore.bodyBytesInFlight`.
+  var countedBytes = 0
   var tinyPieces = 0
   var wasAdmitted = false
   var isCounted = false
@@ -83,7 +85,15 @@ internal import Synchronization
 
   deinit {
     unsafe targetCopy?.deallocate()
+    releaseBody()
     buffer.free()
+  }
+
+  /// The body is not held any more, or is somebody else's.
+  func releaseBody() {
+    guard countedBytes > 0 else { return }
+    connection.core.bodyBytesInFlight.subtract(countedBytes, ordering: .relaxed)
+    countedBytes = 0
   }
 
   /// The path as sent, still percent-encoded, without the query: `/endpoints/iris/score`. Valid
@@ -158,6 +168,22 @@ internal import Synchronization
   }
 
   package var bodyByteCount: Int { buffer.count }
+  /// What the head says of the body's length; nil where it does not say.
+  package var declaredBodyByteCount: Int? {
+    switch framing {
+    case .none: 0
+    case .length(let byteCount): byteCount
+    case .chunked: nil
+    }
+  }
+
+  /// Takes the body out of the exchange, which has none then, without a copy. Only in
+  /// `HTTPHandler.ended`, and when no thread reads it any more.
+  package func takeBody() -> HTTPBody {
+    defer { buffer = BodyBuffer() }
+    return HTTPBody(buffer)
+  }
+
   /// `192.0.2.1:4711`; `unix` for a local socket.
   package var peer: String { connection.peer }
   /// The user id of the process at the other end of a Unix socket; nil over TCP.
@@ -239,7 +265,21 @@ extension Connection {
   var peerHasClosed: Bool {
     var poll = pollfd(fd: descriptor, events: Int16(pollPeerClosed), revents: 0)
     guard unsafe Glibc.poll(&poll, 1, 0) > 0 else { return false }
-    return Int32(poll.revents) & (pollPeerClosed | POLLHUP | POLLERR | POLLNVAL) != 0
+    let found = Int32(poll.revents)
+    if found & (POLLHUP | POLLERR | POLLNVAL) != 0 { return true }
+    guard found & pollPeerClosed != 0 else { return false }
+    // Where we have cut the connection gently, it is our own end that is closed for input: a
+    // client whose request came just before still waits for its answer.
+    return !isCut || (!core.isUnix && isHalfClosed)
+  }
+
+  /// Whether TCP has seen the end of what the client sends, which our own `shutdown` is not.
+  private var isHalfClosed: Bool {
+    var info = tcp_info()
+    var length = socklen_t(MemoryLayout<tcp_info>.size)
+    let established: UInt8 = 1
+    return unsafe getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, &info, &length) != 0
+      || info.tcpi_state != established
   }
 }
 

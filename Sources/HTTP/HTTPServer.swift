@@ -24,11 +24,19 @@ package struct HTTPServerConfiguration: Sendable {
   /// A listening socket that another process has made for this address; taken over, and closed
   /// with the server. nil: one is made.
   package var inheritedListener: Int32?
+  /// False: nothing is accepted before `beginAccepting`.
+  package var acceptsAtOnce = true
+  /// Called once, with a sentence, when the listening socket has ended and not by us: nobody can
+  /// connect any more. On the thread that accepts.
+  package var whenListenerEnds: @Sendable (String) -> Void = { _ in }
   package var tls: TLS?
   /// Threads that serve connections. Range 1...64.
   package var threads = 1
   /// Connections beyond this are answered 503 and closed. Default 10,000.
   package var maxConnections = 10_000
+  /// Bytes of bodies that may be held at the same time, of all connections together: a request
+  /// beyond them is answered 503. Bodies of up to 64 KiB are not counted. Default 1 GiB.
+  package var maxBodyBytesInFlight = 1 << 30
   /// From the connection's first byte (or the last answer) to the end of the head. Default 10 s.
   package var headTimeout: Duration = .seconds(10)
   /// From the end of the head to the end of the body: this much, and 1 s more for each 10 KB
@@ -104,7 +112,8 @@ package final class HTTPServer: Sendable {
       else {
         let reason = errnoText()
         for daemon in started { daemon.stop() }
-        listener.unlinkSocketFile()
+        // Another process's socket is still served by it, under its file.
+        if configuration.inheritedListener == nil { listener.unlinkSocketFile() }
         close(listener.descriptor)
         throw .cannotStart(reason: "libmicrohttpd did not start: \(reason)")
       }
@@ -113,9 +122,10 @@ package final class HTTPServer: Sendable {
     daemons = started
     acceptor = Acceptor(
       listener: listener.descriptor, daemons: started,
-      maxConnections: limits.libraryMaxConnections)
-    acceptor.start()
+      maxConnections: limits.libraryMaxConnections,
+      whenListenerEnds: configuration.whenListenerEnds)
     reaper.start()
+    if configuration.acceptsAtOnce { acceptor.start() }
   }
 
   deinit { stop(deadline: 0) }
@@ -140,6 +150,12 @@ package final class HTTPServer: Sendable {
 
   /// When the certificate that is shown ends, seconds since 1970; nil without TLS.
   package var certificateExpiryTime: Int64? { core.credentials.withLock { $0?.expiryTime } }
+
+  /// Accepts connections where that was left for later.
+  package func beginAccepting() { acceptor.start() }
+
+  /// Whether clients can connect: false when another process that has the same socket has ended it.
+  package var isListening: Bool { listener.isListening }
 
   /// From now on every answer carries `Connection: close`; new connections are still accepted.
   package func beginDrain() { core.isDraining.store(true, ordering: .relaxed) }
@@ -178,6 +194,15 @@ package final class HTTPServer: Sendable {
   /// The port of a listening socket; nil for one that is not of TCP.
   package static func port(ofListener descriptor: Int32) -> UInt16? {
     Listener.boundPort(descriptor)
+  }
+
+  /// Whether a listening socket is the one that this address asks for. Port 0 asks for none.
+  package static func isListener(_ descriptor: Int32, at host: String, port: UInt16) -> Bool {
+    guard let bound = Listener.boundPort(descriptor), port == 0 || port == bound,
+      let wanted = try? SocketAddress.resolve(host: host, port: bound, passive: true),
+      let address = SocketAddress(boundTo: descriptor)
+    else { return false }
+    return wanted.contains { $0.isSameEnd(as: address) }
   }
 
   /// The listening socket, for a successor.

@@ -58,6 +58,9 @@ package protocol HTTPHandler: AnyObject, Sendable {
   /// The head has come and is well-formed. Look at method, path and headers.
   func admit(_ exchange: HTTPExchange) -> HTTPAdmission
 
+  /// More of a body whose length was not declared has come.
+  func received(_ exchange: HTTPExchange, byteCount: Int)
+
   /// The body has come too. Leads to exactly one `exchange.respond`, at once or later from any
   /// thread after `exchange.suspend()`.
   func handle(_ exchange: HTTPExchange)
@@ -68,4 +71,8 @@ package protocol HTTPHandler: AnyObject, Sendable {
 
   /// The exchange is over: metrics and the log line.
   func ended(_ exchange: HTTPExchange, _ outcome: HTTPOutcome)
+}
+
+extension HTTPHandler {
+  package func received(_ exchange: HTTPExchange, byteCount: Int) {}
 }

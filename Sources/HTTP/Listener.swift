@@ -43,6 +43,14 @@ struct Listener: Sendable {
     }
   }
 
+  /// Whether the socket listens still. `shutdown` in any process that has it ends that for all.
+  var isListening: Bool {
+    var value: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    return unsafe getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0
+      && value != 0
+  }
+
   /// Removes the socket file, unless another process has put its own there.
   func unlinkSocketFile() {
     guard let socketFile else { return }

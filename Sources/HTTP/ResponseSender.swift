@@ -124,6 +124,7 @@ enum ResponseSender {
     case 400: "Bad Request"
     case 408: "Request Timeout"
     case 413: "Content Too Large"
+    case 503: "Service Unavailable"
     default: "Error"
     }
   }

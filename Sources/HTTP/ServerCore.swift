@@ -5,6 +5,9 @@ final class ServerCore: Sendable {
   let handler: any HTTPHandler
   let timeouts: Timeouts
   let maxConnections: Int
+  let maxBodyBytesInFlight: Int
+  /// Bytes of bodies held now, as far as they are counted.
+  let bodyBytesInFlight = Atomic<Int>(0)
   let isTLS: Bool
   let isUnix: Bool
   let connections = ConnectionTable()
@@ -15,6 +18,13 @@ final class ServerCore: Sendable {
   let lingering = LingeringSockets()
   /// What the next handshakes show; nil without TLS.
   let credentials = Mutex<TLSCredentials?>(nil)
+
+  /// Whether a body of this size may come.
+  func hasRoom(forBody byteCount: Int) -> Bool {
+    let (sum, overflows) = bodyBytesInFlight.load(ordering: .relaxed)
+      .addingReportingOverflow(byteCount)
+    return !overflows && sum <= maxBodyBytesInFlight
+  }
 
   /// The deadlines in nanoseconds.
   struct Timeouts: Sendable {
@@ -31,6 +41,7 @@ final class ServerCore: Sendable {
   init(_ configuration: HTTPServerConfiguration, maxConnections: Int, handler: any HTTPHandler) {
     self.handler = handler
     self.maxConnections = maxConnections
+    maxBodyBytesInFlight = configuration.maxBodyBytesInFlight
     isTLS = configuration.tls != nil
     if case .unix = configuration.address { isUnix = true } else { isUnix = false }
     timeouts = Timeouts(

@@ -15,6 +15,11 @@ struct SocketAddress: Sendable {
   var family: Int32
   var bytes: [UInt8]
 
+  init(family: Int32, bytes: [UInt8]) {
+    self.family = family
+    self.bytes = bytes
+  }
+
   /// All addresses of a host; at least one.
   static func resolve(
     host: String, port: UInt16, passive: Bool
@@ -40,6 +45,30 @@ struct SocketAddress: Sendable {
     }
     guard !addresses.isEmpty else { throw SocketFailure(reason: "\(host) has no address") }
     return addresses
+  }
+
+  /// What a socket is bound to; nil where the system does not tell.
+  init?(boundTo descriptor: Int32) {
+    var storage = [UInt8](repeating: 0, count: MemoryLayout<sockaddr_storage>.size)
+    var length = socklen_t(storage.count)
+    let failed = unsafe storage.withUnsafeMutableBytes { bytes in
+      unsafe getsockname(
+        descriptor, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), &length)
+    }
+    guard failed == 0, length >= 2, Int(length) <= storage.count else { return nil }
+    family = Int32(storage[0]) | Int32(storage[1]) << 8
+    bytes = Array(storage[..<Int(length)])
+  }
+
+  /// Whether both name one port of one address; padding, flow and scope aside.
+  func isSameEnd(as other: SocketAddress) -> Bool {
+    guard family == other.family, bytes.count >= 8, other.bytes.count >= 8 else { return false }
+    // Family, port, and for IPv4 the address; IPv6 has its flow first.
+    let ranges = family == AF_INET6 ? [0..<4, 8..<24] : [0..<8]
+    return ranges.allSatisfy { range in
+      range.upperBound <= min(bytes.count, other.bytes.count)
+        && bytes[range] == other.bytes[range]
+    }
   }
 
   func withPointer<Result>(_ body: (UnsafePointer<sockaddr>?, socklen_t) -> Result) -> Result {

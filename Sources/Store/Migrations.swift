@@ -69,5 +69,21 @@ package enum Migrations {
       failed_count INTEGER, output_bytes INTEGER, output_sha256 TEXT,
       PRIMARY KEY (job, place)) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE batch_endpoints (
+      name TEXT PRIMARY KEY COLLATE NOCASE, generation INTEGER NOT NULL, body TEXT NOT NULL);
+    CREATE TABLE batch_deployments (
+      endpoint TEXT NOT NULL COLLATE NOCASE REFERENCES batch_endpoints(name) ON DELETE CASCADE,
+      name TEXT NOT NULL COLLATE NOCASE, generation INTEGER NOT NULL, body TEXT NOT NULL,
+      PRIMARY KEY (endpoint, name));
+    CREATE TABLE batch_endpoint_keys (
+      endpoint TEXT NOT NULL COLLATE NOCASE REFERENCES batch_endpoints(name) ON DELETE CASCADE,
+      kind TEXT NOT NULL, sealed BLOB NOT NULL, created_at INTEGER NOT NULL,
+      PRIMARY KEY (endpoint, kind));
+    CREATE TABLE data_assets (
+      name TEXT NOT NULL, version TEXT NOT NULL, created_at INTEGER NOT NULL,
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT, is_archived INTEGER NOT NULL DEFAULT 0,
+      body TEXT NOT NULL, UNIQUE (name, version));
+    """,
   ]
 }

@@ -26,7 +26,7 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
   }
 
   /// What a failed system call means. `code` is `errno`, read right after the call.
-  static func system(_ code: Int32, path: String, operation: String) -> StoreError {
+  package static func system(_ code: Int32, path: String, operation: String) -> StoreError {
     code == ENOSPC || code == EDQUOT
       ? .noSpace(path: path)
       : .io(path: path, operation: operation, reason: String(cString: strerror(code)))

@@ -58,11 +58,13 @@ package final class MetricRegistry: Sendable {
   }
 
   /// The Prometheus text format, version 0.0.4. Names in order, labels in order.
-  package func prometheusText() -> [UInt8] {
+  ///
+  /// - Parameter isShown: Whether a family of this name is.
+  package func prometheusText(where isShown: (String) -> Bool = { _ in true }) -> [UInt8] {
     // The snapshot is two levels of copy-on-write: the lock is not held while text is made.
     let families = families.withLock { $0 }
     var text = PrometheusText()
-    for (name, family) in families.sorted(by: { $0.key < $1.key }) {
+    for (name, family) in families.sorted(by: { $0.key < $1.key }) where isShown(name) {
       text.append(family, name: name)
     }
     return text.bytes

@@ -37,6 +37,7 @@ import Testing
 
   private static let own = [401, 401, 401, 200, 401]
   private static let anyKey = [401, 401, 200, 200, 401]
+  private static func anyKey(_ status: Int) -> [Int] { [401, 401, status, status, 401] }
   private static let anybody = [200, 200, 200, 200, 200]
   private static let adminOnly = [401, 401, 401, 401, 200]
   private static func nobody(_ status: Int) -> [Int] { Array(repeating: status, count: 5) }
@@ -69,9 +70,17 @@ import Testing
     Row("POST", "/v2/repository/models/iris/unload", adminOnly),
     Row("GET", "/v2/systemsharedmemory/status", nobody(501)),
     Row("GET", "/v2/nothing", nobody(404)),
-    // What does not exist is the same for all: nobody learns more with a key that is not its own.
-    Row("POST", "/endpoints/nobody/score", nobody(404), body: sample),
-    Row("GET", "/v2/models/nobody", nobody(400)),
+    // Keys of online endpoints open no batch endpoint; its own key: `BatchDataPlaneTests`.
+    Row("GET", "/batch-endpoints/diabetes-batch/jobs", adminOnly),
+    Row("GET", "/batch-endpoints/diabetes-batch/jobs/x", [401, 401, 401, 401, 404]),
+    Row("POST", "/batch-endpoints/diabetes-batch/jobs", [401, 401, 401, 401, 400], body: "{}"),
+    // Whoever has no key learns no names; who has one learns that this is none.
+    Row("POST", "/endpoints/nobody/score", anyKey(404), body: sample),
+    Row("POST", "/endpoints/nobody/invocations", anyKey(404), body: sample),
+    Row("GET", "/endpoints/nobody/swagger.json", anyKey(404)),
+    Row("GET", "/endpoints/nobody/v2/models/nobody", anyKey(404)),
+    Row("GET", "/v1/models/nobody", anyKey(404)),
+    Row("GET", "/v2/models/nobody", anyKey(400)),
   ]
 
   private static func name(of route: DataPlaneRoute) -> String {
@@ -83,6 +92,7 @@ import Testing
     case .predict: "predict"
     case .ping: "ping"
     case .version: "version"
+    case .jobs: "jobs"
     case .livez: "livez"
     case .readyz: "readyz"
     case .metrics: "metrics"
@@ -112,7 +122,7 @@ import Testing
   }
 
   private static let names: Set = [
-    "score", "invocations", "swagger", "inference", "predict", "ping", "version", "livez",
+    "score", "invocations", "swagger", "inference", "predict", "ping", "version", "jobs", "livez",
     "readyz", "metrics", "root", "unknown", "v2 server", "v2 live", "v2 ready", "v2 models",
     "v2 metadata", "v2 model ready", "v2 infer", "v2 config", "v2 model statistics",
     "v2 statistics", "v2 index", "v2 load", "v2 unload", "v2 not served", "v2 unknown",
@@ -121,7 +131,7 @@ import Testing
   @Test func `O20 · each route of the scoring address answers only who may`() throws {
     let gateway = try GatewayProcess(arguments: [
       "--apply", GatewayProcess.models.path, "--default-endpoint", "iris", "--model-control",
-      "explicit",
+      "explicit", "--max-key-failures", "0",
     ])
     let made = try gateway.swerve("admin-key", "create", "-n", "a", "--query", "key", "-o", "tsv")
     let keys: [String?] = [
@@ -177,7 +187,13 @@ import Testing
     "/models/iris/versions", "/models/iris/versions/1",
     "/models/iris/versions/1/package/model.yml", "/apply", "/swerve/status", "/swerve/adminKeys",
     "/swerve/adminKeys/a", "/swerve/uploads", "/swerve/uploads/x", "/swerve/uploads/x/commit",
-    "/swerve/uploads/x/files/0/blocks/0", "operations/x", "operations/x/result",
+    "/swerve/uploads/x/files/0/blocks/0", "/metrics",
+    "/batchEndpoints", "/batchEndpoints/diabetes-batch",
+    "/batchEndpoints/diabetes-batch/listKeys", "/batchEndpoints/diabetes-batch/deployments",
+    "/batchEndpoints/diabetes-batch/deployments/lightgbm", "/batchEndpoints/diabetes-batch/jobs",
+    "/batchEndpoints/diabetes-batch/jobs/x", "/jobs", "/jobs/x", "/jobs/x/cancel",
+    "/jobs/x/outputs/score", "/jobs/x/outputs/score/files/y", "/data", "/data/x",
+    "/data/x/versions", "/data/x/versions/1", "/operations/x", "/operations/x/result",
   ]
 
   private static func name(of route: ARMRoute) -> String {
@@ -189,6 +205,7 @@ import Testing
     case .clientKeys: "clientKeys"
     case .clientKey: "clientKey"
     case .restart: "restart"
+    case .batch(let route): name(of: route)
     case .deployments: "deployments"
     case .deployment: "deployment"
     case .deploymentAction: "deploymentAction"
@@ -205,22 +222,49 @@ import Testing
     case .upload: "upload"
     case .uploadCommit: "uploadCommit"
     case .uploadBlock: "uploadBlock"
+    case .metrics: "metrics"
     case .operation: "operation"
     case .operationResult: "operationResult"
     }
   }
 
+  private static func name(of route: BatchRoute) -> String {
+    switch route {
+    case .endpoints: "batch endpoints"
+    case .endpoint: "batch endpoint"
+    case .endpointAction: "batch endpointAction"
+    case .deployments: "batch deployments"
+    case .deployment: "batch deployment"
+    case .endpointJobs: "endpoint jobs"
+    case .endpointJob: "endpoint job"
+    case .jobs: "jobs"
+    case .job: "job"
+    case .cancel: "cancel"
+    case .outputs: "outputs"
+    case .outputFile: "outputFile"
+    case .assets: "assets"
+    case .asset: "asset"
+    case .assetVersions: "assetVersions"
+    case .assetVersion: "assetVersion"
+    }
+  }
+
   private static let adminNames: Set = [
+    "batch endpoints", "batch endpoint", "batch endpointAction", "batch deployments",
+    "batch deployment", "endpoint jobs", "endpoint job", "jobs", "job", "cancel", "outputs",
+    "outputFile", "assets", "asset", "assetVersions", "assetVersion",
     "workspace", "endpoints", "endpoint", "endpointAction", "clientKeys", "clientKey", "restart",
     "deployments", "deployment",
     "deploymentAction", "models", "model", "versions", "version", "packageFile", "apply", "status",
-    "adminKeys", "adminKey", "uploads", "upload", "uploadCommit", "uploadBlock", "operation",
+    "adminKeys", "adminKey", "uploads", "upload", "uploadCommit", "uploadBlock", "metrics",
+    "operation",
     "operationResult",
   ]
 
   @Test func `O20 · each admin route wants an admin key, and keys want the socket`() throws {
     let gateway = try GatewayProcess(arguments: [
       "--apply", GatewayProcess.models.path, "--admin-listen", "127.0.0.1:0",
+      "--max-key-failures", "0",
     ])
     guard case .object(let ready) = try JSONReader.read(gateway.readyLine, source: "ready"),
       case .string(let address)? = ready["admin_address"],
@@ -235,7 +279,8 @@ import Testing
     var seen: Set<String> = []
     var calls = 0
     for tail in Self.adminPaths {
-      let path = tail.hasPrefix("operations") ? "/" + tail : Self.workspace + tail
+      let isAtRoot = tail.hasPrefix("/operations") || tail == "/metrics"
+      let path = isAtRoot ? tail : Self.workspace + tail
       let segments = path.split(separator: "/").map(String.init)
       guard let (route, _) = ARMRoute.parse(segments) else {
         Issue.record("\(path) is no route")

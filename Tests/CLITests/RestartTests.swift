@@ -84,6 +84,119 @@ import Testing
     #expect(answer.status == 200)
   }
 
+  /// A program that follows as far as it is told, and then loads for a minute.
+  private func slowProgram(in folder: URL) throws -> URL {
+    let program = folder.appendingPathComponent("slow")
+    try """
+    #!/bin/bash
+    line=${SWERVE_HANDOVER#control=}
+    line=${line%% *}
+    echo prepared >&$line
+    read -r word <&$line
+    echo $$ >\(folder.path)/pid
+    exec sleep 60
+    """.write(to: program, atomically: true, encoding: .utf8)
+    try FileManager.default.setAttributes(
+      [.posixPermissions: 0o700], ofItemAtPath: program.path)
+    return program
+  }
+
+  @Test func `SIGTERM during a slow restart ends both processes, and the address is free`() throws {
+    let folder = GatewayProcess.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let gateway = try GatewayProcess(arguments: ["--apply", GatewayProcess.models.path])
+    let port = gateway.port
+    let program = try slowProgram(in: folder)
+    let restart = Process()
+    restart.executableURL = GatewayProcess.executable
+    restart.arguments = [
+      "restart", "--workspace", gateway.workspace.path, "--executable", program.path,
+    ]
+    restart.standardError = FileHandle.nullDevice
+    try restart.run()
+    let note = folder.appendingPathComponent("pid")
+    var successor: Int32?
+    for _ in 0..<200 where successor == nil {
+      usleep(20_000)
+      successor = (try? String(contentsOf: note, encoding: .utf8))
+        .flatMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+    }
+    let follower = try #require(successor)
+    let begun = Date()
+    #expect(gateway.terminate() == 0)
+    #expect(Date().timeIntervalSince(begun) < 5)
+    #expect(gateway.hasEnded(follower), "a successor without its sockets is left behind")
+    restart.waitUntilExit()
+    // The whole workspace is there for the next start, at the same address.
+    let next = try GatewayProcess(
+      workspace: gateway.workspace, arguments: ["--port", String(port)])
+    #expect(try next.client().send(method: "GET", path: "/readyz").status == 200)
+    #expect(next.port == port)
+  }
+
+  @Test(arguments: ["line", "listener"])
+  func `a successor whose forerunner has gone before it is ready does not stay`(end: String) throws
+  {
+    let folder = GatewayProcess.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    // The forerunner: it lets the other load, and is gone, or has ended the sockets, meanwhile.
+    let forerunner = """
+      import os, socket, subprocess, sys
+      program, workspace, end = sys.argv[1:]
+      scoring = socket.create_server(("127.0.0.1", 0))
+      admin = socket.socket(socket.AF_UNIX)
+      admin.bind(workspace + "/swerve.sock")
+      admin.listen()
+      ours, theirs = socket.socketpair()
+      numbers = [s.fileno() for s in (theirs, scoring, admin)]
+      value = "control=%d scoring=%d admin=%d" % tuple(numbers)
+      child = subprocess.Popen(
+          [program, "serve", "--workspace", workspace, "--port", str(scoring.getsockname()[1])],
+          pass_fds=numbers, env=dict(os.environ, SWERVE_HANDOVER=value),
+          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+      theirs.close()
+      words = ours.makefile("rw")
+      assert words.readline() == "prepared\\n"
+      if end == "listener":
+          scoring.shutdown(socket.SHUT_RDWR)
+          words.write("go\\n")
+          words.flush()
+          assert words.readline() == "ready\\n"
+          words.write("take\\n")
+          words.flush()
+      else:
+          ours.sendall(b"go\\n")
+          words.close()
+          ours.close()
+      try:
+          error = child.communicate(timeout=20)[1]
+      except subprocess.TimeoutExpired:
+          child.kill()
+          sys.exit("the successor stays")
+      print(child.returncode, error.strip().splitlines()[-1])
+      assert os.path.exists(workspace + "/swerve.sock"), "the socket file was removed"
+      """
+    let script = folder.appendingPathComponent("forerunner.py")
+    try forerunner.write(to: script, atomically: true, encoding: .utf8)
+    let workspace = folder.appendingPathComponent("w")
+    try FileManager.default.createDirectory(at: workspace, withIntermediateDirectories: true)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = [
+      "python3", script.path, GatewayProcess.executable.path, workspace.path, end,
+    ]
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = output
+    try process.run()
+    let text = String(
+      decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0, "\(text)")
+    #expect(text.hasPrefix("1 "), "\(text)")
+    #expect(text.contains("has ended"), "\(text)")
+  }
+
   @Test func `a changed certificate is in force within seconds, a broken one is not`() throws {
     let folder = GatewayProcess.temporaryFolder()
     defer { try? FileManager.default.removeItem(at: folder) }
@@ -94,6 +207,7 @@ import Testing
         try Data(contentsOf: URL(fileURLWithPath: path(from)))
           .write(to: URL(fileURLWithPath: path(to)))
       }
+      chmod(path("key.pem"), 0o600)
     }
     try use("first", key: "first.key")
     let gateway = try GatewayProcess(arguments: [
@@ -114,6 +228,10 @@ import Testing
     gateway.signal(SIGHUP)
     #expect(gateway.logs("the changed certificate cannot be used", within: 10))
     #expect(try served("second").send(method: "GET", path: "/livez").status == 200)
+    // Nor is one whose key everybody can read.
+    try use("second", key: "second.key")
+    chmod(path("key.pem"), 0o644)
+    #expect(gateway.logs("may be read or written by others than its owner", within: 10))
     let metrics = try served("second").send(method: "GET", path: "/metrics").body
     let text = String(decoding: metrics, as: UTF8.self)
     #expect(text.contains("swerve_tls_reloads_total 1"))

@@ -73,4 +73,15 @@ struct ErrorResponseTests {
     guard case .bytes(let bytes) = response.body else { return nil }
     return String(decoding: bytes, as: UTF8.self)
   }
+
+  @Test func `a caller reads no path of this machine, the log does`() {
+    let error = DataPlaneError.scoring(
+      .deploymentUnavailable(endpoint: "e", name: "blue", reason: "/srv/models/m.onnx is rotten"))
+    let call = InferenceCall(modelName: "e", version: nil, headerByteCount: nil)
+    for form in [AnswerForm.score, .invocations, .predict, .inference(call)] {
+      let response = ErrorResponse(error, form: form)
+      #expect(!response.message.contains("/srv"), "\(response.message)")
+      #expect(response.detail?.contains("/srv/models/m.onnx") == true)
+    }
+  }
 }

@@ -394,4 +394,64 @@ struct HTTPServerTests {
     }
     flag.isBlocked.store(false, ordering: .relaxed)
   }
+
+  @Test(arguments: [false, true])
+  func `bodies beyond what may be held at once are refused, and room comes back`(chunked: Bool)
+    throws
+  {
+    var configuration = loopback()
+    configuration.maxBodyBytesInFlight = 300_000
+    let server = try HTTPServer(configuration, handler: TestHandler())
+    let head =
+      chunked
+      ? "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n30d40\r\n"
+      : "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n"
+    let first = try RawConnection(server)
+    first.send(head + String(repeating: "x", count: 199_999))
+    usleep(200_000)
+    let second = try RawConnection(server)
+    second.send(head + (chunked ? String(repeating: "x", count: 150_000) : ""))
+    #expect(second.readAll(seconds: 2).text.hasPrefix("HTTP/1.1 503"))
+    // Small ones are not counted.
+    let body = [UInt8](repeating: 1, count: 60_000)
+    #expect(try client(server).send(method: "POST", path: "/", body: body).status == 200)
+    first.send("x" + (chunked ? "\r\n0\r\n\r\n" : ""))
+    #expect(first.readAll(seconds: 0.5).text.hasPrefix("HTTP/1.1 200"))
+    let large = [UInt8](repeating: 1, count: 200_000)
+    for _ in 0..<3 {
+      #expect(try client(server).send(method: "POST", path: "/", body: large).status == 200)
+    }
+    #expect(server.stop(deadline: inSeconds(5)))
+  }
+
+  @Test func `a body that was taken outlives its exchange, and the connection goes on`() throws {
+    let handler = TakingHandler()
+    let server = try HTTPServer(loopback(), handler: handler)
+    let client = try client(server)
+    let bodies = [1, 5_000, 100_000].map { count in (0..<count).map { UInt8($0 % 251) } }
+    for body in bodies {
+      #expect(try client.send(method: "POST", path: "/", body: body).status == 200)
+    }
+    #expect(server.stop(deadline: inSeconds(5)))
+    let taken = handler.taken.withLock { $0 }
+    #expect(taken.count == 3)
+    for (body, expected) in zip(taken, bodies) {
+      let bytes = body.bytes
+      #expect(bytes.count == expected.count)
+      #expect(bytes.indices.allSatisfy { bytes[$0] == expected[$0] })
+    }
+  }
+}
+
+/// Keeps the bodies of what has ended.
+private final class TakingHandler: HTTPHandler {
+  let taken = Mutex<[HTTPBody]>([])
+
+  func admit(_ exchange: HTTPExchange) -> HTTPAdmission { .collect(maxBodyBytes: 1 << 20) }
+  func handle(_ exchange: HTTPExchange) { exchange.respond(HTTPResponse(status: 200)) }
+  func refusal(status: Int, reason: String) -> HTTPResponse { HTTPResponse(status: status) }
+  func ended(_ exchange: HTTPExchange, _ outcome: HTTPOutcome) {
+    let body = exchange.takeBody()
+    taken.withLock { $0.append(body) }
+  }
 }

@@ -44,6 +44,48 @@ struct SocketTests {
     }
   }
 
+  @Test func `a listening socket that somebody else has ended is told once`() throws {
+    let ends = Mutex(0)
+    var configuration = loopback()
+    configuration.whenListenerEnds = { _ in ends.withLock { $0 += 1 } }
+    let server = try HTTPServer(configuration, handler: TestHandler())
+    #expect(server.isListening)
+    shutdown(server.listenerDescriptor, Int32(SHUT_RDWR))
+    for _ in 0..<100 where ends.withLock({ $0 }) == 0 { usleep(10_000) }
+    #expect(!server.isListening)
+    #expect(ends.withLock { $0 } == 1)
+    #expect(server.stop(deadline: inSeconds(5)))
+    #expect(ends.withLock { $0 } == 1)
+  }
+
+  @Test func `an inherited socket is accepted from when it is told to`() throws {
+    let listener = try Listener(.tcp(host: "127.0.0.1", port: 0))
+    var configuration = loopback()
+    configuration.inheritedListener = listener.descriptor
+    configuration.acceptsAtOnce = false
+    let handler = TestHandler()
+    let server = try HTTPServer(configuration, handler: handler)
+    let early = try RawConnection(server)
+    early.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    usleep(100_000)
+    #expect(handler.admitted.load(ordering: .relaxed) == 0)
+    server.beginAccepting()
+    #expect(early.readAll(seconds: 0.5).text.hasPrefix("HTTP/1.1 200"))
+    #expect(server.stop(deadline: inSeconds(5)))
+  }
+
+  @Test func `a listening socket is known by its address`() throws {
+    let server = try HTTPServer(loopback(), handler: TestHandler())
+    let port = try port(server)
+    let socket = server.listenerDescriptor
+    #expect(HTTPServer.isListener(socket, at: "127.0.0.1", port: port))
+    #expect(HTTPServer.isListener(socket, at: "127.0.0.1", port: 0))
+    #expect(!HTTPServer.isListener(socket, at: "127.0.0.1", port: port &+ 1))
+    #expect(!HTTPServer.isListener(socket, at: "127.0.0.2", port: port))
+    #expect(!HTTPServer.isListener(socket, at: "::1", port: port))
+    #expect(server.stop(deadline: inSeconds(5)))
+  }
+
   static func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")

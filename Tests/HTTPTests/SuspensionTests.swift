@@ -119,4 +119,34 @@ struct SuspensionTests {
     #expect(server.stop(deadline: inSeconds(5)))
     #expect(left.withLock { $0 } == [false, true])
   }
+
+  @Test(arguments: [false, true])
+  func `a client that waits has not left because we end its connection`(leaves: Bool) throws {
+    let left = Mutex<Bool?>(nil)
+    let handler = TestHandler(handle: { exchange in
+      if exchange.path == "/block" { usleep(300_000) }
+      guard exchange.path == "/later" else {
+        return exchange.respond(HTTPResponse(status: 200))
+      }
+      exchange.suspend()
+      Thread.detachNewThread {
+        usleep(50_000)
+        left.withLock { $0 = exchange.clientHasLeft }
+        exchange.respond(HTTPResponse(status: 200))
+      }
+    })
+    let server = try HTTPServer(loopback(), handler: handler)
+    let waiting = try RawConnection(server)
+    waiting.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    #expect(waiting.readAll(seconds: 0.1).text.hasPrefix("HTTP/1.1 200"))
+    let blocking = try RawConnection(server)
+    blocking.send("GET /block HTTP/1.1\r\nHost: a\r\n\r\n")
+    usleep(50_000)
+    // Comes while the only thread is busy, so that the drain takes the connection for idle.
+    waiting.send("GET /later HTTP/1.1\r\nHost: a\r\n\r\n")
+    if leaves { shutdown(waiting.descriptor, Int32(SHUT_WR)) }
+    #expect(server.stop(deadline: inSeconds(5)))
+    #expect(left.withLock { $0 } == leaves)
+    #expect(waiting.readAll(seconds: 1).text.hasPrefix("HTTP/1.1 200"))
+  }
 }

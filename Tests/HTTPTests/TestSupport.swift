@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 
 @testable import HTTP
@@ -113,11 +114,23 @@ final class RawConnection {
   }
 }
 
-/// The path of a new folder, removed by the system's own cleaning.
+/// Folders that go with the process.
+private let temporaryFolders: Mutex<[String]> = {
+  atexit {
+    for folder in temporaryFolders.withLock({ $0 }) {
+      try? FileManager.default.removeItem(atPath: folder)
+    }
+  }
+  return Mutex([])
+}()
+
+/// The path of a new folder, removed when the tests end.
 func temporaryFolder() -> String {
   var template = Array("/tmp/swerve-http-XXXXXX".utf8CString)
   _ = mkdtemp(&template)
-  return String(decoding: template.dropLast().map(UInt8.init), as: UTF8.self)
+  let path = String(decoding: template.dropLast().map(UInt8.init), as: UTF8.self)
+  temporaryFolders.withLock { $0.append(path) }
+  return path
 }
 
 func countOccurrences(of needle: String, in text: String) -> Int {

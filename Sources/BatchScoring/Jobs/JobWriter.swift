@@ -66,6 +66,9 @@ final class JobWriter {
 
   func take(_ piece: ScoredPiece) throws(BatchError) {
     let file = files[piece.place.file]
+    if let failure = piece.failure {
+      throw .scoring(file: file.path, row: failure.row, reason: failure.reason)
+    }
     if paths.writesPredictions, piece.scored > 0 {
       let output = try currentOutput(piece.place.file)
       try steps(.append)

@@ -105,9 +105,11 @@ struct NumberCutter: Sendable {
       } catch {
         throw .malformed("\(error)")
       }
-      guard part > 0 else { throw .malformed("the header is cut off") }
+      // Who reads the header tells what is missing.
+      if part == 0 { break }
       filled += part
     }
+    bytes.removeLast(bytes.count - filled)
     return bytes
   }
 

@@ -1,4 +1,5 @@
 internal import Compression
+internal import Glibc
 internal import Synchronization
 
 /// What a gzip file unfolds to. Memory does not grow, however far it unfolds.
@@ -9,7 +10,7 @@ struct UnpackedSource: ByteSource, Sendable {
     do {
       unpacking = Unpacking(file, try Inflater())
     } catch {
-      throw .io("unpacking \(file.file.path)", code: 12 /* ENOMEM */)
+      throw .io("unpacking \(file.file.path)", code: ENOMEM)
     }
   }
 

@@ -13,6 +13,7 @@ enum ARMRoute: Equatable {
   case deployment(String, endpoint: String)
   /// `getLogs`, in lower case.
   case deploymentAction(String, endpoint: String, action: String)
+  case batch(BatchRoute)
   case models
   case model(String)
   case versions(model: String)
@@ -32,6 +33,8 @@ enum ARMRoute: Equatable {
   case upload(String)
   case uploadCommit(String)
   case uploadBlock(Int, file: Int, upload: String)
+  /// Ours: `/metrics`.
+  case metrics
   case operation(String)
   /// Where a `Location` header leads: 202 until the end, then 204.
   case operationResult(String)
@@ -43,6 +46,14 @@ enum ARMRoute: Equatable {
       if lower.count == 2 { return (.operation(segments[1]), "") }
       if lower.count == 3, lower[2] == "result" { return (.operationResult(segments[1]), "") }
       return nil
+    }
+    if lower == ["metrics"] { return (.metrics, "") }
+    // Where Azure's clients list the jobs of a batch endpoint.
+    if lower.starts(with: ["mferp", "managementfrontend"]) {
+      guard let found = parse(Array(segments.dropFirst(2))),
+        case .batch(.endpointJobs) = found.route
+      else { return nil }
+      return found
     }
     guard segments.count >= 8, lower[0] == "subscriptions", lower[2] == "resourcegroups",
       lower[4] == "providers", lower[5] == "microsoft.machinelearningservices",
@@ -57,6 +68,7 @@ enum ARMRoute: Equatable {
     switch lower.first {
     case nil: .workspace
     case "onlineendpoints": parseEndpoint(rest, lower)
+    case "batchendpoints", "jobs", "data": BatchRoute(rest, lower).map { .batch($0) }
     case "models": parseModel(rest, lower)
     case "apply": rest.count == 1 ? .apply : nil
     case "swerve": parseOwn(rest, lower)
@@ -93,9 +105,9 @@ enum ARMRoute: Equatable {
     switch self {
     case .adminKeys, .adminKey, .restart: true
     case .workspace, .endpoints, .endpoint, .endpointAction, .clientKeys, .clientKey,
-      .deployments, .deployment,
-      .deploymentAction, .models, .model, .versions, .version, .packageFile, .apply, .status,
-      .uploads, .upload, .uploadCommit, .uploadBlock, .operation, .operationResult:
+      .deployments, .deployment, .deploymentAction, .batch, .models, .model, .versions, .version,
+      .packageFile, .apply, .status, .uploads, .upload, .uploadCommit, .uploadBlock, .metrics,
+      .operation, .operationResult:
       false
     }
   }

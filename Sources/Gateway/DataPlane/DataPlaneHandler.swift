@@ -22,16 +22,22 @@ final class DataPlaneHandler: HTTPHandler {
   let readiness: Readiness
   /// nil: nobody loads and unloads models over the scoring address.
   let modelControl: ModelControl?
+  let keyFailures: KeyFailures
+  /// nil: there are no batch endpoints; in tests.
+  let batchCalls: BatchCalls?
   private let metrics: MetricRegistry
   private let requestLog: RequestLog
   let identifiers = RequestIdentifiers()
 
   init(
     _ settings: Settings, service: ScoringService, readiness: Readiness, metrics: MetricRegistry,
-    log: Log, modelControl: ModelControl? = nil
+    log: Log, modelControl: ModelControl? = nil, batchCalls: BatchCalls? = nil,
+    keyFailures: KeyFailures = KeyFailures(limit: 0)
   ) {
+    self.keyFailures = keyFailures
     self.settings = settings
     self.modelControl = modelControl
+    self.batchCalls = batchCalls
     self.service = service
     self.readiness = readiness
     self.metrics = metrics
@@ -67,6 +73,8 @@ final class DataPlaneHandler: HTTPHandler {
       return admitMLflow(exchange, route, name: name, isVersion: false)
     case .version(let name):
       return admitMLflow(exchange, route, name: name, isVersion: true)
+    case .jobs(let endpoint, let job):
+      return admitJobs(exchange, route, endpoint: endpoint, job: job)
     case .unknown:
       return refuse(exchange, .routeNotFound(exchange.path))
     }
@@ -87,9 +95,19 @@ final class DataPlaneHandler: HTTPHandler {
       exchange.respond(plain.response)
     case let repository as RepositoryExchange:
       handle(exchange, repository)
+    case let batch as BatchExchange:
+      handle(exchange, batch)
     default:
       exchange.respond(refusal(status: 500, reason: "the request has no context"))
     }
+  }
+
+  func received(_ exchange: HTTPExchange, byteCount: Int) {
+    guard let scoring = exchange.context as? ScoringExchange, let client = scoring.client else {
+      return
+    }
+    client.take(bodyByteCount: byteCount)
+    scoring.paidBytes += byteCount
   }
 
   func refusal(status: Int, reason: String) -> HTTPResponse {
@@ -105,7 +123,7 @@ final class DataPlaneHandler: HTTPHandler {
   func ended(_ exchange: HTTPExchange, _ outcome: HTTPOutcome) {
     requestLog.write(exchange, outcome)
     if let scoring = exchange.context as? ScoringExchange {
-      scoring.client?.end(bodyByteCount: exchange.bodyByteCount)
+      scoring.client?.end(bodyByteCount: exchange.bodyByteCount, taken: scoring.paidBytes)
       if case .sent = outcome { scoring.offerToMirror(service) }
     }
     exchange.context = nil
@@ -127,8 +145,9 @@ final class DataPlaneHandler: HTTPHandler {
       }
       return refuse(
         exchange,
-        name.map { .endpointNotFound(endpointName(of: exchange, $0)) } ?? .noDefaultEndpoint,
-        form: form)
+        name.map {
+          hiddenFromStrangers(exchange, .endpointNotFound(endpointName(of: exchange, $0)))
+        } ?? .noDefaultEndpoint, form: form)
     }
     guard isAuthorized(exchange, for: endpoint) else {
       return refuse(exchange, .unauthorized, form: form, endpoint: endpoint)
@@ -144,7 +163,7 @@ final class DataPlaneHandler: HTTPHandler {
       coding: coding)
     switch client(exchange, of: endpoint, form: form) {
     case .none: break
-    case .taken(let key): scoring.client = key
+    case .taken(let key): scoring.take(key)
     case .refused(let refusal): return refusal
     }
     exchange.context = scoring
@@ -178,6 +197,33 @@ final class DataPlaneHandler: HTTPHandler {
     return endpoint.client(offering: offered) != nil || isKnown
   }
 
+  /// Whoever has no key learns no names: what does not exist is refused as what does.
+  func hiddenFromStrangers(
+    _ exchange: HTTPExchange, _ error: DataPlaneError
+  ) -> DataPlaneError {
+    let endpoints = service.table.endpoints.values
+    let isKnown = endpoints.isEmpty || endpoints.contains { isAuthorized(exchange, for: $0) }
+    return isKnown ? error : .unauthorized
+  }
+
+  /// Takes a request that is answered without scoring from its client's quota.
+  ///
+  /// - Returns: The refusal, when it has used what it may.
+  func metered(
+    _ exchange: HTTPExchange, by endpoints: [EndpointRoute], form: AnswerForm
+  ) -> HTTPAdmission? {
+    for endpoint in endpoints {
+      switch client(exchange, of: endpoint, form: form) {
+      case .none: continue
+      case .taken(let key):
+        key.end(bodyByteCount: 0, taken: exchange.declaredBodyByteCount ?? 0)
+        return nil
+      case .refused(let refusal): return refusal
+      }
+    }
+    return nil
+  }
+
   /// The caller as a client with a quota of its own.
   enum Client {
     /// It is none: the endpoint's own key, or nobody's.
@@ -194,7 +240,9 @@ final class DataPlaneHandler: HTTPHandler {
     guard !endpoint.clients.isEmpty, let offered = bearerToken(exchange),
       let key = endpoint.client(offering: offered)
     else { return .none }
-    guard let refusal = key.begin() else { return .taken(key) }
+    guard let refusal = key.begin(bodyByteCount: exchange.declaredBodyByteCount ?? 0) else {
+      return .taken(key)
+    }
     return .refused(
       refuse(
         exchange, .quotaExceeded(refusal), form: form, endpoint: endpoint, client: key))
@@ -261,6 +309,9 @@ final class DataPlaneHandler: HTTPHandler {
     return response
   }
 
+  static let metricsContent = (
+    name: "Content-Type", value: "text/plain; version=0.0.4; charset=utf-8"
+  )
   private static let jsonContent = HTTPHeaders([("Content-Type", "application/json")])
 
   // MARK: - The rest
@@ -277,13 +328,14 @@ final class DataPlaneHandler: HTTPHandler {
       }
     case .metrics:
       return HTTPResponse(
-        status: 200, headers: [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")],
-        body: .bytes(metrics.prometheusText()))
+        status: 200, headers: [Self.metricsContent],
+        // Names of clients are for administrators, on their own address.
+        body: .bytes(metrics.prometheusText { !$0.hasPrefix("swerve_client_") }))
     case .root:
       return HTTPResponse(
         status: 200, headers: [("Content-Type", "text/plain; charset=utf-8")],
         body: .bytes(Array("Healthy".utf8)))
-    case .score, .invocations, .swagger, .inference, .predict, .ping, .version, .unknown:
+    case .score, .invocations, .swagger, .inference, .predict, .ping, .version, .jobs, .unknown:
       preconditionFailure("\(route) is not operational")
     }
   }
@@ -308,11 +360,13 @@ final class DataPlaneHandler: HTTPHandler {
         exchange,
         readiness.state == .starting
           ? .notReady("the gateway is loading its models")
-          : .endpointNotFound(endpointName(of: exchange, name)))
+          : hiddenFromStrangers(
+            exchange, .endpointNotFound(endpointName(of: exchange, name))))
     }
     guard isAuthorized(exchange, for: endpoint) else {
       return refuse(exchange, .unauthorized, endpoint: endpoint)
     }
+    if let refusal = metered(exchange, by: [endpoint], form: .score) { return refusal }
     let isSwagger = ["version=2", "version=2.0"].contains(exchange.query)
     guard isSwagger || ["", "version=3", "version=3.0"].contains(exchange.query) else {
       return refuse(
@@ -357,7 +411,7 @@ final class DataPlaneHandler: HTTPHandler {
     let requestID = identifiers.next()
     let clientRequestID = exchange.header("x-ms-client-request-id")
       .flatMap(clientRequestIdentifier)
-    var error = ErrorResponse(error, form: form)
+    var error = ErrorResponse(throttled(error, exchange), form: form)
     error.isHidden = endpoint?.hidesErrors ?? false
     var response = error.response(requestID: requestID, form: form)
     addIdentifiers(requestID, clientRequestID, to: &response)
@@ -366,6 +420,14 @@ final class DataPlaneHandler: HTTPHandler {
       endpointName: endpoint?.name ?? "", isOperational: false, error: error, response: response,
       client: client)
     return .refuse(response)
+  }
+
+  /// A wrong key counts; after many of them that is what is told.
+  private func throttled(_ error: DataPlaneError, _ exchange: HTTPExchange) -> DataPlaneError {
+    guard error == .unauthorized || error == .adminKeyNeeded, bearerToken(exchange) != nil,
+      let seconds = keyFailures.note(peer: exchange.peer)
+    else { return error }
+    return .tooManyWrongKeys(retryAfterSeconds: seconds)
   }
 
   func addIdentifiers(

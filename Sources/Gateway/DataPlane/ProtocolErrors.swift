@@ -33,7 +33,8 @@ extension ErrorResponse {
       status = 504
     case .scoring(.executor(.failed(node: _, reason: _))):
       status = 500
-    case .scoring, .unauthorized, .adminKeyNeeded, .noDefaultEndpoint, .routeNotFound,
+    case .scoring, .unauthorized, .adminKeyNeeded, .tooManyWrongKeys, .noDefaultEndpoint,
+      .routeNotFound,
       .methodNotAllowed, .unsupportedContent, .bodyTooLarge, .notReady, .quotaExceeded, .notServed,
       .refused:
       break
@@ -56,8 +57,10 @@ extension ErrorResponse {
         "\(unknown) version \((call.version ?? name).prefix(80)) is not found")
     case .scoring(.deploymentUnavailable(_, _, let reason)):
       self.init(
-        503, "ModelNotReady", "\(unknown)\(version) is not at ready state: \(reason)",
+        503, "ModelNotReady",
+        "\(unknown)\(version) is not at ready state: \(EndpointRoute.sentence(for: reason))",
         reason == EndpointRoute.loading ? ["Retry-After": "1"] : [:])
+      detail = ErrorResponse(error).detail
     case .scoring(.noTraffic):
       self.init(404, "NoTraffic", "\(unknown) has no available versions")
     case .scoring(.queueFull), .scoring(.tooManyAtOnce), .scoring(.tooLate):
@@ -68,7 +71,8 @@ extension ErrorResponse {
     case .scoring(.executor(.failed(node: _, reason: _))):
       let base = ErrorResponse(error)
       self.init(500, base.code, base.message)
-    case .scoring, .unauthorized, .adminKeyNeeded, .noDefaultEndpoint, .unsupportedContent,
+    case .scoring, .unauthorized, .adminKeyNeeded, .tooManyWrongKeys, .noDefaultEndpoint,
+      .unsupportedContent,
       .bodyTooLarge, .notReady, .quotaExceeded, .notServed, .refused:
       self.init(error)
     }

@@ -129,6 +129,6 @@ struct RequestLog: Sendable {
 
   private func appendError(_ error: ErrorResponse, to line: inout LogLine) {
     line.appendLogMember("error", error.code)
-    line.appendLogMember("detail", String(error.message.prefix(500)))
+    line.appendLogMember("detail", String((error.detail ?? error.message).prefix(500)))
   }
 }

@@ -18,6 +18,8 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
   let answerCoding: ContentCoding?
   /// The client whose quota the request counts in; nil: the endpoint's own key.
   var client: ClientKey?
+  /// Bytes of the body that its quota has paid for already.
+  var paidBytes = 0
   private(set) var outcome: ScoringOutcome?
   /// The body without its coding, once it is needed.
   private var unpacked: UnpackedBody?
@@ -40,6 +42,12 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
     self.form = form
     self.coding = coding
     self.answerCoding = answerCoding
+  }
+
+  /// Counts in a client's quota, which has paid for the body's declared length.
+  func take(_ client: ClientKey) {
+    self.client = client
+    paidBytes = exchange.declaredBodyByteCount ?? 0
   }
 
   var body: Span<UInt8> {
@@ -84,6 +92,8 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
       try Self.unpacked(exchange.body, coding, maxBytes: handler.settings.maxBodyBytes))
   }
 
+  func discardUnpacked() { unpacked = nil }
+
   private static func unpacked(
     _ body: Span<UInt8>, _ coding: ContentCoding, maxBytes: Int
   ) throws(ScoringError) -> [UInt8] {
@@ -99,28 +109,38 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
 
   func suspend() { exchange.suspend() }
 
-  /// After the answer's last byte: a mirror delays nobody. What was refused before it could run is
-  /// not copied, so that a gateway under pressure gets no more of it.
+  /// After the answer's last byte: a mirror delays nobody. Only what has run is copied, or was read
+  /// to be run, so that a gateway under pressure gets no more of it. The last word on the exchange:
+  /// it has no body then.
   func offerToMirror(_ service: ScoringService) {
     guard endpoint.mirror != nil, let outcome, outcome.deployment != nil else { return }
-    switch outcome.result {
-    case .failure(.queueFull), .failure(.tooManyAtOnce), .failure(.draining), .failure(.callerLeft):
-      return
-    case .success, .failure: break
-    }
+    guard Self.isMirrored(outcome) else { return }
     service.mirror(endpoint, pinned: pinned != nil, bodyByteCount: exchange.bodyByteCount) {
       let exchange = exchange
-      let body = exchange.body.withUnsafeBufferPointer { Array($0) }
+      let body: any MirrorBody =
+        exchange.bodyByteCount <= Self.maxCopiedBytes
+        ? CopiedBody(exchange.body.withUnsafeBufferPointer { Array($0) }) : exchange.takeBody()
       var unpack: MirrorCopy.Unpack?
       if let coding {
         let maxBytes = handler.settings.maxBodyBytes
         unpack = { (body) throws(ScoringError) in
-          try Self.unpacked(body.span, coding, maxBytes: maxBytes)
+          try Self.unpacked(body, coding, maxBytes: maxBytes)
         }
       }
       return MirrorCopy(body: body, form: form, requestID: requestID.text, unpack: unpack)
     }
   }
+
+  /// Whether a request has got as far as the model.
+  static func isMirrored(_ outcome: ScoringOutcome) -> Bool {
+    switch outcome.result {
+    case .success: true
+    case .failure: outcome.times.decode > 0
+    }
+  }
+
+  /// What a connection keeps for its next body anyway.
+  private static let maxCopiedBytes = 4096
 
   func answer(_ outcome: ScoringOutcome) {
     var outcome = outcome
@@ -176,3 +196,5 @@ final class PlainExchange: Sendable {
     self.administrator = administrator
   }
 }
+
+extension HTTPBody: MirrorBody {}

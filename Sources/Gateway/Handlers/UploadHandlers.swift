@@ -106,6 +106,9 @@ extension ARMError {
       self.init(409, "Conflict", "upload '\(id)' is committed already")
     case .busy(let id):
       self.init(409, "Conflict", "another request is at work with upload '\(id)'; try again")
+    case .handingOver:
+      self.init(
+        409, "Conflict", "the gateway is handing over to its successor; try again in a moment")
     case .noFile(let index, let count):
       self.init(400, "BadArgument", "the upload has no file \(index); it has \(count), from 0")
     case .noBlock(let file, let block, let count, let expected):

@@ -23,7 +23,9 @@ extension DataPlaneHandler {
       endpoint = self.endpoint(of: exchange, named: scope, in: service.table)
       guard endpoint != nil else {
         let error: DataPlaneError =
-          readiness.state == .starting ? .notReady(loadingText) : .routeNotFound(exchange.path)
+          readiness.state == .starting
+          ? .notReady(loadingText)
+          : hiddenFromStrangers(exchange, .routeNotFound(exchange.path))
         return refuse(exchange, error, form: asked.form)
       }
     }
@@ -42,8 +44,11 @@ extension DataPlaneHandler {
         ["model_stats": .array(models.map(\.statistics))]
       }
     case .index:
-      guard !authorized(exchange, scope: endpoint).isEmpty || service.table.endpoints.isEmpty
-      else { return refuse(exchange, .unauthorized, form: asked.form) }
+      let endpoints = authorized(exchange, scope: endpoint)
+      guard !endpoints.isEmpty || service.table.endpoints.isEmpty else {
+        return refuse(exchange, .unauthorized, form: asked.form)
+      }
+      if let refusal = metered(exchange, by: endpoints, form: asked.form) { return refusal }
       return collect(exchange, .index(scope: endpoint))
     case .load(let name): return admitControl(exchange, asked) { .load(name, $0) }
     case .unload(let name): return admitControl(exchange, asked) { .unload(name, $0) }
@@ -75,12 +80,15 @@ extension DataPlaneHandler {
     } catch {
       let isStarting = readiness.state == .starting
       return refuse(
-        exchange, isStarting ? .notReady(loadingText) : error, form: asked.form, endpoint: scope)
+        exchange,
+        isStarting ? .notReady(loadingText) : hiddenFromStrangers(exchange, error),
+        form: asked.form, endpoint: scope)
     }
     guard isAuthorized(exchange, for: model.endpoint) else {
       return refuse(exchange, .unauthorized, form: asked.form, endpoint: model.endpoint)
     }
     if action == .infer { return admitInfer(exchange, asked, model) }
+    if let refusal = metered(exchange, by: [model.endpoint], form: asked.form) { return refusal }
     let pinned = model.pinned ?? exchange.header("azureml-model-deployment")
     let deployment: LiveDeployment
     do throws(ScoringError) {
@@ -156,7 +164,7 @@ extension DataPlaneHandler {
       })
     switch client(exchange, of: model.endpoint, form: asked.form) {
     case .none: break
-    case .taken(let key): scoring.client = key
+    case .taken(let key): scoring.take(key)
     case .refused(let refusal): return refusal
     }
     exchange.context = scoring
@@ -215,6 +223,7 @@ extension DataPlaneHandler {
     guard !endpoints.isEmpty || service.table.endpoints.isEmpty else {
       return refuse(exchange, .unauthorized, form: asked.form)
     }
+    if let refusal = metered(exchange, by: endpoints, form: asked.form) { return refusal }
     let models = endpoints.flatMap { endpoint in
       endpoint.deployments.values.sorted { $0.name < $1.name }.map { deployment in
         ModelDescription(

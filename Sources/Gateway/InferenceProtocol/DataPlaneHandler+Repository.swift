@@ -150,7 +150,7 @@ extension DataPlaneHandler {
         let isLoading = reason == EndpointRoute.loading
         return entry(
           endpoint, name, state: isLoading ? "LOADING" : "UNAVAILABLE",
-          reason: isLoading || endpoint.hidesErrors ? "" : reason)
+          reason: isLoading || endpoint.hidesErrors ? "" : EndpointRoute.sentence(for: reason))
       }
     }
     return entries.sorted { $0.version < $1.version }.map(\.value)

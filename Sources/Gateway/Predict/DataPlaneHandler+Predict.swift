@@ -20,10 +20,12 @@ extension DataPlaneHandler {
     else { return refuse(exchange, .methodNotAllowed(allowed: allowed), form: .predict) }
     switch route {
     case .models:
-      let names = authorized(exchange, scope: nil).map(\.name)
+      let endpoints = authorized(exchange, scope: nil)
+      let names = endpoints.map(\.name)
       guard !names.isEmpty || service.table.endpoints.isEmpty else {
         return refuse(exchange, .unauthorized, form: .predict)
       }
+      if let refusal = metered(exchange, by: endpoints, form: .predict) { return refusal }
       return answer(exchange, ["models": .array(names.map { .string($0) })])
     case .status(let name, let version):
       return describe(exchange, name, version) { model in
@@ -54,7 +56,8 @@ extension DataPlaneHandler {
     } catch {
       throw Refused(
         error: readiness.state == .starting
-          ? .notReady("the gateway is loading its models") : error,
+          ? .notReady("the gateway is loading its models")
+          : hiddenFromStrangers(exchange, error),
         endpoint: service.table.endpoints[name.lowercased()])
     }
     guard isAuthorized(exchange, for: model.endpoint) else {
@@ -91,7 +94,7 @@ extension DataPlaneHandler {
       coding: coding)
     switch client(exchange, of: model.endpoint, form: .predict) {
     case .none: break
-    case .taken(let key): scoring.client = key
+    case .taken(let key): scoring.take(key)
     case .refused(let refusal): return refusal
     }
     exchange.context = scoring
@@ -104,6 +107,7 @@ extension DataPlaneHandler {
   ) -> HTTPAdmission {
     do throws(Refused) {
       let model = try self.model(exchange, name, version)
+      if let refusal = metered(exchange, by: [model.endpoint], form: .predict) { return refusal }
       do throws(ScoringError) {
         return answer(exchange, try describe(model), model.endpoint)
       } catch {
@@ -124,7 +128,10 @@ extension DataPlaneHandler {
       states.append(
         reason == EndpointRoute.loading
           ? (name, "LOADING", "")
-          : (name, "END", endpoint.hidesErrors ? "the model cannot answer" : reason))
+          : (
+            name, "END",
+            endpoint.hidesErrors ? "the model cannot answer" : EndpointRoute.sentence(for: reason)
+          ))
     }
     states = states.filter { pinned == nil || $0.version.lowercased() == pinned?.lowercased() }
     return [

@@ -23,6 +23,8 @@ final class CertificateFiles: Sendable {
   private let failures: Counter
   private let expiry: Gauge
   private let state = Monitor(State())
+  /// Held through a reload.
+  private let reloading = Monitor(())
   private let threads = Threads()
 
   /// nil without TLS.
@@ -49,10 +51,18 @@ final class CertificateFiles: Sendable {
   }
 
   /// The files' contents for the listeners.
+  ///
+  /// - Throws: Also when others than their owner may read the key.
   static func read(
     certificate: String, key: String
   ) throws(GatewayError) -> HTTPServerConfiguration.TLS {
-    HTTPServerConfiguration.TLS(
+    var status = stat()
+    if stat(key, &status) == 0, status.st_mode & 0o066 != 0 {
+      throw GatewayError(
+        "\(key) may be read or written by others than its owner: its mode is "
+          + "\(String(status.st_mode & 0o777, radix: 8)); a private key's is 600 or 400")
+    }
+    return HTTPServerConfiguration.TLS(
       certificatePEM: String(
         decoding: try fileBytes(certificate, maxBytes: 1 << 20), as: UTF8.self),
       keyPEM: String(decoding: try fileBytes(key, maxBytes: 1 << 20), as: UTF8.self))
@@ -60,6 +70,11 @@ final class CertificateFiles: Sendable {
 
   /// Puts what the files hold in force for new connections; what cannot be used changes nothing.
   func reload() {
+    // The signal's thread and the one that watches: the newer files must not lose.
+    reloading.withLock { _ in reloadAlone() }
+  }
+
+  private func reloadAlone() {
     do throws(GatewayError) {
       try replace()
     } catch {

@@ -46,8 +46,25 @@ struct Inheritance: Sendable {
     return inheritance
   }
 
-  /// Tells the other process that this one answers.
-  static func take() { finish("ready") }
+  /// Tells the other process that this one can answer, and waits until that one has let go of the
+  /// sockets.
+  ///
+  /// - Throws: When the other process has ended, or goes on without this one.
+  static func take() throws(GatewayError) {
+    guard let descriptor = line.withLock({ $0 }) else { return }
+    let control = HandoverLine(descriptor)
+    // It ends in silence only with its process: that was stopped, and its successor with it.
+    guard !control.isAtEnd else {
+      throw GatewayError("the process before this one has ended")
+    }
+    control.send("ready")
+    // One that knows nothing of `take` closes the line when it has let go.
+    if let word = control.receive(milliseconds: -1), word != "take" {
+      throw GatewayError("the process before this one says '\(word.prefix(200))'")
+    }
+    line.withLock { $0 = nil }
+    close(descriptor)
+  }
 
   /// Tells the other process why there will be no successor.
   static func refuse(_ reason: String) {
@@ -94,6 +111,12 @@ struct HandoverLine: Sendable {
     _ = bytes.withUnsafeBytes {
       Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
     }
+  }
+
+  /// Whether the other end is gone and has left nothing to read.
+  var isAtEnd: Bool {
+    var byte: UInt8 = 0
+    return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0
   }
 
   /// The next line; nil when the other end is gone, or the time is over (-1: there is no limit).

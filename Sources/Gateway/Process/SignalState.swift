@@ -11,6 +11,7 @@ final class SignalState: Sendable {
     var isStopping = false
     var wantsReload = false
     var isHandedOver = false
+    var hasFailed = false
   }
 
   private let state = Monitor(State())
@@ -56,6 +57,16 @@ final class SignalState: Sendable {
     state.broadcast()
   }
 
+  /// Stops because this process is of no use any more.
+  func fail() {
+    state.withLock { state in
+      state.hasFailed = true
+      state.isStopping = true
+    }
+    state.broadcast()
+  }
+
+  var hasFailed: Bool { state.withLock { $0.hasFailed } }
   var isHandedOver: Bool { state.withLock { $0.isHandedOver } }
 
   func waitForStop() {

@@ -1,3 +1,4 @@
+internal import BatchScoring
 internal import Serving
 internal import Store
 internal import Synchronization
@@ -12,30 +13,45 @@ internal import Telemetry
 /// 1. The new process is started with the sockets; it reads its settings and says `prepared`.
 /// 2. This one makes no more changes, closes the database, frees the lock, and says `go`. It
 ///    goes on answering: scoring needs neither.
-/// 3. The new one takes the workspace, loads and warms up everything, accepts connections, and
-///    says `ready`.
-/// 4. This one lets go of the sockets, ends each connection after its next answer, and ends.
+/// 3. The new one takes the workspace, loads and warms up everything, and says `ready`. It has
+///    accepted nothing yet, so that it can be ended without a request being lost.
+/// 4. This one lets go of the sockets and says `take`; the new one accepts connections. This one
+///    ends each connection after its next answer, and ends.
 ///
 /// When the new one fails or is silent before 4, it is ended, and this one takes the workspace
-/// back and goes on.
+/// back and goes on. When this one is told to stop before 4, it ends the new one first (`cancel`):
+/// its drain ends the listening sockets for both.
 final class Succession: Sendable {
   private struct State {
     var listeners: Listeners?
     var whenHandedOver: (@Sendable () -> Void)?
     /// A succession is on its way, or has been.
     var isBusy = false
+    /// The new process is ready, and it is certain that it follows.
+    var isCertain = false
+    /// This process stops: there will be no successor.
+    var isCancelled = false
+    /// The new process, as long as it may be ended.
+    var process: Int32?
   }
 
   private let control: ControlPlane
+  private let jobs: JobService
   private let database: Database
+  private let uploads: UploadStore
   private let lock: WorkspaceLock
   private let log: Log
-  private let state = Mutex(State())
+  private let state = Monitor(State())
   /// The program's path as it was when it was started: what lies there now may be a newer one.
   private let executable: String
 
-  init(control: ControlPlane, database: Database, lock: WorkspaceLock, log: Log) {
+  init(
+    control: ControlPlane, jobs: JobService, database: Database, uploads: UploadStore,
+    lock: WorkspaceLock, log: Log
+  ) {
     self.control = control
+    self.jobs = jobs
+    self.uploads = uploads
     self.database = database
     self.lock = lock
     self.log = log
@@ -67,23 +83,23 @@ final class Succession: Sendable {
   func run(executable: String?, timeout: Duration) throws(GatewayError) -> Int32 {
     let (listeners, whenHandedOver) =
       state.withLock { state in
-        if state.isBusy { return (nil, nil) }
+        if state.isBusy || state.isCancelled { return (nil, nil) }
         state.isBusy = state.listeners != nil
         return (state.listeners, state.whenHandedOver)
       } as (Listeners?, (@Sendable () -> Void)?)
     guard let listeners, let whenHandedOver else {
-      throw GatewayError("the gateway is starting, or being restarted already")
+      throw GatewayError("the gateway is starting, stopping, or being restarted already")
     }
     let program = executable ?? self.executable
     log.write(.info, "restarting", ["program": .string(program)])
     do {
       let process = try start(program, listeners, timeout: timeout)
-      listeners.handOver()
       log.write(.info, "handed over", ["pid": .integer(Int64(process))])
       whenHandedOver()
+      finish()
       return process
     } catch {
-      state.withLock { $0.isBusy = false }
+      finish()
       log.write(
         .error, "the restart failed; this process goes on",
         ["program": .string(program), "reason": .string(error.description)])
@@ -91,7 +107,28 @@ final class Succession: Sendable {
     }
   }
 
-  /// - Returns: The new process, ready.
+  private func finish() {
+    state.withLock { $0.isBusy = false }
+    state.broadcast()
+  }
+
+  /// Ends a succession that is not certain yet, and waits for its end; from now on there is none.
+  /// What is certain already goes on: then this process has handed over when this returns.
+  func cancel() {
+    let isBusy = state.withLock { state in
+      state.isCancelled = true
+      if let process = state.process, !state.isCertain { kill(process, SIGKILL) }
+      return state.isBusy
+    }
+    guard isBusy else { return }
+    let limit = MonotonicClock.system.now() &+ Self.cancelNanoseconds
+    let _: Void? = state.wait(until: limit) { $0.isBusy ? nil : () }
+  }
+
+  /// A thread that ends a process and takes the workspace back needs some milliseconds.
+  private static let cancelNanoseconds: UInt64 = 5_000_000_000
+
+  /// - Returns: The new process, to which the sockets have gone.
   private func start(
     _ program: String, _ listeners: Listeners, timeout: Duration
   ) throws(GatewayError) -> Int32 {
@@ -108,6 +145,12 @@ final class Succession: Sendable {
       throw error
     }
     close(ends[1])
+    defer { state.withLock { $0.process = nil } }
+    let isCancelled = state.withLock { state in
+      state.process = process
+      return state.isCancelled
+    }
+    if isCancelled { throw stopping(process) }
     let first = line.receive(milliseconds: Self.prepareMilliseconds)
     guard first == "prepared" else { throw failure(of: process, line, said: first) }
     do {
@@ -116,15 +159,41 @@ final class Succession: Sendable {
       end(process)
       throw GatewayError(error.description)
     }
+    guard uploads.pause() else {
+      control.resume()
+      end(process)
+      throw GatewayError("a package is being uploaded; wait for its end, then restart")
+    }
+    // Each ends its mini-batch; the successor goes on with the next.
+    jobs.stop()
     database.close()
     lock.release()
     line.send("go")
     let milliseconds = Int32(clamping: timeout.components.seconds * 1000)
     let answer = line.receive(milliseconds: milliseconds)
-    if answer == "ready" { return process }
-    let failed = failure(of: process, line, said: answer)
+    if answer == "ready" {
+      let isCertain = state.withLock { state in
+        state.isCertain = !state.isCancelled
+        return state.isCertain
+      }
+      if isCertain {
+        listeners.handOver()
+        line.send("take")
+        return process
+      }
+    }
+    let failed =
+      state.withLock { $0.isCancelled }
+      ? stopping(process) : failure(of: process, line, said: answer)
     takeBack()
     throw failed
+  }
+
+  /// Ends the new process because this one stops.
+  private func stopping(_ process: Int32) -> GatewayError {
+    kill(process, SIGKILL)
+    end(process)
+    return GatewayError("the gateway is stopping")
   }
 
   private func takeBack() {
@@ -132,9 +201,18 @@ final class Succession: Sendable {
       try lock.acquire()
       try database.reopen()
       control.resume()
+      uploads.resume()
     } catch {
       log.write(
         .error, "the workspace cannot be taken back: scoring goes on, changes are refused",
+        ["reason": .string(error.description)])
+      return
+    }
+    do throws(BatchError) {
+      try jobs.start()
+    } catch {
+      log.write(
+        .error, "the jobs cannot go on; a restart takes them up",
         ["reason": .string(error.description)])
     }
   }

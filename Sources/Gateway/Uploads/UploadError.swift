@@ -8,6 +8,8 @@ enum UploadError: Error, Equatable {
   case committedAlready(String)
   /// Another request is at work with it.
   case busy(String)
+  /// Another process is about to take the workspace.
+  case handingOver
   case noFile(index: Int, count: Int)
   case noBlock(file: String, block: Int, of: Int, expected: Int)
   case wrongBlockSize(file: String, block: Int, received: Int, expected: Int)

@@ -12,8 +12,9 @@ internal import Telemetry
 /// in blocks, checked against the client's hashes at its commit, then named by whoever registers
 /// it, and removed.
 ///
-/// Nothing of it outlives the process: what is found at start belongs to nobody. What nobody has
-/// touched for `idleTime` is removed too. Any thread.
+/// Nothing of it outlives the process: what is found at start belongs to nobody, once it is certain
+/// that no process before this one goes on (`clear`). What nobody has touched for `idleTime` is
+/// removed too. Any thread.
 final class UploadStore: Sendable {
   /// Every block of a file but the last has this size. Small enough to be held in memory and to
   /// be sent again.
@@ -28,6 +29,8 @@ final class UploadStore: Sendable {
   let idleTime: UInt64
   private let clock: MonotonicClock
   private let uploads = Mutex<[String: Upload]>([:])
+  /// A successor has the workspace, or is about to. Read and written under `uploads`.
+  private let isPaused = Atomic(false)
   private let isStopped = Monitor(false)
   private let threads = Threads()
 
@@ -60,7 +63,7 @@ final class UploadStore: Sendable {
     var path: String
   }
 
-  /// - Parameter folder: `<workspace>/uploads`: made if need be, and emptied.
+  /// - Parameter folder: `<workspace>/uploads`: made if need be.
   init(
     folder: String, maxBytes: Int, idleTime: Duration = .seconds(900),
     clock: MonotonicClock = .system
@@ -70,7 +73,6 @@ final class UploadStore: Sendable {
     self.idleTime = UInt64(max(idleTime.components.seconds, 1)) * 1_000_000_000
     self.clock = clock
     try DurableFile.makeDirectory(folder, mode: 0o700)
-    for entry in try FolderTree.entries(folder) { try FolderTree.remove(folder + "/" + entry.name) }
     threads.start(name: "uploads") { [weak self, isStopped] in
       // Waits a minute, unless told to stop.
       while isStopped.wait(
@@ -83,6 +85,33 @@ final class UploadStore: Sendable {
 
   deinit { stop() }
 
+  /// Removes what the process before this one has left. To be called once, before the first upload.
+  func clear() throws(StoreError) {
+    for entry in try FolderTree.entries(folder) { try FolderTree.remove(folder + "/" + entry.name) }
+  }
+
+  // MARK: Handing over
+
+  /// An upload that was used so short a time ago is still going on.
+  private static let recentTime: UInt64 = 30_000_000_000
+
+  /// From now on nothing is written: the workspace can be another process's.
+  ///
+  /// - Returns: False when an upload is going on; then nothing is paused.
+  func pause() -> Bool {
+    let now = clock.now()
+    return uploads.withLock { uploads in
+      let isUsed = uploads.values.contains { upload in
+        upload.userCount > 0
+          || (upload.state != .committed && now - min(now, upload.lastUse) < Self.recentTime)
+      }
+      if !isUsed { isPaused.store(true, ordering: .relaxed) }
+      return !isUsed
+    }
+  }
+
+  func resume() { uploads.withLock { _ in isPaused.store(false, ordering: .relaxed) } }
+
   /// Ends the thread that collects. At shutdown.
   func stop() {
     isStopped.withLock { $0 = true }
@@ -93,6 +122,7 @@ final class UploadStore: Sendable {
 
   /// Makes the upload's files, all empty.
   func begin(_ manifest: UploadManifest) throws(UploadError) -> Begun {
+    if uploads.withLock({ _ in isPaused.load(ordering: .relaxed) }) { throw .handingOver }
     collect()
     let id = SecureRandom.uuid()
     let path = filesPath(id)
@@ -111,6 +141,7 @@ final class UploadStore: Sendable {
       }, lastUse: clock.now())
     do throws(UploadError) {
       try uploads.withLock { uploads throws(UploadError) in
+        if isPaused.load(ordering: .relaxed) { throw .handingOver }
         guard uploads.count < Self.maxUploads else { throw .tooMany(limit: Self.maxUploads) }
         let taken = uploads.values.reduce(0) { $0 + $1.manifest.byteCount }
         guard manifest.byteCount <= maxBytes - min(taken, maxBytes) else {
@@ -299,7 +330,8 @@ final class UploadStore: Sendable {
 
   private func hold(_ id: String) throws(UploadError) -> Upload {
     let now = clock.now()
-    let upload = uploads.withLock { uploads -> Upload? in
+    let upload = try uploads.withLock { uploads throws(UploadError) -> Upload? in
+      if isPaused.load(ordering: .relaxed) { throw .handingOver }
       guard uploads[id]?.isRemoved == false else { return nil }
       uploads[id]?.userCount += 1
       uploads[id]?.lastUse = now
@@ -325,8 +357,11 @@ final class UploadStore: Sendable {
   func collect() {
     let now = clock.now()
     let idle = uploads.withLock { uploads in
-      uploads.filter { $0.value.userCount == 0 && now - min(now, $0.value.lastUse) > idleTime }
-        .map(\.key)
+      if isPaused.load(ordering: .relaxed) { return [String]() }
+      return uploads.filter {
+        $0.value.userCount == 0 && now - min(now, $0.value.lastUse) > idleTime
+      }
+      .map(\.key)
     }
     for id in idle { remove(id) }
   }

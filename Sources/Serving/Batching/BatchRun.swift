@@ -19,8 +19,14 @@ struct BatchRun {
     var prepared: PreparedRequest
     var layout: BatchLayout?
     var rows: Int
+    /// Of its body, without its content coding.
+    var byteCount: Int
     var times: ScoringTimes
   }
+
+  /// Bodies that are held decoded at the same time. What a body holds is known when it is read
+  /// and not before: compressed ones say what they like of themselves.
+  static let maxBytesAtOnce = 32 << 20
 
   /// What a thread keeps from one batch to the next.
   final class Memory {
@@ -41,9 +47,29 @@ struct BatchRun {
       deployment.scratches.give(back: scratch)
       memory.trim()
     }
-    var members = calls.compactMap(prepared(_:))
-    let expected = members.reduce(0) { $0 &+ $1.call.demand.run }
-    // One layout after the other; nearly always there is only one.
+    var waiting = calls[...]
+    var expected: UInt64 = 0
+    while !waiting.isEmpty {
+      var members: [Member] = []
+      var rows = 0
+      var byteCount = 0
+      while rows < policy.maxBatchRows, byteCount < Self.maxBytesAtOnce,
+        let call = waiting.popFirst()
+      {
+        guard let member = prepared(call) else { continue }
+        members.append(member)
+        rows += member.rows
+        byteCount += member.byteCount
+        expected &+= deployment.runTime(of: call, bodyByteCount: member.byteCount)
+      }
+      run(members, scratch: scratch, memory: memory)
+    }
+    return expected
+  }
+
+  /// One layout after the other; nearly always there is only one.
+  private func run(_ all: [Member], scratch: ScoringScratch, memory: Memory) {
+    var members = all
     while let first = members.first {
       var batch: [Member] = []
       var rest: [Member] = []
@@ -60,10 +86,9 @@ struct BatchRun {
           rest.append(member)
         }
       }
-      run(batch, scratch: scratch, memory: memory)
+      runTogether(batch, scratch: scratch, memory: memory)
       members = rest
     }
-    return expected
   }
 
   /// Drops what is over, and reads the rest.
@@ -73,10 +98,13 @@ struct BatchRun {
     times.queue = started &- call.queued
     guard call.mayRun(queuePolicy, now: started, startBy: call.startBy) else { return nil }
     let prepared: PreparedRequest
+    let byteCount: Int
     do throws(ScoringError) {
       let caller = call.caller
       if call.isPacked { try caller.unpack() }
+      byteCount = caller.body.count
       prepared = try deployment.scorer.prepare(caller.body, form: call.form)
+      caller.discardUnpacked()
     } catch {
       call.answer(.failure(error), times: times)
       return nil
@@ -85,10 +113,12 @@ struct BatchRun {
     let layout = BatchLayout(prepared.inputs, outputs: prepared.outputs)
     let rows = Int(deployment.scorer.rowCount(prepared.inputs))
     times.rows = UInt64(rows)
-    return Member(call: call, prepared: prepared, layout: layout, rows: rows, times: times)
+    return Member(
+      call: call, prepared: prepared, layout: layout, rows: rows, byteCount: byteCount,
+      times: times)
   }
 
-  private func run(_ batch: [Member], scratch: ScoringScratch, memory: Memory) {
+  private func runTogether(_ batch: [Member], scratch: ScoringScratch, memory: Memory) {
     // Whoever's time ended while the others were read is not run either.
     let now = clock.now()
     let batch = batch.filter { mayGoOn($0, now: now) }

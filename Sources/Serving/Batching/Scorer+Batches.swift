@@ -46,7 +46,15 @@ extension Scorer {
     var writer = JSONWriter()
     switch form {
     case .inference: break
-    case .score, .invocations, .invocationsCSV, .predict: try AnswerBudget.check(values)
+    case .score, .invocations, .invocationsCSV:
+      try AnswerBudget.check(
+        values, names: prepared.names,
+        recordCount: ScoringAnswer.recordCount(values, answerShape, isFrame: prepared.isFrame))
+    case .predict:
+      try AnswerBudget.check(
+        values, names: prepared.names,
+        recordCount: PredictAnswer.recordCount(
+          values, isColumnar: prepared.request?.isColumnar ?? false))
     }
     switch form {
     case .score:

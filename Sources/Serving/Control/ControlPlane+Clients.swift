@@ -31,11 +31,14 @@ extension ControlPlane {
       var record: ClientKeyRecord
       var key: String?
       let hash: [UInt8]
+      var before: ClientKey?
       if let index {
         record = clients[index].record
         if record.quota == quota { return (record, nil) }
         record.quota = quota
-        hash = clients.remove(at: index).hash
+        let client = clients.remove(at: index)
+        hash = client.hash
+        before = client
       } else {
         guard clients.count < Self.maxClientKeys else {
           throw .conflict(
@@ -52,7 +55,7 @@ extension ControlPlane {
       try store.audit(
         key == nil ? "update" : "create", "client key \(endpoint)/\(record.name)", by: actor,
         at: time, body: quota.value)
-      clients.append(makeClientKey(record, hash: hash))
+      clients.append(makeClientKey(record, hash: hash, before: before))
       state.clients[endpoint.lowercased()] = clients
       return (record, key)
     }

@@ -14,25 +14,29 @@ extension ControlPlane {
   }
 
   func users(of model: String, in catalog: Catalog) -> [String] {
-    catalog.deployments.values.filter { $0.uses(model) }
+    let online = catalog.deployments.values.filter { $0.uses(model) }
       .map { "\($0.record.specification.endpointName)/\($0.record.specification.name)" }
-      .sorted()
+    let batch = catalog.batchDeployments.values.filter { $0.model == model }
+      .map { "\($0.specification.endpointName)/\($0.specification.name) (batch)" }
+    return online.sorted() + batch.sorted()
   }
 
   package func registerModel(
     _ registration: ModelRegistration, by actor: Actor
   ) throws(ControlError) -> (version: ModelVersion, created: Bool) {
-    let staged = try stage(registration)
-    guard staged.isNew else { return (staged.version, false) }
-    do {
-      try change { (_, store) throws(ControlError) in
-        try commit(staged, store, by: actor)
+    try registering { () throws(ControlError) -> (version: ModelVersion, created: Bool) in
+      let staged = try stage(registration)
+      guard staged.isNew else { return (staged.version, false) }
+      do throws(ControlError) {
+        try change { (_, store) throws(ControlError) in
+          try commit(staged, store, by: actor)
+        }
+      } catch {
+        registry.discard(staged)
+        throw error
       }
-    } catch {
-      registry.discard(staged)
-      throw error
+      return (staged.version, true)
     }
-    return (staged.version, true)
   }
 
   package func deleteModel(

@@ -10,21 +10,28 @@ internal import Tensors
 /// the class's name where the model has names. Source: `WIRE.md` §2.1.
 ///
 /// Each element becomes a 64-bit rank that orders as the element does, so that no type is compared
-/// through another. The best k of n are kept in a sorted list that most elements do not enter.
+/// through another. The best k of n are kept in a heap, the least of them on top, which most
+/// elements do not enter.
 enum Classification {
   /// How many elements are looked at between two looks at the clock.
   private static let stride = 1 << 16
+  /// A text takes as long as so many of them.
+  private static let stepsPerText = 1 << 6
+  /// What a text takes at least: a length of four bytes, six decimals, a colon and a place. With
+  /// the digits that most numbers have.
+  static let bytesPerText = 24
 
   /// - Parameters:
   ///   - scores: Shape `(rows, …)` where the model takes rows; then the first dimension stays.
   ///   - count: How many at most.
   ///   - labels: A name for each class; of another number of them none is taken.
+  ///   - maxBytes: Of all texts together.
   ///   - isOver: Asked now and then whether to give up.
   /// - Returns: A string tensor of shape `(rows, min(count, classes))`, or without the rows; nil
   ///   for strings, which have no order.
   static func best(
     _ count: Int, of scores: Tensor, hasRows: Bool, labels: [String] = [],
-    isOver: () -> Bool = { false }
+    maxBytes: Int = AnswerBudget.maxBytes, isOver: () -> Bool = { false }
   ) throws(ScoringError) -> Tensor? {
     guard let ranks = ranks(scores) else { return nil }
     let rows = hasRows && scores.shape.rank > 0 ? scores.shape[0] : 1
@@ -37,6 +44,14 @@ enum Classification {
       let places = try largest(
         kept, of: ranks[(row * classes)..<((row + 1) * classes)], &untilLook, isOver)
       for place in places {
+        untilLook -= stepsPerText
+        if untilLook < 0 {
+          untilLook = stride
+          if isOver() { throw .executor(.deadlinePassed) }
+          guard texts.byteCount <= maxBytes else {
+            throw .answerTooLarge(byteCount: texts.byteCount, limit: maxBytes)
+          }
+        }
         let index = row * classes + place
         let value = isFloat ? fixedText(double(scores, index)) : integerText(scores, index)
         let label = labels.count == classes ? ":" + labels[place] : ""
@@ -47,36 +62,88 @@ enum Classification {
     return Tensor(strings: texts, shape: shape)
   }
 
+  /// Bytes that the texts of `best` take at least, known before any is made.
+  static func minByteCount(_ count: Int, of scores: Tensor, hasRows: Bool) -> Int {
+    let rows = hasRows && scores.shape.rank > 0 ? scores.shape[0] : 1
+    let classes = rows == 0 ? 0 : scores.shape.elementCount / rows
+    let texts = rows * min(count, classes)
+    let (byteCount, overflows) = texts.multipliedReportingOverflow(by: bytesPerText)
+    return overflows ? .max : byteCount
+  }
+
   /// The places of the `count` largest, largest first; of equals the first one wins.
   ///
-  /// - Complexity: O(n log k) where few enter late; inserting moves k places at most.
+  /// - Complexity: O(n log k).
   private static func largest(
     _ count: Int, of ranks: ArraySlice<UInt64>, _ untilLook: inout Int, _ isOver: () -> Bool
   ) throws(ScoringError) -> [Int] {
     guard count > 0 else { return [] }
-    // A list as long as the row would be sorted by insertion.
-    if count > 64 {
-      if isOver() { throw .executor(.deadlinePassed) }
-      let sorted = ranks.indices.sorted {
-        ranks[$0] == ranks[$1] ? $0 < $1 : ranks[$0] > ranks[$1]
-      }
-      untilLook = 0
-      return sorted.prefix(count).map { $0 - ranks.startIndex }
-    }
-    var best: [Int] = []
-    best.reserveCapacity(count + 1)
-    for index in ranks.indices {
+    func look() throws(ScoringError) {
       untilLook -= 1
-      if untilLook < 0 {
-        untilLook = stride
-        if isOver() { throw .executor(.deadlinePassed) }
-      }
-      if best.count == count, let last = best.last, ranks[index] <= ranks[last] { continue }
-      let place = best.firstIndex { ranks[$0] < ranks[index] } ?? best.count
-      best.insert(index, at: place)
-      if best.count > count { best.removeLast() }
+      guard untilLook < 0 else { return }
+      untilLook = stride
+      if isOver() { throw .executor(.deadlinePassed) }
     }
-    return best.map { $0 - ranks.startIndex }
+    var best = WorstFirst(ranks)
+    best.places.reserveCapacity(count)
+    for index in ranks.indices {
+      try look()
+      if best.places.count < count {
+        best.insert(index)
+      } else if best.isWorse(best.places[0], than: index) {
+        best.replaceTop(by: index)
+      }
+    }
+    var sorted: [Int] = []
+    sorted.reserveCapacity(best.places.count)
+    while let worst = best.popTop() {
+      try look()
+      sorted.append(worst - ranks.startIndex)
+    }
+    sorted.reverse()
+    return sorted
+  }
+
+  /// A heap of places with the worst of them on top.
+  private struct WorstFirst {
+    let ranks: ArraySlice<UInt64>
+    var places: [Int] = []
+
+    init(_ ranks: ArraySlice<UInt64>) { self.ranks = ranks }
+
+    /// Of equals the later one is worse.
+    func isWorse(_ left: Int, than right: Int) -> Bool {
+      ranks[left] == ranks[right] ? left > right : ranks[left] < ranks[right]
+    }
+
+    mutating func insert(_ place: Int) {
+      var hole = places.count
+      places.append(place)
+      while hole > 0, isWorse(place, than: places[(hole - 1) / 2]) {
+        places[hole] = places[(hole - 1) / 2]
+        hole = (hole - 1) / 2
+      }
+      places[hole] = place
+    }
+
+    mutating func popTop() -> Int? {
+      guard let top = places.first, let last = places.popLast() else { return nil }
+      if !places.isEmpty { replaceTop(by: last) }
+      return top
+    }
+
+    mutating func replaceTop(by place: Int) {
+      var hole = 0
+      while true {
+        var child = 2 * hole + 1
+        guard child < places.count else { break }
+        if child + 1 < places.count, isWorse(places[child + 1], than: places[child]) { child += 1 }
+        guard isWorse(places[child], than: place) else { break }
+        places[hole] = places[child]
+        hole = child
+      }
+      places[hole] = place
+    }
   }
 
   /// Six decimals, as C++'s `std::to_string` writes them.

@@ -83,7 +83,7 @@ final class MirrorLane: Sendable {
       defer { state.waiting = [] }
       return state.waiting
     }
-    for waiting in left { drop(waiting.copy.body.count) }
+    for waiting in left { drop(waiting.copy.body.bytes.count) }
     state.broadcast()
   }
 
@@ -134,17 +134,23 @@ final class MirrorLane: Sendable {
     let waited = started &- waiting.offered
     let copy = waiting.copy
     if policy.isStale(waited: waited, timeLimit: deployment.timeLimit) {
-      return drop(copy.body.count)
+      return drop(copy.body.bytes.count)
     }
-    defer { release(copy.body.count) }
+    defer { release(copy.body.bytes.count) }
     var times = ScoringTimes()
     times.queue = waited
     let result: Result<[UInt8], ScoringError>
     do throws(ScoringError) {
-      let body = try copy.unpack?(copy.body) ?? copy.body
-      result = deployment.score(
-        body.span, form: copy.form, started: started,
-        deadline: deployment.deadline(arrived: started), times: &times)
+      let deadline = deployment.deadline(arrived: started)
+      let body = copy.body
+      if let unpack = copy.unpack {
+        let plain = try unpack(body.bytes)
+        result = deployment.score(
+          plain.span, form: copy.form, started: started, deadline: deadline, times: &times)
+      } else {
+        result = deployment.score(
+          body.bytes, form: copy.form, started: started, deadline: deadline, times: &times)
+      }
     } catch {
       result = .failure(error)
     }
@@ -167,7 +173,7 @@ final class MirrorLane: Sendable {
       line.appendLogMember("request_id", copy.requestID)
       line.append(deployment.logMembers)
       line.appendLogMember("outcome", failure == nil ? "scored" : "failed")
-      line.appendLogMember("bytes_in", Int64(copy.body.count))
+      line.appendLogMember("bytes_in", Int64(copy.body.bytes.count))
       line.appendLogMember("queue_ms", millisecondsOf: times.queue)
       line.appendLogMember("decode_ms", millisecondsOf: times.decode)
       line.appendLogMember("execute_ms", millisecondsOf: times.execute)

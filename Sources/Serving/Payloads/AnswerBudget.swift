@@ -11,9 +11,13 @@ enum AnswerBudget {
   /// What a writer reserves for a number.
   static let textBytesPerNumber = 20
 
+  /// - Parameters:
+  ///   - names: Of the outputs, where the answer writes them.
+  ///   - recordCount: How often it writes each of them.
   /// - Throws: `ScoringError.answerTooLarge`.
   static func check(
-    _ values: [ModelValue], maxBytes: Int = AnswerBudget.maxBytes
+    _ values: [ModelValue], names: [String] = [], recordCount: Int = 1,
+    maxBytes: Int = AnswerBudget.maxBytes
   ) throws(ScoringError) {
     var sum = 0
     for value in values {
@@ -21,12 +25,12 @@ enum AnswerBudget {
       case .tensor(let tensor): sum = add(sum, textBytes(tensor))
       // A map repeats its keys in each row.
       case .maps(let keys, let numbers):
-        let row = keys.elementType == .string ? textBytes(keys) : 0
         sum = add(sum, textBytes(numbers))
-        sum = add(sum, multiply(row, numbers.rowCount))
+        sum = add(sum, multiply(textBytes(keys), numbers.rowCount))
       }
     }
-    try compare(sum, maxBytes)
+    let record = names.reduce(0) { $0 + textBytes(of: $1.utf8) }
+    try compare(add(sum, multiply(record, recordCount)), maxBytes)
   }
 
   static func check(
@@ -48,7 +52,23 @@ enum AnswerBudget {
   private static func textBytes(_ tensor: Tensor) -> Int {
     let count = tensor.shape.elementCount
     guard tensor.elementType == .string else { return multiply(count, textBytesPerNumber) }
-    return add(BinaryTensor.byteCount(tensor), 0)
+    let strings = tensor.strings
+    return (0..<strings.count).reduce(0) { add($0, textBytes(of: strings[$1])) }
+  }
+
+  /// A string of JSON: quoted, with a comma or colon behind it, and its escapes.
+  private static func textBytes(of text: some Collection<UInt8>) -> Int {
+    var count = 4
+    for byte in text {
+      switch byte {
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"): count += 2
+      case 0..<0x20: count += 6
+      // One that belongs to no character becomes one of three bytes.
+      case 0x80...: count += 3
+      default: count += 1
+      }
+    }
+    return count
   }
 
   private static func add(_ left: Int, _ right: Int) -> Int {

@@ -66,19 +66,24 @@ package enum ScoringAnswer {
     }
   }
 
-  /// One object a row. MLflow flattens each output, which is one value a row as a rule.
+  /// How often an answer writes its outputs' names: in each record, else once.
+  static func recordCount(
+    _ values: [ModelValue], _ shape: AnswerShape, isFrame: Bool
+  ) -> Int {
+    switch shape {
+    case .recordsForTables where isFrame, .records: records(values)?.count ?? 1
+    case .plain, .named, .recordsForTables: 1
+    }
+  }
+
+  /// One object a row. MLflow flattens each output, which is one value a row as a rule. Outputs
+  /// that have no rows in common are an object of lists.
   private static func writeRecords(
     _ values: [ModelValue], names: [String], to writer: inout JSONWriter
   ) {
-    let counts = values.map { value in
-      switch value {
-      case .tensor(let tensor): tensor.shape.elementCount
-      case .maps(_, let numbers): numbers.rowCount
-      }
+    guard let (rows, widths) = records(values) else {
+      return writeObject(values, names: names, to: &writer)
     }
-    // Outputs of several widths have no flat form: a row's values stay together then.
-    let isFlat = counts.allSatisfy { $0 == counts.first }
-    let rows = isFlat ? counts.first ?? 0 : values.first.map(rowCount) ?? 0
     writer.byte(UInt8(ascii: "["))
     for row in 0..<rows {
       if row > 0 { writer.byte(UInt8(ascii: ",")) }
@@ -87,18 +92,34 @@ package enum ScoringAnswer {
         if index > 0 { writer.byte(UInt8(ascii: ",")) }
         writer.string(names[index])
         writer.byte(UInt8(ascii: ":"))
-        writeCell(value, row: row, width: isFlat ? 1 : counts[index] / max(rows, 1), to: &writer)
+        writeCell(value, row: row, width: widths[index], to: &writer)
       }
       writer.byte(UInt8(ascii: "}"))
     }
     writer.byte(UInt8(ascii: "]"))
   }
 
-  private static func rowCount(_ value: ModelValue) -> Int {
-    switch value {
-    case .tensor(let tensor): tensor.rowCount
-    case .maps(_, let numbers): numbers.rowCount
+  /// How many records there are, and how many elements of each output are in one; nil when the
+  /// outputs have not all as many rows.
+  private static func records(_ values: [ModelValue]) -> (count: Int, widths: [Int])? {
+    let counts = values.map { value in
+      switch value {
+      case .tensor(let tensor): tensor.shape.elementCount
+      case .maps(_, let numbers): numbers.rowCount
+      }
     }
+    if let first = counts.first, counts.allSatisfy({ $0 == first }) {
+      return (first, counts.map { _ in 1 })
+    }
+    // Outputs of several widths have no flat form: a row's values stay together then.
+    let rows = values.map { value in
+      switch value {
+      case .tensor(let tensor): tensor.shape.rank == 0 ? nil : tensor.rowCount
+      case .maps(_, let numbers): numbers.rowCount
+      }
+    }
+    guard let first = rows.first ?? nil, rows.allSatisfy({ $0 == first }) else { return nil }
+    return (first, counts.map { first == 0 ? 0 : $0 / first })
   }
 
   private static func writeCell(

@@ -25,6 +25,12 @@ enum PredictAnswer {
     writer.byte(UInt8(ascii: "}"))
   }
 
+  /// How often an answer writes its outputs' names: in each row, else once.
+  static func recordCount(_ values: [ModelValue], isColumnar: Bool) -> Int {
+    if isColumnar || values.count == 1 { return 1 }
+    return values.reduce(1) { max($0, rowCount($1) ?? 1) }
+  }
+
   private static func writeColumns(
     _ outputs: [InferenceAnswer.Output], to writer: inout JSONWriter
   ) {

@@ -43,7 +43,7 @@ final class ExecutionQueue: Sendable {
             lanes[key] = nil
           }
           running[thread] = Running(calls: calls, started: now, expected: expected)
-          return .run(calls)
+          return .run(calls, leavesOthers: !turns.isEmpty)
         }
       }
       if turns.isEmpty { return isStopping ? .stop : nil }
@@ -78,20 +78,21 @@ final class ExecutionQueue: Sendable {
     mutating func removeExpired(now: UInt64) -> (expired: [QueuedCall], next: UInt64) {
       var expired: [QueuedCall] = []
       var next = UInt64.max
-      for (key, lane) in lanes {
-        var kept = QueueLane(policy: lane.policy)
-        for call in lane.waiting {
-          if call.startBy <= now {
-            expired.append(call)
-            call.deployment.metrics.addWaiting(rows: -call.demand.rows)
-          } else {
-            kept.append(call)
-            next = min(next, call.startBy)
-          }
+      for key in Array(lanes.keys) {
+        let over = lanes[key]?.removeExpired(now: now) ?? []
+        expired += over
+        if let following = lanes[key]?.nextStartBy {
+          next = min(next, following)
+        } else {
+          lanes[key] = nil
+          turns.removeAll { $0 == key }
         }
-        if kept.count == lane.count { continue }
-        lanes[key] = kept.count > 0 ? kept : nil
-        if kept.count == 0 { turns.removeAll { $0 == key } }
+      }
+      let waiting = expired.count
+      defer {
+        for call in expired.prefix(waiting) {
+          call.deployment.metrics.addWaiting(rows: -call.demand.rows)
+        }
       }
       for call in running.compactMap(\.?.calls).joined() {
         if call.deadline <= now { expired.append(call) } else { next = min(next, call.deadline) }
@@ -101,7 +102,8 @@ final class ExecutionQueue: Sendable {
   }
 
   private enum Next {
-    case run([QueuedCall])
+    /// Whether anything is left that another thread has to look after.
+    case run([QueuedCall], leavesOthers: Bool)
     /// Nothing may leave before this time, nanoseconds on the monotonic clock.
     case later(UInt64)
     case stop
@@ -226,10 +228,11 @@ final class ExecutionQueue: Sendable {
       case .stop: return
       case nil: wake = nil
       case .later(let time): wake = time
-      case .run(let calls):
+      case .run(let calls, let leavesOthers):
         wake = nil
-        // Somebody else looks after what stays, while this thread is busy.
-        if !calls.isEmpty, calls[0].deployment.batchPolicy != nil { state.signal() }
+        // This thread may have been the one that was to look again at what is still waiting for
+        // its batch; nobody may have been told of the rest of a lane.
+        if leavesOthers { state.signal() }
         run(calls, memory: memory)
       }
     }
@@ -247,27 +250,26 @@ final class ExecutionQueue: Sendable {
     } else {
       // What is dropped takes no time, and says nothing of what is run.
       for call in calls where call.mayRun(policy, now: started, startBy: call.startBy) {
-        expected &+= call.demand.run
-        run(call, started: started)
+        expected &+= run(call, started: started)
       }
     }
     deployment.pace.observe(expected: expected, took: clock.now() &- started)
   }
 
-  private func run(_ call: QueuedCall, started: UInt64) {
+  /// - Returns: Nanoseconds that it was to be expected to take.
+  private func run(_ call: QueuedCall, started: UInt64) -> UInt64 {
     var times = ScoringTimes()
     times.queue = started &- call.queued
-    let caller = call.caller
     if call.isPacked {
-      do throws(ScoringError) {
-        try caller.unpack()
-      } catch {
-        return call.answer(.failure(error), times: times)
-      }
+      let (result, byteCount) = call.deployment.score(packed: call, started: started, times: &times)
+      call.answer(result, times: times)
+      return call.deployment.runTime(of: call, bodyByteCount: byteCount)
     }
+    let caller = call.caller
     let result = call.deployment.score(
       caller.body, form: call.form, started: started, deadline: call.deadline, times: &times)
     call.answer(result, times: times)
+    return call.demand.run
   }
 
   private func watchDeadlines() {

@@ -197,6 +197,41 @@ package final class LiveDeployment: Sendable {
     }
   }
 
+  /// Scores a request whose body is compressed: unpacked here, and let go when it is read.
+  func score(
+    packed call: QueuedCall, started: UInt64, times: inout ScoringTimes
+  ) -> (result: Result<[UInt8], ScoringError>, bodyByteCount: Int) {
+    var byteCount = 0
+    do throws(ScoringError) {
+      let caller = call.caller
+      try caller.unpack()
+      byteCount = caller.body.count
+      let prepared = try scorer.prepare(caller.body, form: call.form)
+      caller.discardUnpacked()
+      let scratch = scratches.take()
+      defer { scratches.give(back: scratch) }
+      let answer = try scorer.finish(
+        prepared, form: call.form, scratch: scratch, started: started, deadline: call.deadline,
+        times: &times)
+      return (.success(answer), byteCount)
+    } catch .executor(.deadlinePassed) {
+      return (
+        .failure(.deadlinePassed(deployment: name, timeoutMs: specification.requestTimeoutMs)),
+        byteCount
+      )
+    } catch {
+      return (.failure(error), byteCount)
+    }
+  }
+
+  /// Nanoseconds that a request was to be expected to run, now that its body's size is known: what
+  /// a compressed one says of itself beforehand may be wrong.
+  func runTime(of call: QueuedCall, bodyByteCount: Int) -> UInt64 {
+    guard call.isPacked else { return call.demand.run }
+    let comparable = comparableBytes(bodyByteCount, call.form)
+    return max(call.demand.run, cost.nanoseconds(forBody: comparable) ?? 0)
+  }
+
   /// When a request that was put into the queue at `queued` must have been started.
   func startBy(queued: UInt64, deadline: UInt64) -> UInt64 {
     guard let maxQueueWait else { return deadline }

@@ -39,18 +39,37 @@ struct QueueLane {
       let call = calls[head]
       if let policy, !policy.takes(rows: call.demand.rows, into: rows) { break }
       rows += call.demand.rows
-      head += 1
-      load.requests -= 1
-      load.rows -= call.demand.rows
-      load.bytes -= call.demand.bytes
-      waitingNanoseconds &-= call.demand.run
+      leave(call)
     } while policy != nil && head < calls.count
-    let batch = Array(calls[first..<head])
-    // Moves what is left to the front now and then, so that old calls are let go.
-    if head > 32, head * 2 > calls.count {
-      calls.removeFirst(head)
-      head = 0
-    }
-    return batch
+    defer { compact() }
+    return Array(calls[first..<head])
+  }
+
+  /// When the first of those that wait must have been started; nil when nobody waits.
+  var nextStartBy: UInt64? { head < calls.count ? calls[head].startBy : nil }
+
+  /// Takes out those at the head whose time is over. One deployment's calls all have the same
+  /// time, so those behind come to theirs later.
+  mutating func removeExpired(now: UInt64) -> [QueuedCall] {
+    let first = head
+    while head < calls.count, calls[head].startBy <= now { leave(calls[head]) }
+    if first == head { return [] }
+    defer { compact() }
+    return Array(calls[first..<head])
+  }
+
+  private mutating func leave(_ call: QueuedCall) {
+    head += 1
+    load.requests -= 1
+    load.rows -= call.demand.rows
+    load.bytes -= call.demand.bytes
+    waitingNanoseconds &-= call.demand.run
+  }
+
+  /// Moves what is left to the front now and then, so that old calls are let go.
+  private mutating func compact() {
+    guard head > 32, head * 2 > calls.count else { return }
+    calls.removeFirst(head)
+    head = 0
   }
 }

@@ -68,6 +68,12 @@ package final class EndpointRoute: Sendable {
   /// Why a deployment that is on its way cannot answer yet.
   package static let loading = "loading"
 
+  /// What a caller may read of why a deployment cannot answer: not the reason itself, which may
+  /// name files of this machine and is for the log and for administrators.
+  package static func sentence(for reason: String) -> String {
+    reason == loading ? loading : "its model could not be loaded"
+  }
+
   package init(
     name: String, split: TrafficSplit, deployments: [LiveDeployment],
     unavailable: [String: String], keys: [[UInt8]], isOpen: Bool,

@@ -62,9 +62,11 @@ extension InferenceAnswer {
   /// The outputs in the order and the form in which a request asks for them.
   static func arranged(
     _ outputs: [Output], as asked: [OutputRequest], binaryByDefault: Bool, hasRows: Bool,
-    isOver: () -> Bool = { false }
+    maxBytes: Int = AnswerBudget.maxBytes, isOver: () -> Bool = { false }
   ) throws(ScoringError) -> [Output] {
     var arranged: [Output] = []
+    // Texts are long work: what is sure to be too large is not begun.
+    var byteCount = 0
     for request in asked {
       // A request for maps by their own name gets both parts, but for those it names besides.
       let parts =
@@ -74,9 +76,15 @@ extension InferenceAnswer {
       for var output in outputs where parts.contains(output.name) {
         output.isBinary = request.isBinary ?? binaryByDefault
         if let count = request.classCount {
+          byteCount = byteCount.addingSaturating(
+            Classification.minByteCount(count, of: output.tensor, hasRows: hasRows))
+          guard byteCount <= maxBytes else {
+            throw .answerTooLarge(byteCount: byteCount, limit: maxBytes)
+          }
           guard
             let best = try Classification.best(
-              count, of: output.tensor, hasRows: hasRows, labels: output.labels, isOver: isOver)
+              count, of: output.tensor, hasRows: hasRows, labels: output.labels,
+              maxBytes: maxBytes, isOver: isOver)
           else {
             throw .badInput(
               "class result not available for output '\(output.name)' due to unsupported type "

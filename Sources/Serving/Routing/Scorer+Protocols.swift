@@ -10,7 +10,16 @@ extension Scorer {
     _ body: Span<UInt8>, form: AnswerForm, scratch: ScoringScratch, started: UInt64,
     deadline: UInt64, times: inout ScoringTimes
   ) throws(ScoringError) -> [UInt8] {
-    let prepared = try prepare(body, form: form)
+    try finish(
+      try prepare(body, form: form), form: form, scratch: scratch, started: started,
+      deadline: deadline, times: &times)
+  }
+
+  /// Runs and answers what has been read.
+  func finish(
+    _ prepared: PreparedRequest, form: AnswerForm, scratch: ScoringScratch, started: UInt64,
+    deadline: UInt64, times: inout ScoringTimes
+  ) throws(ScoringError) -> [UInt8] {
     let decoded = clock.now()
     times.decode = decoded &- started
     if decoded >= deadline { throw .executor(.deadlinePassed) }

@@ -69,7 +69,9 @@ struct Scorer: Sendable {
     times.execute = executed &- decoded
     times.rows = rowCount(scratch.inputs)
     if executed >= deadline { throw .executor(.deadlinePassed) }
-    try AnswerBudget.check(values)
+    try AnswerBudget.check(
+      values, names: outputNames,
+      recordCount: ScoringAnswer.recordCount(values, answerShape, isFrame: isFrame))
     var writer = JSONWriter()
     switch form {
     case .score:

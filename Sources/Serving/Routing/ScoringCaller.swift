@@ -16,6 +16,9 @@ package protocol ScoringCaller: AnyObject, Sendable {
   /// scores, where the request says that the body is packed.
   func unpack() throws(ScoringError)
 
+  /// Lets go of what `unpack` has made: the body has been read.
+  func discardUnpacked()
+
   /// Whether nobody waits for the answer any more. Only asked after `suspend`.
   var hasLeft: Bool { get }
 
@@ -27,6 +30,7 @@ package protocol ScoringCaller: AnyObject, Sendable {
 
 extension ScoringCaller {
   package func unpack() throws(ScoringError) {}
+  package func discardUnpacked() {}
   package var expectedByteCount: Int { body.count }
 }
 

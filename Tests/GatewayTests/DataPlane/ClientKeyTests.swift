@@ -97,4 +97,32 @@ struct ClientKeyTests {
     #expect(try fixture.post(body, headers: authorization(key + "x")).status == 401)
     #expect(try fixture.post(body, headers: authorization("swc_")).status == 401)
   }
+
+  @Test func `what is answered without scoring takes its token too`() throws {
+    for path in [
+      "/endpoints/breast-cancer/swagger.json", "/v2/models", "/v2/models/stats",
+      "/v2/models/breast-cancer", "/v2/models/breast-cancer/config", "/v1/models",
+      "/v1/models/breast-cancer", "/v1/models/breast-cancer/metadata",
+    ] {
+      let (fixture, client) = try fixture {
+        $0.requestsPerSecond = 0.01
+        $0.burst = 2
+      }
+      let statuses = try (0..<3).map { _ in
+        try fixture.client().send(method: "GET", path: path, headers: authorization(key)).status
+      }
+      #expect(statuses == [200, 200, 429], "\(path)")
+      #expect(client.requestsInFlight == 0)
+    }
+  }
+
+  @Test func `metrics that name clients are not for everybody`() throws {
+    let (fixture, _) = try fixture { $0.requestsPerSecond = 5 }
+    _ = try fixture.post(try fileText(sample), headers: authorization(key))
+    let text = try fixture.client().send(method: "GET", path: "/metrics").text
+    #expect(text.contains("swerve_requests_total"))
+    #expect(!text.contains("swerve_client_") && !text.contains("shop"))
+    let all = String(decoding: fixture.metrics.prometheusText(), as: UTF8.self)
+    #expect(all.contains("swerve_client_requests_total") && all.contains("shop"))
+  }
 }

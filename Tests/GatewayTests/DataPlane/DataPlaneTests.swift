@@ -342,10 +342,30 @@ struct DataPlaneTests {
     #expect(!line.contains(String(repeating: "x", count: 70)))
     #expect(!line.contains(DataPlaneFixture.key))
   }
+
+  @Test(arguments: [
+    ScoringError.queueFull(deployment: "d", depth: 1), .tooLate(deployment: "d", waitMs: 1),
+    .waitedTooLong(deployment: "d", limitMs: 1), .tooManyAtOnce(deployment: "d", limit: 1),
+    .deadlinePassed(deployment: "d", timeoutMs: 1), .draining, .callerLeft, .badInput("no JSON"),
+  ])
+  func `the mirror gets nothing that was refused before it was read`(error: ScoringError) {
+    var times = ScoringTimes()
+    times.queue = 5
+    let refused = ScoringOutcome(deployment: nil, result: .failure(error), times: times)
+    #expect(!ScoringExchange.isMirrored(refused))
+    times.decode = 1
+    let failed = ScoringOutcome(deployment: nil, result: .failure(error), times: times)
+    #expect(ScoringExchange.isMirrored(failed))
+    #expect(
+      ScoringExchange.isMirrored(
+        ScoringOutcome(deployment: nil, result: .success([]), times: ScoringTimes())))
+  }
 }
 
 #if canImport(Glibc)
   import Glibc
 #endif
 
-func pause(milliseconds: Int) { usleep(UInt32(milliseconds) * 1000) }
+func pause(milliseconds: Int) {
+  usleep(UInt32(milliseconds) * 1000)
+}

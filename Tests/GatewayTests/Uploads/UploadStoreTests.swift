@@ -26,6 +26,7 @@ import Testing
       store = try UploadStore(
         folder: folder + "/uploads", maxBytes: maxBytes, idleTime: .seconds(60),
         clock: MonotonicClock { [time] in time.nanoseconds.load(ordering: .relaxed) })
+      try store.clear()
     }
 
     deinit {
@@ -204,5 +205,38 @@ import Testing
     #expect(bench.store.lease(on: ["/etc/passwd"]) == nil)
     #expect(bench.store.lease(on: [bench.folder + "/uploads/x/files/a"]) == nil)
     #expect(bench.store.lease(on: []) == nil)
+  }
+
+  @Test func `what a process before this one uploads stays until it is certain that it ends`()
+    throws
+  {
+    let bench = try Bench()
+    let begun = try bench.begin([("a", 1)])
+    try bench.write([1], to: begun.id)
+    // A successor that fails before it is ready has done nothing to it.
+    let other = try UploadStore(folder: bench.folder + "/uploads", maxBytes: 1 << 20)
+    #expect(bench.names == [begun.id])
+    try other.clear()
+    #expect(bench.names.isEmpty)
+    other.stop()
+  }
+
+  @Test func `nothing is handed over in the middle of an upload, and nothing written behind it`()
+    throws
+  {
+    let bench = try Bench()
+    let begun = try bench.begin([("a", 1)])
+    #expect(!bench.store.pause())
+    try bench.write([1], to: begun.id)
+    // One that nobody has touched for a while is nobody's any more.
+    bench.time.nanoseconds.add(31_000_000_000, ordering: .relaxed)
+    #expect(bench.store.pause())
+    #expect(throws: UploadError.handingOver) { try bench.begin([("b", 1)]) }
+    #expect(throws: UploadError.handingOver) { try bench.write([1], to: begun.id) }
+    bench.time.nanoseconds.add(3_600_000_000_000, ordering: .relaxed)
+    bench.store.collect()
+    #expect(bench.names == [begun.id])
+    bench.store.resume()
+    try bench.write([1], to: begun.id)
   }
 }

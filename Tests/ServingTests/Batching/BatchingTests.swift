@@ -1,4 +1,5 @@
 import Executors
+import Synchronization
 import Telemetry
 import Tensors
 import TestExecutors
@@ -170,5 +171,72 @@ struct BatchingTests {
     #expect(
       JoinRule.difference(TestExecutor(mixesRows: true), inputs: inputs, outputs: [0, 1])
         == "a row's result depends on the rows beside it")
+  }
+
+  @Test func `compressed bodies that hold more than they say are read a batch at a time`() {
+    let executor = TestExecutor(keepsRuns: true)
+    held(executor, maxBatchRows: 4) { fixture in
+      // Each says that it holds ten bytes, a row, and holds three.
+      let runsBefore = Mutex<[Int]>([])
+      let callers = (0..<4).map { number in
+        FakeCaller(rows: (0..<3).map { [number, $0, 0, 0] }).packed(claiming: 10) {
+          runsBefore.withLock { $0.append(executor.runCount) }
+        }
+      }
+      for caller in callers { fixture.score(caller) }
+      executor.release()
+      for caller in callers { #expect(caller.answer != nil) }
+      #expect(callers.allSatisfy { $0.discardCount == 1 })
+      let runs = runsBefore.withLock { $0 }
+      #expect(runs.count == 4)
+      #expect(runs[0] == 1 && runs[1] == 1)
+      #expect(runs[2] > 1, "three bodies were read before the first of them ran: \(runs)")
+    }
+  }
+
+  @Test func `a queue's pace goes by what compressed bodies hold, not by what they say`() {
+    let fixture = ServiceFixture()
+    defer { fixture.service.stop() }
+    let executor = TestExecutor(spinMicroseconds: 20_000)
+    let deployment = fixture.deployment(
+      executor, maxBatchRows: nil,
+      cost: CostEstimate(nanoseconds: 1_000_000, bodyByteCount: 100))
+    fixture.install([deployment], traffic: ["blue": 100])
+    let caller = FakeCaller(rows: (0..<2000).map { [$0, 0, 0, 0] }).packed(claiming: 10) {}
+    fixture.score(caller)
+    #expect(caller.answer != nil)
+    // Some 20 ms for what was to be expected to take 280 ms; believed, for 1 ms.
+    #expect(eventually { deployment.pace.corrected(1000) != 1000 })
+    #expect(deployment.pace.corrected(1000) < 1000)
+  }
+
+  @Test func `a batch that waits for its delay is run while others keep one thread busy`() {
+    let fixture = ServiceFixture(threads: 2)
+    defer { fixture.service.stop() }
+    let (batched, slow) = (TestExecutor(), TestExecutor())
+    defer { slow.release() }
+    let waiting = fixture.deployment(batched, maxBatchRows: 8, maxQueueDelayMs: 100)
+    let busy = fixture.deployment(slow, name: "green", maxBatchRows: nil)
+    fixture.install([waiting, busy], traffic: ["blue": 100])
+    let clock = MonotonicClock.system
+    for round in 0..<6 {
+      // Other orders of which thread has waited longest.
+      for _ in 0..<(round % 3) {
+        let quick = FakeCaller(rows: [[1, 1, 1, 1]])
+        fixture.score(quick, pinned: "green")
+        #expect(quick.answer != nil)
+      }
+      let start = clock.now()
+      let caller = FakeCaller(rows: [[1, 2, 3, 4]])
+      fixture.score(caller)
+      pause(milliseconds: 10)
+      slow.hold()
+      let blocking = FakeCaller(rows: [[1, 1, 1, 1]])
+      fixture.score(blocking, pinned: "green")
+      #expect(caller.answer != nil)
+      #expect(clock.now() - start < 3_000_000_000, "the batch waited for the busy thread")
+      slow.release()
+      #expect(blocking.answer != nil)
+    }
   }
 }

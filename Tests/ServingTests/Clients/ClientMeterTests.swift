@@ -54,6 +54,56 @@ struct ClientMeterTests {
     #expect(meter.begin(quota, now: 2 * second + second / 10) == nil)
   }
 
+  @Test func `another quota goes on from what was used`() {
+    let metrics = MetricRegistry()
+    var record = ClientKeyRecord(
+      name: "shop", endpoint: "churn", quota: quota { $0.requestsPerSecond = 0.001 },
+      createdAt: 0, createdBy: "test")
+    let first = ClientKey(record, hash: [1], metrics: metrics)
+    #expect(first.begin() == nil)
+    record.quota = quota {
+      $0.requestsPerSecond = 0.002
+      $0.maxConcurrentRequests = 1
+    }
+    let second = ClientKey(record, hash: [1], metrics: metrics, before: first)
+    // In flight since before the change, and its token is gone.
+    #expect(second.begin()?.reason == .concurrency)
+    first.end(bodyByteCount: 0)
+    #expect(second.requestsInFlight == 0)
+    #expect(second.begin()?.reason == .requestRate)
+    record.quota = quota { $0.bodyBytesPerSecond = 100 }
+    let third = ClientKey(record, hash: [1], metrics: metrics, before: second)
+    #expect(third.begin() == nil, "what was not counted before begins full")
+  }
+
+  @Test func `a request that ends after its client was deleted brings no series back`() {
+    let metrics = MetricRegistry()
+    let record = ClientKeyRecord(
+      name: "shop", endpoint: "churn", quota: ClientQuota(), createdAt: 0, createdBy: "test")
+    let client = ClientKey(record, hash: [1], metrics: metrics)
+    client.count(status: 200)
+    func text() -> String { String(decoding: metrics.prometheusText(), as: UTF8.self) }
+    #expect(text().contains("client=\"shop\""))
+    client.forget()
+    client.count(status: 200)
+    client.count(status: 429)
+    #expect(!text().contains("client=\"shop\""), "\(text())")
+  }
+
+  @Test func `bodies that come together are paid for before they are whole`() {
+    let quota = quota { $0.bodyBytesPerSecond = 100 }
+    var meter = ClientMeter(quota, now: 0)
+    #expect(meter.begin(quota, bodyByteCount: 300, now: 0) == nil)
+    #expect(meter.begin(quota, bodyByteCount: 300, now: 0)?.reason == .bodyBytes)
+    // Only ten have come: the rest is given back.
+    meter.end(quota, bodyByteCount: 10, taken: 300, now: 0)
+    #expect(meter.begin(quota, now: 0) == nil)
+    meter.take(quota, bodyByteCount: 90)
+    #expect(meter.begin(quota, now: 0)?.reason == .bodyBytes)
+    meter.end(quota, bodyByteCount: 90, taken: 90, now: 0)
+    #expect(meter.begin(quota, now: 0)?.reason == .bodyBytes)
+  }
+
   @Test func `a refused request takes nothing`() {
     let quota = quota {
       $0.requestsPerSecond = 1

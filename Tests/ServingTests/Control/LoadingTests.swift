@@ -89,6 +89,11 @@ struct LoadingTests {
     bench.control.resume()
     _ = try bench.control.putEndpoint(endpoint, by: bench.actor)
     #expect(try bench.control.endpoint("churn").specification.tags == ["a": "b"])
+    _ = try bench.control.registering { () throws(ControlError) in
+      #expect(throws: ControlError.self, "a model is being registered") {
+        try bench.control.pause()
+      }
+    }
     bench.loadCount.hold()
     let accepted = try bench.control.putDeployment(
       try bench.specification("green", answer: "2"), by: bench.actor)

@@ -28,7 +28,7 @@ struct MirrorTests {
       fixture.score(caller, pinned: pinned)
       #expect(caller.answer != nil)
       fixture.service.mirror(route, pinned: pinned != nil, bodyByteCount: body.utf8.count) {
-        MirrorCopy(body: Array(body.utf8), form: .score, requestID: "r\(number)")
+        MirrorCopy(body: CopiedBody(Array(body.utf8)), form: .score, requestID: "r\(number)")
       }
     }
   }

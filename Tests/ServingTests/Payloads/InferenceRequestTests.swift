@@ -272,6 +272,37 @@ struct InferenceRequestTests {
       try Classification.best(9, of: whole, hasRows: false)?.strings.strings == ["7:1", "-3:0"])
     #expect(try Classification.best(1, of: whole, hasRows: true)?.shape == Shape(2, 1))
   }
+
+  @Test func `classes that cannot fit an answer are refused before any is made`() throws {
+    let scores = Tensor([Float](repeating: 1, count: 4000), shape: Shape(40, 100))
+    let output = InferenceAnswer.Output(name: "p", tensor: scores)
+    var asked = OutputRequest(name: "p")
+    asked.classCount = 100
+    #expect(throws: ScoringError.answerTooLarge(byteCount: 96_000, limit: 95_999)) {
+      try InferenceAnswer.arranged(
+        [output], as: [asked], binaryByDefault: false, hasRows: true, maxBytes: 95_999,
+        isOver: {
+          Issue.record("it has been begun")
+          return false
+        })
+    }
+    // The second time the same output is asked for counts too.
+    #expect(throws: ScoringError.answerTooLarge(byteCount: 192_000, limit: 96_000)) {
+      try InferenceAnswer.arranged(
+        [output], as: [asked, asked], binaryByDefault: false, hasRows: true, maxBytes: 96_000)
+    }
+  }
+
+  @Test func `the clock is looked at while texts are made`() throws {
+    // One row: the ranks alone are looked through in one stride.
+    let scores = Tensor((0..<8000).map { Float($0) }, shape: Shape(1, 8000))
+    var looks = 0
+    _ = try Classification.best(8000, of: scores, hasRows: true) {
+      looks += 1
+      return false
+    }
+    #expect(looks >= 7, "\(looks)")
+  }
 }
 
 /// Numbers that are the same in every run.

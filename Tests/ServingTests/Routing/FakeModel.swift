@@ -65,9 +65,33 @@ final class FakeCaller: ScoringCaller {
 
   private let bytes: [UInt8]
   private let left = Atomic(false)
+  /// Bytes that a compressed body says it holds; nil: it is not compressed.
+  private let claimedByteCount: Int?
+  private let whenUnpacked: @Sendable () -> Void
+  private let discards = Atomic(0)
   private let state = Monitor(State())
 
-  init(bytes: [UInt8]) { self.bytes = bytes }
+  init(
+    bytes: [UInt8], claimedByteCount: Int? = nil,
+    whenUnpacked: @escaping @Sendable () -> Void = {}
+  ) {
+    self.bytes = bytes
+    self.claimedByteCount = claimedByteCount
+    self.whenUnpacked = whenUnpacked
+  }
+
+  /// The same as a compressed body that says it holds so many bytes.
+  func packed(
+    claiming byteCount: Int, whenUnpacked: @escaping @Sendable () -> Void
+  ) -> FakeCaller {
+    FakeCaller(bytes: bytes, claimedByteCount: byteCount, whenUnpacked: whenUnpacked)
+  }
+
+  var isPacked: Bool { claimedByteCount != nil }
+  var expectedByteCount: Int { claimedByteCount ?? bytes.count }
+  func unpack() throws(ScoringError) { whenUnpacked() }
+  func discardUnpacked() { discards.add(1, ordering: .sequentiallyConsistent) }
+  var discardCount: Int { discards.load(ordering: .sequentiallyConsistent) }
 
   convenience init(_ body: String = "{\"input_data\": [[1]]}") {
     self.init(bytes: Array(body.utf8))
@@ -152,10 +176,10 @@ struct ServiceFixture {
 
   func score(_ caller: FakeCaller, pinned: String? = nil, form: AnswerForm = .score) {
     guard let endpoint = service.table.endpoints["churn"] else { return }
-    service.score(
-      ScoringRequest(
-        endpoint: endpoint, pinned: pinned, form: form, arrived: MonotonicClock.system.now()),
-      for: caller)
+    var request = ScoringRequest(
+      endpoint: endpoint, pinned: pinned, form: form, arrived: MonotonicClock.system.now())
+    request.isPacked = caller.isPacked
+    service.score(request, for: caller)
   }
 }
 

@@ -34,6 +34,9 @@ struct QueuePolicyTests {
     #expect(admission(load(900_000_000)) == .wait)
     #expect(admission(load(900_000_000), run: 200_000_000) == .tooLate)
     #expect(admission(load(10_000_000), untilStart: 9_000_000) == .tooLate)
+    // A bound on waiting is kept with room for runs that take longer than others.
+    #expect(admission(load(7_500_000), untilStart: 10_000_000) == .wait)
+    #expect(admission(load(7_500_001), untilStart: 10_000_000) == .tooLate)
     #expect(admission(load(.max), run: .max) == .tooLate)
     // An idle thread tries it, whatever it is said to take.
     #expect(admission(QueuePolicy.Load(), run: .max) == .wait)
