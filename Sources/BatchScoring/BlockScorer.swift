@@ -14,10 +14,12 @@ struct ScoredBlock: Sendable {
   var scored = 0
   /// Rows that were not; counted in the file.
   var faults: [RowFault] = []
-  /// Not all of it was scored: nobody wants it any more.
-  var isAbandoned = false
   /// What no row is to blame for: the run cannot go on.
   var failure: Failure?
+  /// Not all of it was scored: nobody wants it any more.
+  var isAbandoned = false
+
+  fileprivate var hasEnded: Bool { failure != nil || isAbandoned }
 
   struct Failure: Sendable, Equatable {
     /// Counted in the file.
@@ -36,15 +38,14 @@ final class ScoringPace {
   var shouldStop: @Sendable () -> Bool = { false }
   /// Rows of one run. A run that takes longer than `runNanoseconds` is ended, and later ones are
   /// smaller: so a stop never waits long.
-  fileprivate var maxRunRows = BlockScorer.maxRunRows
+  fileprivate var maxRunRows = Int.max
   fileprivate static let runNanoseconds: UInt64 = 1_000_000_000
+
+  init() {}
 }
 
 /// Turns blocks of text into blocks of predictions, on one thread.
 struct BlockScorer {
-  /// A model may need much memory for each row that it is given.
-  fileprivate static let maxRunRows = 4096
-
   /// nil for arrays of numbers.
   private let decoder: TableDecoder?
   private let executor: any ModelExecutor
@@ -55,8 +56,9 @@ struct BlockScorer {
   private let carried: CarriedColumns?
   private let scratch: Scratch
   private let pace: ScoringPace
-  /// Rows of one run would change each other's results: each is scored alone.
-  private let isBatchDependent: Bool
+  /// Rows that the model is given at once: it may need much memory for each. One, where rows of a
+  /// batch change each other's results.
+  private let sliceRows: Int
 
   /// - Parameter text: nil for arrays of numbers.
   init(
@@ -66,12 +68,12 @@ struct BlockScorer {
     decoder = text?.decoder
     carried = text?.carried
     self.pace = pace
-    isBatchDependent = !model.executor.batchDependentNodes.isEmpty
     executor = model.executor
     self.outputs = outputs
     names = outputs.map { model.signature.outputs[$0].name }
     self.columns = columns
     self.scratch = scratch ?? model.executor.makeScratch()
+    sliceRows = model.executor.batchDependentNodes.isEmpty ? 4096 : 1
   }
 
   func score(_ block: TextBlock) -> ScoredBlock {
@@ -84,14 +86,21 @@ struct BlockScorer {
     guard let decoder else { preconditionFailure("text comes without its header") }
     let table = decoder.decode(block.bytes.span, maxRows: block.rowCount)
     guard table.rowCount == block.rowCount else {
-      scored.failure = ScoredBlock.Failure(
-        row: block.firstRow,
-        reason: "\(table.rowCount) rows were read where \(block.rowCount) stand")
+      let reason = "\(table.rowCount) rows were read where \(block.rowCount) stand"
+      scored.failure = ScoredBlock.Failure(row: block.firstRow, reason: reason)
       return scored
     }
     scored.faults = table.faults
     let rows = table.readRows
-    let cells = carried?.cells(block.bytes.span, rows: rows)
+    var cells: CarriedCells?
+    if let carried {
+      cells = carried.cells(block.bytes.span, rows: rows)
+      guard cells != nil else {
+        let reason = "the cells to be carried were not found"
+        scored.failure = ScoredBlock.Failure(row: block.firstRow, reason: reason)
+        return scored
+      }
+    }
     score(table.inputs, rows, cells, firstRow: block.firstRow, into: &scored)
     return scored
   }
@@ -108,11 +117,11 @@ struct BlockScorer {
     into scored: inout ScoredBlock
   ) {
     let faultCount = scored.faults.count
-    var start = 0
-    while start < rows.count, !scored.isAbandoned, scored.failure == nil {
-      let end = start + min(rows.count - start, isBatchDependent ? 1 : pace.maxRunRows)
-      score(start..<end, of: inputs, rows, cells, firstRow, into: &scored)
-      start = end
+    var slice = 0..<0
+    while slice.upperBound < rows.count, !scored.hasEnded {
+      let count = min(sliceRows, pace.maxRunRows, rows.count - slice.upperBound)
+      slice = slice.upperBound..<(slice.upperBound + count)
+      score(slice, of: inputs, rows, cells, firstRow, into: &scored)
     }
     if scored.faults.count > faultCount { scored.faults.sort { $0.row < $1.row } }
     for index in scored.faults.indices { scored.faults[index].row += firstRow }
@@ -124,7 +133,7 @@ struct BlockScorer {
     _ part: Range<Int>, of inputs: [Tensor?], _ rows: [Int], _ cells: CarriedCells?,
     _ firstRow: Int, into scored: inout ScoredBlock
   ) {
-    guard !part.isEmpty, !scored.isAbandoned, scored.failure == nil else { return }
+    guard !part.isEmpty, !scored.hasEnded else { return }
     var tries = 0
     while true {
       if pace.shouldStop() {
@@ -166,7 +175,8 @@ struct BlockScorer {
     }
     let values = try executor.predict(taken, outputs: outputs, scratch: scratch)
     if let reason = BlockScorer.misfit(values, names, rowCount: part.count) {
-      scored.failure = ScoredBlock.Failure(row: firstRow + rows[part.lowerBound], reason: reason)
+      scored.failure = ScoredBlock.Failure(
+        row: firstRow + rows[part.lowerBound], reason: reason)
       return
     }
     if scored.header.isEmpty { scored.header = columns.header(values, names: names) }

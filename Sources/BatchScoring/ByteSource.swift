@@ -50,8 +50,9 @@ private final class Bell: Sendable {
   /// nil where there are no descriptors left: then nobody can be woken.
   init?() {
     var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else { return nil }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    // (`pipe2` is hidden from Swift.)
+    let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+    guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { return nil }
     (reading, writing) = (ends[0], ends[1])
   }
 

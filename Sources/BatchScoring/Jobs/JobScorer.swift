@@ -12,7 +12,7 @@ struct ScoredPiece: Sendable {
   var end: (sha256: String, fault: String?)?
   /// The job ends or stops: the piece was left as it was.
   var isAbandoned = false
-  /// What ends the job; its row is counted in the piece's file.
+  /// What no row is to blame for.
   var failure: ScoredBlock.Failure?
 }
 
