@@ -40,6 +40,7 @@ let package = Package(
     .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLinux"),
+    .systemLibrary(name: "CTreeKernel"),
 
     .target(name: "Tensors", dependencies: ["COpenBLAS"], swiftSettings: boundarySettings),
     .target(
@@ -56,7 +57,8 @@ let package = Package(
     .target(
       name: "Telemetry", dependencies: ["CLinux", .product(name: "Logging", package: "swift-log")],
       swiftSettings: settings),
-    .target(name: "Executors", dependencies: ["Tensors"], swiftSettings: settings),
+    .target(
+      name: "Executors", dependencies: ["CTreeKernel", "Tensors"], swiftSettings: settings),
     .target(name: "ONNX", dependencies: ["Executors", "Tensors"], swiftSettings: settings),
     .target(
       name: "Registry", dependencies: ["Store", "Documents", "Digest"], swiftSettings: settings),
@@ -69,13 +71,15 @@ let package = Package(
     .target(
       name: "BatchScoring",
       dependencies: [
-        "Serving", "Executors", "Tensors", "Documents", "Telemetry", "Store", "Compression",
+        "Serving", "Registry", "Executors", "Tensors", "Documents", "Telemetry", "Store",
+        "Digest", "Compression",
       ],
       swiftSettings: settings),
     .target(
       name: "Gateway",
       dependencies: [
-        "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Compression", "Telemetry",
+        "BatchScoring", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP",
+        "Compression", "Telemetry",
         "Executors", "Tensors",
       ],
       swiftSettings: settings),
@@ -95,6 +99,12 @@ let package = Package(
 
     // Sends its requests at fixed times, however the server fares.
     .executableTarget(name: "open-loop", path: "loadtest/OpenLoop", swiftSettings: settings),
+
+    // One batch job on a workspace of its own, for loadtest/batch-kill-campaign.
+    .executableTarget(
+      name: "batch-run",
+      dependencies: ["BatchScoring", "Serving", "Registry", "Store", "Telemetry"],
+      path: "loadtest/BatchRun", swiftSettings: settings),
 
     // Answers the cases of Tests/ONNXBackend/run.py.
     .executableTarget(
@@ -120,7 +130,10 @@ let package = Package(
 
     .testTarget(
       name: "BatchScoringTests",
-      dependencies: ["BatchScoring", "Serving", "Executors", "Tensors", "Documents"],
+      dependencies: [
+        "BatchScoring", "Serving", "Registry", "Executors", "Tensors", "Documents", "Store",
+        "Digest", "Telemetry", "Compression",
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "TensorsTests", dependencies: ["Tensors"],
@@ -164,8 +177,8 @@ let package = Package(
     .testTarget(
       name: "GatewayTests",
       dependencies: [
-        "Gateway", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP", "Compression",
-        "Telemetry", "Executors", "Tensors", "TestExecutors",
+        "Gateway", "BatchScoring", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP",
+        "Compression", "Telemetry", "Executors", "Tensors", "TestExecutors",
       ],
       swiftSettings: settings),
     .testTarget(

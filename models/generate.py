@@ -8,7 +8,8 @@
 A package is <name>/<version>/{model.yml, artifact, sample-request.json, sample-response.json}. The
 data sets ship inside scikit-learn; seeds are fixed and one thread trains. The sample answers are what
 the training library itself predicts, written as `POST /score` answers: a float32 is widened to a
-double, as `.tolist()` does. `endpoints/` is written by hand.
+double, as `.tolist()` does. `data/` has rows to score in batches, with what LightGBM predicts for them
+in `data/expected/`. `endpoints/` is written by hand.
 """
 import argparse
 import filecmp
@@ -118,6 +119,7 @@ def diabetes(folder):
         request=table(names, rows),
         answer=booster.predict(rows),
     )
+    write_data(folder, "diabetes", names, data.data, booster.predict, file_count=3)
 
 
 def digits(folder):
@@ -159,6 +161,23 @@ def table(names, rows):
     return {
         "input_data": {"columns": names, "index": list(range(len(rows))), "data": rows.tolist()}
     }
+
+
+def write_data(folder, name, columns, rows, predict, file_count):
+    """CSV files of all rows, and beside them what the library predicts for what they say."""
+    inputs = os.path.join(folder, "data", name)
+    expected = os.path.join(folder, "data", "expected")
+    os.makedirs(inputs, exist_ok=True)
+    os.makedirs(expected, exist_ok=True)
+    lines = ["row,prediction,file_name"]
+    for index, part in enumerate(numpy.array_split(rows, file_count)):
+        file_name = f"rows-{index + 1}.csv"
+        text = [",".join(columns)] + [",".join(repr(float(value)) for value in row) for row in part]
+        write(os.path.join(inputs, file_name), ("\n".join(text) + "\n").encode())
+        lines += [
+            f"{row},{float(value)!r},{file_name}" for row, value in enumerate(predict(part))
+        ]
+    write(os.path.join(expected, f"{name}.csv"), ("\n".join(lines) + "\n").encode())
 
 
 def write_package(

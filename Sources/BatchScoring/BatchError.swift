@@ -1,13 +1,42 @@
 internal import Glibc
+internal import Store
 
 /// What ends a job or a stream; a row that fails is a `RowFault`.
-package enum BatchError: Error, Sendable, CustomStringConvertible {
+package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
   case io(_ doing: String, code: Int32)
   /// A text that cannot be read at all: no header, another encoding.
   case text(file: String, reason: String)
   /// More rows failed than are allowed.
   case tooManyFaults(count: Int, limit: Int, first: String)
   case scoring(file: String, row: Int, reason: String)
+
+  // MARK: Jobs
+
+  /// The order cannot be taken: what is wrong with it.
+  case refused(String)
+  /// Something is where the output shall appear.
+  case outputExists(String)
+  case inputMissing(String)
+  case unknownModel(String)
+  case unknownJob(String)
+  /// Another job has the name.
+  case nameTaken(String)
+  /// An input is not what it was when the job began. `file` is its path below the input.
+  case inputChanged(file: String, how: String)
+  /// Rows failed, and none was scored.
+  case nothingScored(count: Int, first: String)
+  /// The disk, or what is left of it for us, is full.
+  case noSpace(String)
+  /// The workspace's database or folder does not do its work.
+  case store(String)
+  /// No fault: the job ends here, or goes on later.
+  case interrupted(Interruption)
+
+  package enum Interruption: Sendable, Equatable {
+    case cancel, stop
+    /// A test's stand-in for the end of the process: nothing more is done.
+    case crash
+  }
 
   package var description: String {
     switch self {
@@ -16,6 +45,43 @@ package enum BatchError: Error, Sendable, CustomStringConvertible {
     case .tooManyFaults(let count, let limit, let first):
       "\(count) row\(count == 1 ? "" : "s") failed, \(limit) may; the first: \(first)"
     case .scoring(let file, let row, let reason): "\(file): from row \(row) on: \(reason)"
+    case .refused(let reason): reason
+    case .outputExists(let place):
+      "the output \(place) exists already; specify a unique output location"
+    case .inputMissing(let reason): reason
+    case .unknownModel(let reason): reason
+    case .unknownJob(let name): "there is no job '\(name)'"
+    case .nameTaken(let name): "a job '\(name)' exists already"
+    case .inputChanged(let file, let how): "InputChanged: \(file): \(how)"
+    case .nothingScored(let count, let first):
+      "No succeeded mini batch item returned from run(): \(count) row\(count == 1 ? "" : "s") "
+        + "failed; the first: \(first)"
+    case .noSpace(let place): "no space: \(place)"
+    case .store(let reason): reason
+    case .interrupted(.cancel): "the job was canceled"
+    case .interrupted(.stop), .interrupted(.crash): "the gateway stops"
+    }
+  }
+
+  init(_ error: StoreError) {
+    self =
+      if case .noSpace(let path) = error { .noSpace("\(path): no space left on the device") } else {
+        .store("\(error)")
+      }
+  }
+
+  /// What a failed system call means. `code` is `errno`, read right after the call.
+  static func system(_ code: Int32, _ doing: String) -> BatchError {
+    code == ENOSPC || code == EDQUOT
+      ? .noSpace("\(doing): \(String(cString: strerror(code)))") : .io(doing, code: code)
+  }
+}
+
+extension DatabaseFailure where Failure == BatchError {
+  var batchError: BatchError {
+    switch self {
+    case .store(let error): BatchError(error)
+    case .body(let error): error
     }
   }
 }

@@ -1,74 +1,199 @@
 internal import Documents
 internal import Executors
 internal import Serving
+internal import Telemetry
 internal import Tensors
 
 /// A block of a file's rows, scored and written.
 struct ScoredBlock: Sendable {
   /// The line of column names as this block's values give it; empty where no row was scored.
   var header: [UInt8] = []
-  var text: [UInt8] = []
+  var text: [UInt8] { writer.bytes }
+  var writer = JSONWriter()
   /// Rows that were scored.
   var scored = 0
   /// Rows that were not; counted in the file.
   var faults: [RowFault] = []
+  /// What no row is to blame for: the run cannot go on.
+  var failure: Failure?
+  /// Not all of it was scored: nobody wants it any more.
+  var isAbandoned = false
+
+  fileprivate var hasEnded: Bool { failure != nil || isAbandoned }
+
+  struct Failure: Sendable, Equatable {
+    /// Counted in the file.
+    var row: Int
+    var reason: String
+  }
+}
+
+/// How long the model may work at a time. One thread's.
+final class ScoringPace {
+  /// Nanoseconds for one row; nil: any time.
+  var maxNanoseconds: UInt64?
+  /// More tries for a row that took longer.
+  var maxRetries = 0
+  /// Asked between two runs of the model.
+  var shouldStop: @Sendable () -> Bool = { false }
+  /// Rows of one run. A run that takes longer than `runNanoseconds` is ended, and later ones are
+  /// smaller: so a stop never waits long.
+  fileprivate var maxRunRows = Int.max
+  fileprivate static let runNanoseconds: UInt64 = 1_000_000_000
+
+  init() {}
 }
 
 /// Turns blocks of text into blocks of predictions, on one thread.
 struct BlockScorer {
-  private let decoder: TableDecoder
+  /// nil for arrays of numbers.
+  private let decoder: TableDecoder?
   private let executor: any ModelExecutor
   private let outputs: [Int]
   private let names: [String]
   private let columns: PredictionColumns
+  /// nil where nothing is carried.
+  private let carried: CarriedColumns?
   private let scratch: Scratch
+  private let pace: ScoringPace
+  /// Rows that the model is given at once: it may need much memory for each. One, where rows of a
+  /// batch change each other's results.
+  private let sliceRows: Int
 
-  init(_ model: LoadedModel, outputs: [Int], decoder: TableDecoder, columns: PredictionColumns) {
-    self.decoder = decoder
+  /// - Parameter text: nil for arrays of numbers.
+  init(
+    _ model: LoadedModel, outputs: [Int], text: InputText?, columns: PredictionColumns,
+    scratch: Scratch? = nil, pace: ScoringPace = ScoringPace()
+  ) {
+    decoder = text?.decoder
+    carried = text?.carried
+    self.pace = pace
     executor = model.executor
     self.outputs = outputs
     names = outputs.map { model.signature.outputs[$0].name }
     self.columns = columns
-    scratch = model.executor.makeScratch()
+    self.scratch = scratch ?? model.executor.makeScratch()
+    sliceRows = model.executor.batchDependentNodes.isEmpty ? 4096 : 1
   }
 
   func score(_ block: TextBlock) -> ScoredBlock {
-    let table = decoder.decode(block.bytes.span, maxRows: block.rowCount)
     var scored = ScoredBlock()
+    if var fault = block.fault {
+      fault.row += block.firstRow
+      scored.faults = [fault]
+      return scored
+    }
+    guard let decoder else { preconditionFailure("text comes without its header") }
+    let table = decoder.decode(block.bytes.span, maxRows: block.rowCount)
+    guard table.rowCount == block.rowCount else {
+      let reason = "\(table.rowCount) rows were read where \(block.rowCount) stand"
+      scored.failure = ScoredBlock.Failure(row: block.firstRow, reason: reason)
+      return scored
+    }
     scored.faults = table.faults
     let rows = table.readRows
-    score(0..<rows.count, of: table, rows, block, into: &scored)
-    if scored.faults.count > table.faults.count { scored.faults.sort { $0.row < $1.row } }
-    for index in scored.faults.indices { scored.faults[index].row += block.firstRow }
+    let cells = carried?.cells(block.bytes.span, rows: rows)
+    score(table.inputs, rows, cells, firstRow: block.firstRow, into: &scored)
     return scored
+  }
+
+  /// Scores rows of an array.
+  func score(_ rows: Tensor, firstRow: Int) -> ScoredBlock {
+    var scored = ScoredBlock()
+    score([rows], Array(0..<rows.rowCount), nil, firstRow: firstRow, into: &scored)
+    return scored
+  }
+
+  private func score(
+    _ inputs: [Tensor?], _ rows: [Int], _ cells: CarriedCells?, firstRow: Int,
+    into scored: inout ScoredBlock
+  ) {
+    let faultCount = scored.faults.count
+    var slice = 0..<0
+    while slice.upperBound < rows.count, !scored.hasEnded {
+      let count = min(sliceRows, pace.maxRunRows, rows.count - slice.upperBound)
+      slice = slice.upperBound..<(slice.upperBound + count)
+      score(slice, of: inputs, rows, cells, firstRow, into: &scored)
+    }
+    if scored.faults.count > faultCount { scored.faults.sort { $0.row < $1.row } }
+    for index in scored.faults.indices { scored.faults[index].row += firstRow }
   }
 
   /// Scores a part of the table's rows; of one that fails, its halves: a row that the model
   /// refuses takes no other with it.
   private func score(
-    _ part: Range<Int>, of table: TableBlock, _ rows: [Int], _ block: TextBlock,
-    into scored: inout ScoredBlock
+    _ part: Range<Int>, of inputs: [Tensor?], _ rows: [Int], _ cells: CarriedCells?,
+    _ firstRow: Int, into scored: inout ScoredBlock
   ) {
-    guard !part.isEmpty else { return }
-    let inputs =
-      part.count == rows.count ? table.inputs : table.inputs.map { $0.map { $0.rows(part) } }
-    do {
-      let values = try executor.predict(inputs, outputs: outputs, scratch: scratch)
-      var writer = JSONWriter()
-      columns.write(
-        values, names: names, rows: rows[part], firstRow: block.firstRow, to: &writer)
-      if scored.header.isEmpty { scored.header = columns.header(values, names: names) }
-      scored.text += writer.bytes
-      scored.scored += part.count
-    } catch {
-      guard part.count > 1 else {
-        scored.faults.append(
-          RowFault(row: rows[part.lowerBound], reason: "\(error)", value: ""))
+    guard !part.isEmpty, !scored.hasEnded else { return }
+    var tries = 0
+    while true {
+      if pace.shouldStop() {
+        scored.isAbandoned = true
         return
       }
+      do {
+        return try run(part, of: inputs, rows, cells, firstRow, into: &scored)
+      } catch {
+        if case .deadlinePassed = error {
+          if part.count > 1 {
+            pace.maxRunRows = part.count / 2
+          } else if tries < pace.maxRetries {
+            tries += 1
+            continue
+          }
+        }
+        guard part.count > 1 else {
+          scored.faults.append(
+            RowFault(row: rows[part.lowerBound], reason: "\(error)", value: ""))
+          return
+        }
+      }
       let middle = part.lowerBound + part.count / 2
-      score(part.lowerBound..<middle, of: table, rows, block, into: &scored)
-      score(middle..<part.upperBound, of: table, rows, block, into: &scored)
+      score(part.lowerBound..<middle, of: inputs, rows, cells, firstRow, into: &scored)
+      score(middle..<part.upperBound, of: inputs, rows, cells, firstRow, into: &scored)
+      return
     }
+  }
+
+  private func run(
+    _ part: Range<Int>, of inputs: [Tensor?], _ rows: [Int], _ cells: CarriedCells?,
+    _ firstRow: Int, into scored: inout ScoredBlock
+  ) throws(ExecutorError) {
+    let taken = part.count == rows.count ? inputs : inputs.map { $0.map { $0.rows(part) } }
+    if let limit = pace.maxNanoseconds {
+      let time = part.count > 1 ? min(limit, ScoringPace.runNanoseconds) : limit
+      scratch.deadline = MonotonicClock.system.now() &+ time
+    }
+    let values = try executor.predict(taken, outputs: outputs, scratch: scratch)
+    if let reason = BlockScorer.misfit(values, names, rowCount: part.count) {
+      scored.failure = ScoredBlock.Failure(
+        row: firstRow + rows[part.lowerBound], reason: reason)
+      return
+    }
+    if scored.header.isEmpty { scored.header = columns.header(values, names: names) }
+    columns.write(
+      values, names: names, rows: rows[part], firstRow: firstRow, carrying: cells,
+      to: &scored.writer)
+    scored.scored += part.count
+  }
+
+  /// What is wrong with an answer that has not a value for each row; nil as a rule. A graph may
+  /// take the mean over everything.
+  private static func misfit(
+    _ values: [ModelValue], _ names: [String], rowCount: Int
+  ) -> String? {
+    for (value, name) in zip(values, names) {
+      let tensor: Tensor
+      switch value {
+      case .tensor(let given): tensor = given
+      case .maps(_, let given): tensor = given
+      }
+      guard tensor.shape.rank > 0, tensor.rowCount == rowCount else {
+        return "output '\(name)' has shape \(tensor.shape) for \(rowCount) rows; "
+          + "a value for each row is expected"
+      }
+    }
+    return nil
   }
 }

@@ -27,10 +27,12 @@ final class OrderedPipeline<Item: Sendable, Result: Sendable>: Sendable {
 
   /// - Parameters:
   ///   - source: The next item; nil when there is none. On a thread of its own.
+  ///   - interrupt: Ends a `source` that waits: an error elsewhere must not wait for it.
   ///   - makeWork: Called once on each working thread: what it returns does the work there.
   ///   - sink: Takes the results in order, on the caller's thread. An error ends everything.
   func run(
     source: @escaping @Sendable () throws(BatchError) -> Item?,
+    interrupt: @Sendable () -> Void = {},
     makeWork: @escaping @Sendable () -> (Item) -> Result,
     sink: (Result) throws(BatchError) -> Void
   ) throws(BatchError) {
@@ -47,6 +49,7 @@ final class OrderedPipeline<Item: Sendable, Result: Sendable>: Sendable {
     }
     state.withLock { $0.isStopped = true }
     state.broadcast()
+    if failure != nil { interrupt() }
     crew.join()
     if let failure { throw failure }
   }

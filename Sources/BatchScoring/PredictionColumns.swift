@@ -19,6 +19,8 @@ package struct PredictionColumns: Sendable, Equatable {
   /// Whether rows are numbered, and the name of the file that they come from.
   package var hasRow = true
   package var fileName: String?
+  /// Columns of the input that each line begins with, as they stand there.
+  package var carried: [String] = []
 
   package init() {}
 
@@ -27,7 +29,7 @@ package struct PredictionColumns: Sendable, Equatable {
   /// The line of names; empty for JSON Lines and where none is wanted.
   func header(_ values: [ModelValue], names: [String]) -> [UInt8] {
     guard format == .csv, hasHeader else { return [] }
-    var cells: [String] = hasRow ? ["row"] : []
+    var cells = carried + (hasRow ? ["row"] : [])
     for (index, value) in values.enumerated() {
       cells += Self.columnNames(value, index == 0 ? "prediction" : names[index])
     }
@@ -35,7 +37,7 @@ package struct PredictionColumns: Sendable, Equatable {
     var writer = JSONWriter()
     for (index, cell) in cells.enumerated() {
       if index > 0 { writer.byte(UInt8(ascii: ",")) }
-      Self.writeCell(cell, to: &writer)
+      CarriedColumns.writeCell(cell, to: &writer)
     }
     writer.byte(UInt8(ascii: "\n"))
     return writer.bytes
@@ -68,9 +70,10 @@ package struct PredictionColumns: Sendable, Equatable {
   /// - Parameters:
   ///   - rows: The rows' places in their block.
   ///   - firstRow: The block's place in its file.
+  ///   - cells: What is carried, by the rows' places in the array that `rows` is a part of.
   func write(
     _ values: [ModelValue], names: [String], rows: ArraySlice<Int>, firstRow: Int,
-    to writer: inout JSONWriter
+    carrying cells: CarriedCells? = nil, to writer: inout JSONWriter
   ) {
     writer.reserve(rows.count * (values.count * 20 + 12))
     let texts = values.map(CellText.init)
@@ -78,13 +81,15 @@ package struct PredictionColumns: Sendable, Equatable {
     if let fileName {
       if format == .csv {
         fileCell.byte(UInt8(ascii: ","))
-        Self.writeCell(fileName, to: &fileCell)
+        CarriedColumns.writeCell(fileName, to: &fileCell)
       } else {
         fileCell.raw(#","file_name":"#)
         fileCell.string(fileName)
       }
     }
     for (index, row) in rows.enumerated() {
+      if format == .jsonl { writer.byte(UInt8(ascii: "{")) }
+      cells?.write(rows.startIndex + index, to: &writer)
       switch format {
       case .csv: writeCSV(texts, index, row: firstRow + row, fileCell.bytes, to: &writer)
       case .jsonl:
@@ -111,7 +116,6 @@ package struct PredictionColumns: Sendable, Equatable {
     _ texts: [CellText], _ names: [String], _ index: Int, row: Int, _ fileCell: [UInt8],
     to writer: inout JSONWriter
   ) {
-    writer.byte(UInt8(ascii: "{"))
     if hasRow {
       writer.raw(#""row":"#)
       writer.integer(row)
@@ -124,18 +128,6 @@ package struct PredictionColumns: Sendable, Equatable {
     }
     fileCell.withUnsafeBytes { writer.raw(bytes: $0) }
     writer.raw("}\n")
-  }
-
-  /// A cell of text as RFC 4180 has it.
-  static func writeCell(_ text: String, to writer: inout JSONWriter) {
-    let isPlain = text.utf8.allSatisfy { $0 != 0x22 && $0 != 0x2C && $0 != 0x0A && $0 != 0x0D }
-    guard !isPlain || text.isEmpty else { return writer.raw(text) }
-    writer.byte(0x22)
-    for byte in text.utf8 {
-      if byte == 0x22 { writer.byte(0x22) }
-      writer.byte(byte)
-    }
-    writer.byte(0x22)
   }
 }
 
@@ -167,7 +159,7 @@ private struct CellText {
     guard tensor.elementType == .string else {
       return TensorText(tensor).writeElement(index, to: &writer)
     }
-    PredictionColumns.writeCell(
+    CarriedColumns.writeCell(
       String(decoding: Array(tensor.strings[index]), as: UTF8.self), to: &writer)
   }
 

@@ -1,7 +1,10 @@
+internal import Executors
 internal import Glibc
+package import Serving
 
 /// Whole rows of a text, as they stand in it.
 package struct TextBlock: Sendable {
+  /// Every row ends with a line feed, the text's last one too.
   package var bytes: [UInt8]
   /// The first row's place in its file, counted from 0.
   package var firstRow: Int
@@ -9,17 +12,35 @@ package struct TextBlock: Sendable {
   package var rowCount: Int
   /// Where the block begins in its file (unpacked).
   package var offset: Int
+  /// Bytes that the block takes in its file.
+  package var byteCount: Int
+  /// Why the block's only row cannot be read: it was too long to be kept, and `bytes` is empty.
+  package var fault: RowFault?
 }
 
 /// Cuts a text into blocks of whole rows. Where it cuts depends on the text alone: a job that is
 /// resumed, with however many threads, meets the same blocks.
+///
+/// Rows are found by `memchr`. Only from a row's first quote on are its bytes looked at one by one,
+/// and each byte is looked at once, however it comes in.
 struct RowCutter {
   struct Limits: Sendable, Equatable {
     var maxRows = 65_536
-    /// A block ends with the row that reaches this.
-    var maxBytes = 8 << 20
-    /// A longer row is no row: a fault, and its rest is passed over.
-    var maxRowBytes = 16 << 20
+    /// A block ends with the row that reaches this. Small enough that a block and its numbers
+    /// stay in the cache of the core that reads it.
+    var maxBytes = 1 << 20
+    /// A longer row is no row: a fault, and it is passed over.
+    var maxRowBytes = 4 << 20
+
+    init() {}
+
+    /// Of blocks whose predictions take a bounded room, however wide the model's answer is.
+    init(_ signature: ModelSignature, outputs: [Int]) {
+      let widths = outputs.map { signature.outputs[$0].rowWidth }
+      // Of an answer of unknown width as many rows as a wide one may have.
+      let width = widths.reduce(0) { sum, width in sum + min(width ?? 256, 1 << 20) }
+      maxRows = min(maxRows, max((1 << 20) / max(width, 1), 16))
+    }
   }
 
   /// How rows end and which lines are none.
@@ -33,15 +54,14 @@ struct RowCutter {
   private let name: String
   let limits: Limits
   var grammar: Grammar
+  /// What was read and has not left; its first byte is that at `offset`.
   private var buffer: [UInt8] = []
-  /// Bytes before it have left.
-  private var start = 0
   private var isAtEnd = false
+  private var hasBegun = false
   private(set) var row = 0
-  /// Where `start` lies in the file.
   private(set) var offset = 0
 
-  private static let readBytes = 1 << 20
+  private static let readBytes = 256 << 10
 
   init(_ source: any ByteSource, name: String, grammar: Grammar, limits: Limits = Limits()) {
     self.source = source
@@ -52,45 +72,141 @@ struct RowCutter {
 
   /// The first row, taken out; nil for an empty text. A byte order mark is passed over.
   mutating func takeHeader() throws(BatchError) -> [UInt8]? {
-    while buffer.count < 4, !isAtEnd { try fill() }
-    if buffer.starts(with: [0xFF, 0xFE]) || buffer.starts(with: [0xFE, 0xFF]) {
-      throw .text(file: name, reason: "is UTF-16; expected UTF-8")
-    }
-    if buffer.starts(with: [0xEF, 0xBB, 0xBF]) { advance(to: 3) }
+    try begin()
     while true {
-      guard let end = try rowEnd(from: start) else { return nil }
-      let line = Array(buffer[start..<end])
-      advance(to: end)
+      var search = RowSearch(isCSV: isCSV)
+      var end = search.rowEnd(in: buffer, from: 0)
+      while end == nil, !isAtEnd, buffer.count <= limits.maxRowBytes {
+        try fill()
+        end = search.rowEnd(in: buffer, from: 0)
+      }
+      guard end ?? buffer.count <= limits.maxRowBytes, !search.isInQuotes else {
+        throw .text(
+          file: name,
+          reason: search.isInQuotes
+            ? "the header: a quote is not closed"
+            : "the header is longer than \(limits.maxRowBytes) bytes")
+      }
+      let line = Array(buffer[..<(end ?? buffer.count)])
+      if line.isEmpty { return nil }
+      drop(line.count)
       if !line.allSatisfy({ $0 == 0x0A || $0 == 0x0D }) { return line }
     }
   }
 
   /// The next block; nil at the end.
   mutating func next() throws(BatchError) -> TextBlock? {
-    var position = start
+    try begin()
+    var search = RowSearch(isCSV: isCSV)
     var rows = 0
-    while rows < limits.maxRows, position - start < limits.maxBytes {
-      // `rowEnd` may move what is in the buffer to its front.
-      let distance = position - start
-      let end = try rowEnd(from: position)
-      position = start + distance
-      guard let end else { break }
-      if !isBlank(position..<end) { rows += 1 }
-      position = end
+    // Behind the last row that the block has.
+    var end = 0
+    while rows < limits.maxRows, end < limits.maxBytes {
+      if let rowEnd = search.rowEnd(in: buffer, from: end) {
+        if rowEnd - end > limits.maxRowBytes { break }
+        if !isBlank(end..<rowEnd) { rows += 1 }
+        end = rowEnd
+      } else if buffer.count - end > limits.maxRowBytes {
+        break
+      } else if !isAtEnd {
+        try fill()
+      } else {
+        // The last line lacks its end; every reader is spared the case.
+        let rowEnd = buffer.count + 1
+        if rowEnd - end == 1 || search.isInQuotes || rowEnd - end > limits.maxRowBytes { break }
+        buffer.append(0x0A)
+        if !isBlank(end..<rowEnd) { rows += 1 }
+        return takeBlock(rows, to: rowEnd, byteCount: rowEnd - 1)
+      }
     }
-    guard position > start else { return nil }
-    var bytes = Array(buffer[start..<position])
-    // The last line may lack its end; every reader is then spared the case.
-    if bytes.last != 0x0A { bytes.append(0x0A) }
-    let block = TextBlock(bytes: bytes, firstRow: row, rowCount: rows, offset: offset)
+    if end > 0 { return takeBlock(rows, to: end, byteCount: end) }
+    return buffer.isEmpty ? nil : try takeFault()
+  }
+
+  /// Passes over what has been handed out in another life: goes on at `offset`, where row `row`
+  /// begins.
+  mutating func skip(to offset: Int, row: Int) throws(BatchError) {
+    try begin()
+    while self.offset < offset {
+      if buffer.isEmpty {
+        guard !isAtEnd else {
+          throw .text(file: name, reason: "ends before byte \(offset), up to which it was read")
+        }
+        try fill()
+      }
+      drop(min(buffer.count, offset - self.offset))
+    }
+    self.row = row
+  }
+
+  /// Passes over the mark and tells what is no UTF-8; once.
+  private mutating func begin() throws(BatchError) {
+    guard offset == 0, row == 0, !hasBegun else { return }
+    hasBegun = true
+    while buffer.count < 4, !isAtEnd { try fill() }
+    if buffer.starts(with: [0xFF, 0xFE]) || buffer.starts(with: [0xFE, 0xFF]) {
+      throw .text(file: name, reason: "is UTF-16; expected UTF-8")
+    }
+    if buffer.starts(with: [0xEF, 0xBB, 0xBF]) { drop(3) }
+  }
+
+  private var isCSV: Bool {
+    if case .csv = grammar { return true }
+    return false
+  }
+
+  /// Hands the buffer over and keeps a copy of what lies behind the block: less than was read last.
+  private mutating func takeBlock(_ rows: Int, to end: Int, byteCount: Int) -> TextBlock {
+    var rest: [UInt8] = []
+    if !isAtEnd { rest.reserveCapacity(limits.maxBytes + 2 * Self.readBytes) }
+    rest.append(contentsOf: buffer[end...])
+    buffer.removeSubrange(end...)
+    let block = TextBlock(
+      bytes: buffer, firstRow: row, rowCount: rows, offset: offset, byteCount: byteCount)
+    buffer = rest
     row += rows
-    advance(to: position)
+    offset += byteCount
     return block
   }
 
-  private mutating func advance(to position: Int) {
-    offset += position - start
-    start = position
+  /// Takes out a row that cannot be read, as a block of its own, and keeps its beginning alone.
+  ///
+  /// A row that is too long, or open at the text's end, and has a line feed nevertheless, has a quote
+  /// that is not closed: only its first line is taken for it, and those behind it are rows
+  /// again. Of another nothing is kept up to the next line feed.
+  private mutating func takeFault() throws(BatchError) -> TextBlock {
+    let looked = buffer[..<min(buffer.count, limits.maxRowBytes + 1)]
+    let value = String(decoding: looked.prefix(200), as: UTF8.self)
+    var reason = "is longer than \(limits.maxRowBytes) bytes"
+    var byteCount = 0
+    var end = looked.firstIndex(of: 0x0A)
+    if looked.count <= limits.maxRowBytes {
+      reason = "EOF inside string: a quote is not closed"
+    } else if end != nil {
+      reason = "a quote is not closed within \(limits.maxRowBytes) bytes"
+    } else {
+      end = buffer.firstIndex(of: 0x0A)
+      while end == nil, !isAtEnd {
+        byteCount += buffer.count
+        buffer.removeAll(keepingCapacity: true)
+        try fill()
+        end = buffer.firstIndex(of: 0x0A)
+      }
+    }
+    let taken = end.map { $0 + 1 } ?? buffer.count
+    byteCount += taken
+    buffer.removeFirst(taken)
+    let block = TextBlock(
+      bytes: [], firstRow: row, rowCount: 1, offset: offset, byteCount: byteCount,
+      fault: RowFault(row: 0, reason: reason, value: value))
+    row += 1
+    offset += byteCount
+    return block
+  }
+
+  private mutating func drop(_ count: Int) {
+    buffer.removeFirst(count)
+    offset += count
   }
 
   private func isBlank(_ line: Range<Int>) -> Bool {
@@ -99,83 +215,26 @@ struct RowCutter {
       return skipsBlankLines && line.count <= 2
         && buffer[line].allSatisfy { $0 == 0x0A || $0 == 0x0D }
     case .jsonLines:
-      return buffer[line].allSatisfy { $0 <= 0x20 }
+      // Nearly every line shows by its first byte that it is none.
+      return RowCutter.isSpace(buffer[line.lowerBound])
+        && buffer[line].allSatisfy(RowCutter.isSpace)
     }
   }
 
-  /// Where the row that begins at `position` ends, behind its line end; nil when none begins
-  /// there. Reads on as far as it must; the buffer's front may then be dropped.
-  private mutating func rowEnd(from position: Int) throws(BatchError) -> Int? {
-    var position = position
-    while true {
-      if let end = knownRowEnd(from: position) { return end }
-      let length = buffer.count - position
-      if isAtEnd { return length > 0 ? buffer.count : nil }
-      if length > limits.maxRowBytes {
-        throw .text(
-          file: name,
-          reason: "row \(row) is longer than \(limits.maxRowBytes) bytes, or a quote in it is not "
-            + "closed")
-      }
-      let dropped = start
-      try fill()
-      position -= dropped - start
-    }
-  }
-
-  private func knownRowEnd(from position: Int) -> Int? {
-    buffer.withUnsafeBufferPointer { bytes -> Int? in
-      guard let base = bytes.baseAddress, position < bytes.count else { return nil }
-      let rest = bytes.count - position
-      guard let found = memchr(base + position, 0x0A, rest) else { return nil }
-      let end = base.distance(to: found.assumingMemoryBound(to: UInt8.self)) + 1
-      guard case .csv = grammar, memchr(base + position, 0x22, end - position) != nil else {
-        return end
-      }
-      return Self.quotedRowEnd(bytes, from: position)
-    }
-  }
-
-  /// As `CSVReader` reads: a quote opens a cell only at its beginning.
-  private static func quotedRowEnd(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
-    var isQuoted = false
-    var isCellStart = true
-    var position = start
-    while position < bytes.count {
-      let byte = bytes[position]
-      position += 1
-      if byte == 0x22 {
-        if isQuoted {
-          if position < bytes.count, bytes[position] == 0x22 {
-            position += 1
-          } else {
-            // Whether another quote follows is not known yet.
-            if position == bytes.count { return nil }
-            isQuoted = false
-          }
-        } else if isCellStart {
-          isQuoted = true
-        }
-      } else if !isQuoted, byte == 0x0A {
-        return position
-      }
-      isCellStart = !isQuoted && byte == UInt8(ascii: ",")
-    }
-    return nil
+  /// JSON's white space.
+  private static func isSpace(_ byte: UInt8) -> Bool {
+    byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D
   }
 
   private mutating func fill() throws(BatchError) {
-    if start > 0 {
-      buffer.removeFirst(start)
-      start = 0
-    }
-    let wanted = max(Self.readBytes, buffer.count)
     var count = 0
     var failure: BatchError?
-    buffer.append(addingCapacity: wanted) { output in
+    buffer.append(addingCapacity: Self.readBytes) { output in
       output.withUnsafeMutableBufferPointer { room, filled in
         do throws(BatchError) {
-          count = try source.read(into: UnsafeMutableRawBufferPointer(room))
+          count = try source.read(
+            into: UnsafeMutableRawBufferPointer(
+              start: room.baseAddress, count: min(room.count, Self.readBytes)))
         } catch {
           failure = error
         }
@@ -184,5 +243,68 @@ struct RowCutter {
     }
     if let failure { throw failure }
     if count == 0 { isAtEnd = true }
+  }
+}
+
+/// Looks for the ends of rows in a text that grows.
+private struct RowSearch {
+  private let isCSV: Bool
+  /// The row that begins at `rowStart` has no end before it.
+  private var position = 0
+  private var rowStart = 0
+  /// nil until the row has a quote.
+  private var quotes: QuoteState?
+  /// The first quote from `position` on; that before which there is none.
+  private var noQuoteBefore = 0
+  private var nextQuote = -1
+
+  init(isCSV: Bool) { self.isCSV = isCSV }
+
+  var isInQuotes: Bool { quotes == .quoted }
+
+  /// Where the row that begins at `start` ends, behind its line end; nil while that is not known.
+  mutating func rowEnd(in text: [UInt8], from start: Int) -> Int? {
+    text.withUnsafeBufferPointer { bytes -> Int? in
+      guard let base = bytes.baseAddress, position < bytes.count else { return nil }
+      if start != rowStart {
+        rowStart = start
+        position = start
+        quotes = nil
+      }
+      if quotes == nil {
+        let found = memchr(base + position, 0x0A, bytes.count - position)
+        let end = found.map {
+          base.distance(to: $0.assumingMemoryBound(to: UInt8.self)) + 1
+        }
+        guard isCSV, let quote = quote(bytes, before: end ?? bytes.count) else {
+          position = end ?? bytes.count
+          return end
+        }
+        let isCellStart =
+          quote == rowStart || bytes[quote - 1] == UInt8(ascii: ",")
+        quotes = isCellStart ? .cellStart : .cell
+        position = quote
+      }
+      var state = quotes ?? .cellStart
+      defer { quotes = state }
+      while position < bytes.count {
+        let ends = state.take(bytes[position])
+        position += 1
+        if ends { return position }
+      }
+      return nil
+    }
+  }
+
+  /// The first quote from `position` on and before `end`. The text is looked through once.
+  private mutating func quote(_ bytes: UnsafeBufferPointer<UInt8>, before end: Int) -> Int? {
+    if nextQuote < position {
+      let from = max(noQuoteBefore, position)
+      guard from < bytes.count, let base = bytes.baseAddress else { return nil }
+      let found = memchr(base + from, 0x22, bytes.count - from)
+      nextQuote = found.map { base.distance(to: $0.assumingMemoryBound(to: UInt8.self)) } ?? -1
+      noQuoteBefore = found == nil ? bytes.count : nextQuote
+    }
+    return nextQuote >= position && nextQuote < end ? nextQuote : nil
   }
 }

@@ -10,7 +10,7 @@ package struct StreamScoring {
   private let threads: Int
   /// Rows that may fail; nil: any number.
   private let maxFaults: Int?
-  var limits = RowCutter.Limits()
+  var limits: RowCutter.Limits
 
   package init(
     _ model: LoadedModel, outputs: [Int], format: TableDecoder.Format,
@@ -22,11 +22,38 @@ package struct StreamScoring {
     self.columns = columns
     self.threads = threads
     self.maxFaults = maxFaults
+    limits = RowCutter.Limits(model.signature, outputs: outputs)
   }
 
   package struct Summary: Sendable {
     package var scored = 0
     package var failed = 0
+  }
+
+  /// Reads alone, for measurements: rows become numbers, and those are let go.
+  package func read(
+    _ source: any ByteSource & Sendable, name: String
+  ) throws(BatchError) -> Summary {
+    var summary = Summary()
+    let file = try InputText(
+      source, name: name, format: format, signature: model.signature, columns: columns,
+      limits: limits)
+    guard let file else { return summary }
+    let decoder = file.decoder
+    try OrderedPipeline<TextBlock, TableBlock>(threads: threads).run(
+      source: { () throws(BatchError) in try file.next() },
+      makeWork: {
+        {
+          var table = decoder.decode($0.bytes.span, maxRows: $0.rowCount)
+          table.inputs = []
+          return table
+        }
+      },
+      sink: { (table) throws(BatchError) in
+        summary.scored += table.readCount
+        summary.failed += table.faults.count
+      })
+    return summary
   }
 
   /// - Parameters:
@@ -39,23 +66,29 @@ package struct StreamScoring {
   ) throws(BatchError) -> Summary {
     var summary = Summary()
     let file = try InputText(
-      source, name: name, format: format, signature: model.signature, limits: limits)
+      source, name: name, format: format, signature: model.signature, columns: columns,
+      limits: limits)
     guard let file else { return summary }
-    let (model, outputs, columns, decoder) = (self.model, self.outputs, self.columns, file.decoder)
+    let (model, outputs, columns) = (self.model, self.outputs, self.columns)
     var hasHeader = false
+    var firstFault: RowFault?
     try OrderedPipeline<TextBlock, ScoredBlock>(threads: threads).run(
-      source: { () throws(BatchError) in try file.next() },
+      source: { () throws(BatchError) in try file.next() }, interrupt: source.interrupt,
       makeWork: {
-        let scorer = BlockScorer(model, outputs: outputs, decoder: decoder, columns: columns)
+        let scorer = BlockScorer(model, outputs: outputs, text: file, columns: columns)
         return { scorer.score($0) }
       },
       sink: { (block) throws(BatchError) in
         summary.scored += block.scored
         summary.failed += block.faults.count
         block.faults.forEach(tell)
-        if let maxFaults, summary.failed > maxFaults, let first = block.faults.first {
+        firstFault = firstFault ?? block.faults.first
+        if let maxFaults, summary.failed > maxFaults, let firstFault {
           throw .tooManyFaults(
-            count: summary.failed, limit: maxFaults, first: "\(name): \(first.sentence)")
+            count: summary.failed, limit: maxFaults, first: "\(name): \(firstFault.sentence)")
+        }
+        if let failure = block.failure {
+          throw .scoring(file: name, row: failure.row, reason: failure.reason)
         }
         if !hasHeader, block.scored > 0 {
           hasHeader = true

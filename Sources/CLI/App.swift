@@ -11,7 +11,8 @@ struct App: ParsableCommand {
     version: Version.text,
     subcommands: [
       ServeCommand.self, ApplyCommand.self, PlanCommand.self, ModelCommand.self,
-      EndpointCommand.self, DeploymentCommand.self, AdminKeyCommand.self,
+      EndpointCommand.self, DeploymentCommand.self, BatchEndpointCommand.self,
+      BatchDeploymentCommand.self, JobCommand.self, DataCommand.self, AdminKeyCommand.self,
       ClientKeyCommand.self, ScoreCommand.self,
       DoctorCommand.self, HealthCommand.self, RestartCommand.self, VersionCommand.self,
       SupportMatrixCommand.self,

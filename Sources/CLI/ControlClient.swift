@@ -103,9 +103,10 @@ final class ControlClient {
   /// - Throws: `CommandFailure` with the gateway's own sentence for any status that is no
   ///   success, unless `accepting` holds it.
   func send(
-    _ method: String, _ path: String, body: DocumentValue? = nil, accepting: Set<Int> = []
+    _ method: String, _ path: String, headers: [(name: String, value: String)] = [],
+    body: DocumentValue? = nil, accepting: Set<Int> = []
   ) throws(CommandFailure) -> Answer {
-    let response = try sendRaw(method, path, body: body)
+    let response = try sendRaw(method, path, headers: headers, body: body)
     let text = response.body
     var value = DocumentValue.null
     if !text.isEmpty {
@@ -122,13 +123,15 @@ final class ControlClient {
   }
 
   func sendRaw(
-    _ method: String, _ path: String, body: DocumentValue? = nil,
+    _ method: String, _ path: String, headers: [(name: String, value: String)] = [],
+    body: DocumentValue? = nil,
     receive: ((ArraySlice<UInt8>) -> Bool)? = nil
   ) throws(CommandFailure) -> HTTPClient.Response {
     var writer = JSONWriter()
     if let body { writer.document(body) }
     return try sendBytes(
-      method, path, headers: [("Content-Type", "application/json")], body: writer.bytes,
+      method, path, headers: headers + [("Content-Type", "application/json")],
+      body: writer.bytes,
       receive: receive)
   }
 

@@ -9,6 +9,7 @@ final class DownloadedFile {
   private let descriptor: Int32
   private var hash: SHA256? = SHA256()
   private var failure: CommandFailure?
+  private var byteCount: Int64 = 0
 
   init(_ parts: [String], below folder: String) throws(CommandFailure) {
     name = parts.joined(separator: "/")
@@ -23,6 +24,7 @@ final class DownloadedFile {
   /// False when no more can be taken: `finish` says why.
   func append(_ piece: ArraySlice<UInt8>) -> Bool {
     hash?.update(piece.span.bytes)
+    byteCount += Int64(piece.count)
     var rest = piece
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
@@ -43,12 +45,28 @@ final class DownloadedFile {
     expectedHash: String, _ transferFailure: CommandFailure?
   ) throws(CommandFailure) {
     let found = hash.take()?.hex() ?? ""
-    if failure == nil, let transferFailure { failure = transferFailure }
-    if failure == nil, found != expectedHash {
-      failure = CommandFailure(
-        "file '\(name)' has SHA-256 \(found); the registry says \(expectedHash)")
-    }
-    guard let failure else { return }
+    try finish(
+      transferFailure,
+      found == expectedHash
+        ? nil : "file '\(name)' has SHA-256 \(found); the registry says \(expectedHash)")
+  }
+
+  /// For what has no hash at the gateway.
+  func finish(
+    expectedByteCount: Int64, _ transferFailure: CommandFailure?
+  ) throws(CommandFailure) {
+    try finish(
+      transferFailure,
+      byteCount == expectedByteCount
+        ? nil : "file '\(name)' came with \(byteCount) bytes; expected \(expectedByteCount)")
+  }
+
+  private func finish(
+    _ transferFailure: CommandFailure?, _ fault: String?
+  ) throws(CommandFailure) {
+    guard
+      let failure = failure ?? transferFailure ?? fault.map({ CommandFailure($0) })
+    else { return }
     unlink(path)
     throw failure
   }

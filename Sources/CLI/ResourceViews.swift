@@ -44,6 +44,82 @@ enum ResourceViews {
     }
   }
 
+  static func batchEndpoint(_ body: DocumentValue) throws(CommandFailure) -> DocumentValue {
+    let name = text(body, "name") ?? ""
+    do {
+      let specification = try ARM.batchEndpoint(
+        name: name, body: Document(body, source: "the gateway's answer"))
+      return merged(
+        specification.yaml,
+        [
+          ("id", member(body, "id")),
+          ("provisioning_state", property(body, "provisioningState")),
+          ("scoring_uri", property(body, "scoringUri")),
+        ])
+    } catch {
+      throw CommandFailure("\(error)")
+    }
+  }
+
+  static func batchDeployment(
+    _ body: DocumentValue, endpoint: String
+  ) throws(CommandFailure) -> DocumentValue {
+    let name = text(body, "name")?.split(separator: "/").last.map(String.init) ?? ""
+    do {
+      let specification = try ARM.batchDeployment(
+        name: name, endpoint: endpoint, body: Document(body, source: "the gateway's answer"))
+      return merged(
+        specification.yaml,
+        [
+          ("id", member(body, "id")),
+          ("provisioning_state", property(body, "provisioningState")),
+          ("model_version", member(member(body, "swerve"), "model")),
+          ("provisioning_error", member(member(body, "swerve"), "failure")),
+        ])
+    } catch {
+      throw CommandFailure("\(error)")
+    }
+  }
+
+  static func job(_ body: DocumentValue) -> DocumentValue {
+    let own = property(body, "swerve")
+    let progress = member(own, "progress")
+    var view = DocumentObject()
+    for (name, value) in [
+      ("name", member(body, "name")), ("status", property(body, "status")),
+      ("reason", member(own, "reason")), ("endpoint_name", member(own, "endpoint")),
+      ("deployment_name", member(own, "deployment")), ("model", member(own, "model")),
+      ("input", member(own, "input")), ("glob", member(own, "glob")),
+      ("output", member(own, "output")), ("output_file_name", member(own, "outputFileName")),
+      ("scored_rows", member(progress, "scoredRows")),
+      ("failed_rows", member(progress, "failedRows")),
+      ("files", member(progress, "files")), ("total_files", member(progress, "totalFiles")),
+      ("experiment_name", property(body, "experimentName")),
+      ("created_at", member(own, "createdAt")), ("created_by", member(own, "actor")),
+      ("started_at", member(own, "startedAt")), ("ended_at", member(own, "endedAt")),
+      ("properties", property(body, "properties")), ("id", member(body, "id")),
+    ] where value != .null {
+      view[name] = value
+    }
+    return .object(view)
+  }
+
+  static func data(_ body: DocumentValue) -> DocumentValue {
+    let parts = (text(body, "id") ?? "").split(separator: "/").map { String($0) }
+    var view = DocumentObject()
+    view["name"] = .string(parts.count >= 3 ? parts[parts.count - 3] : "")
+    view["version"] = member(body, "name")
+    for (yaml, arm) in [
+      ("type", "dataType"), ("path", "dataUri"), ("description", "description"),
+      ("tags", "tags"), ("properties", "properties"), ("is_archived", "isArchived"),
+    ] {
+      let value = property(body, arm)
+      if value != .null { view[yaml] = value }
+    }
+    view["id"] = member(body, "id")
+    return .object(view)
+  }
+
   /// A model version, or a container of versions.
   static func model(_ body: DocumentValue, name: String? = nil) -> DocumentValue {
     let properties = DocumentValue.object(object(member(body, "properties")))

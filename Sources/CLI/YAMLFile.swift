@@ -54,6 +54,23 @@ struct YAMLFile {
     }
   }
 
+  func batchEndpoint() throws(CommandFailure) -> BatchEndpointSpecification {
+    do {
+      return try BatchEndpointSpecification(yaml: Document(document, source: path))
+    } catch {
+      throw CommandFailure("\(error)")
+    }
+  }
+
+  func batchDeployment() throws(CommandFailure) -> BatchDeploymentSpecification {
+    do {
+      return try BatchDeploymentSpecification(
+        yaml: Document(document, source: path), folder: folder)
+    } catch {
+      throw CommandFailure("\(error)")
+    }
+  }
+
   func model() throws(CommandFailure) -> ModelRegistration {
     do {
       var registration = try ModelYAML.registration(

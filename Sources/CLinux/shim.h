@@ -21,6 +21,12 @@ static inline int swerve_rename_new(const char *path, const char *target) {
   return (int)syscall(SYS_renameat2, -100 /* AT_FDCWD */, path, -100, target, 1 /* RENAME_NOREPLACE */);
 }
 
+/// The same below open folders, whose paths may have come to mean something else meanwhile.
+static inline int swerve_rename_new_at(
+    int folder, const char *name, int target_folder, const char *target) {
+  return (int)syscall(SYS_renameat2, folder, name, target_folder, target, 1 /* RENAME_NOREPLACE */);
+}
+
 /// `copy_file_range(2)` at both descriptors' positions: in the kernel, sharing blocks where the
 /// file system can.
 static inline ssize_t swerve_copy_file_range(int from, int to, size_t count) {

@@ -25,6 +25,18 @@ internal import Glibc
     precondition(status == 0, "GnuTLS could not hash (error \(status))")
   }
 
+  /// The hash of what has come so far, 64 lowercase hexadecimal digits; more may follow.
+  package borrowing func hexSoFar() -> String {
+    guard let copy = unsafe gnutls_hash_copy(handle) else {
+      preconditionFailure("GnuTLS could not copy a hash")
+    }
+    var digest = [UInt8](repeating: 0, count: 32)
+    unsafe digest.withUnsafeMutableBytes { buffer in
+      unsafe gnutls_hash_deinit(copy, buffer.baseAddress)
+    }
+    return hexadecimal(digest)
+  }
+
   /// The 32 bytes of the hash.
   package consuming func bytes() -> [UInt8] {
     var digest = [UInt8](repeating: 0, count: 32)

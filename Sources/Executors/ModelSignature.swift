@@ -90,6 +90,16 @@ package struct ModelOutput: Sendable, Equatable {
     self.kind = kind
     self.isDefault = isDefault
   }
+
+  /// Values that a row has; nil where that is not known before the model runs.
+  package var rowWidth: Int? {
+    guard case .tensor(_, let shape) = kind else { return nil }
+    return shape.dropFirst().reduce(1) { product, dimension in
+      guard let product, let dimension else { return nil }
+      let (width, overflows) = product.multipliedReportingOverflow(by: dimension)
+      return overflows ? nil : width
+    }
+  }
 }
 
 /// What a model gave for one output.

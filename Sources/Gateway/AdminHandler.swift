@@ -17,6 +17,12 @@ internal import Telemetry
 /// | `{WS}/onlineEndpoints/{ep}/listKeys`, `/token`, `/regenerateKeys` | POST |
 /// | `{WS}/onlineEndpoints/{ep}/deployments[/{dep}]` | GET, PUT, PATCH, DELETE |
 /// | `{WS}/onlineEndpoints/{ep}/deployments/{dep}/getLogs` | POST |
+/// | `{WS}/batchEndpoints[/{ep}[/deployments[/{dep}]]]` | GET, PUT, PATCH, DELETE |
+/// | `{WS}/batchEndpoints/{ep}/listKeys`, `/token`, `/regenerateKeys` | POST |
+/// | `[/mferp/managementfrontend]{WS}/batchEndpoints/{ep}/jobs[/{id}]` | GET, POST |
+/// | `{WS}/jobs[/{id}[/cancel]]` | GET, POST |
+/// | `{WS}/jobs/{id}/outputs/score[/files/{file}]` | GET: what a job has written |
+/// | `{WS}/data[/{n}[/versions[/{v}]]]` | GET, PUT, PATCH |
 /// | `{WS}/models[/{n}[/versions[/{v}]]]` | GET, PUT, PATCH, DELETE |
 /// | `{WS}/models/{n}/versions/{v}/package/{file}` | GET: a file of the package |
 /// | `{WS}/apply` | POST `{"documents": [{"path", "text", "upload"}], "prune", "dryRun"}` |
@@ -36,6 +42,7 @@ package final class AdminHandler: HTTPHandler {
   let adminKeys: AdminKeys
   let uploads: UploadStore
   let registry: ModelRegistry
+  let desk: JobDesk
   let processStatus: @Sendable () -> DocumentValue
   let scoringAddress: @Sendable () -> String
   let log: Log
@@ -48,11 +55,12 @@ package final class AdminHandler: HTTPHandler {
   /// - Parameters:
   ///   - adminKeys: What opens it over TCP.
   ///   - uploads: Packages that come over TCP.
+  ///   - desk: Makes and shows batch jobs.
   ///   - status: What `swerve/status` tells of the process: version, pid, address, uptime.
   ///   - scoringAddress: `http://127.0.0.1:8080`, for the scoring URIs.
   init(
     control: ControlPlane, registry: ModelRegistry, adminKeys: AdminKeys, uploads: UploadStore,
-    status: @escaping @Sendable () -> DocumentValue,
+    desk: JobDesk, status: @escaping @Sendable () -> DocumentValue,
     scoringAddress: @escaping @Sendable () -> String, log: Log,
     keyFailures: KeyFailures = KeyFailures(limit: 0),
     metrics: @escaping @Sendable () -> [UInt8] = { [] }, restart: Restart? = nil
@@ -61,6 +69,7 @@ package final class AdminHandler: HTTPHandler {
     metricsText = metrics
     self.control = control
     self.registry = registry
+    self.desk = desk
     self.adminKeys = adminKeys
     self.uploads = uploads
     processStatus = status
@@ -160,6 +169,7 @@ package final class AdminHandler: HTTPHandler {
     case .deployment(let name, let endpoint): try deployment(name, of: endpoint, request)
     case .deploymentAction(let name, let endpoint, let action):
       try deploymentAction(name, of: endpoint, action: action, request)
+    case .batch(let route): try batch(route, request)
     case .models: try models(request)
     case .model(let name): try model(name, request)
     case .versions(let name): try versions(of: name, request)

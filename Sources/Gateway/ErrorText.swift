@@ -12,6 +12,7 @@ func sentence(for error: ControlError) -> String {
     "endpoint '\(endpoint)' has no deployment '\(name)'"
       + (known.isEmpty ? "" : "; it has \(listed(known))")
   case .operationNotFound(let id): "there is no operation '\(id)'"
+  case .notFound(let sentence): sentence
   case .invalid(let field, let reason): "\(field): \(reason)"
   case .conflict(let reason): reason
   case .document(let error): error.description

@@ -1,3 +1,4 @@
+internal import BatchScoring
 internal import Digest
 internal import Registry
 internal import Serving
@@ -17,6 +18,9 @@ final class GatewayParts: Sendable {
   let adminKeys: AdminKeys
   let keyFailures: KeyFailures
   let uploads: UploadStore
+  let jobs: JobService
+  let desk: JobDesk
+  let batchCalls: BatchCalls
   let succession: Succession
   let reloads: Counter
   let reloadFailures: Counter
@@ -64,8 +68,20 @@ final class GatewayParts: Sendable {
     control = ControlPlane(
       database: database, registry: registry, service: service, sealer: sealer,
       metrics: metrics, log: log, keysFolder: configuration.keysFolder)
+    do {
+      try DataCopies(datastore: workspace.datastorePath).collectGarbage()
+    } catch {
+      database.close()
+      throw GatewayError(error.description)
+    }
+    jobs = JobService(
+      database: database, registry: registry, workFolder: workspace.jobsPath, metrics: metrics,
+      log: log)
+    desk = JobDesk(control: control, jobs: jobs, datastore: workspace.datastorePath)
+    batchCalls = BatchCalls(desk: desk, adminKeys: adminKeys)
     succession = Succession(
-      control: control, database: database, uploads: uploads, lock: workspace.lock, log: log)
+      control: control, jobs: jobs, database: database, uploads: uploads, lock: workspace.lock,
+      log: log)
   }
 
   /// Removes what a process before this one has left behind, once it is certain that it does not
@@ -113,6 +129,11 @@ final class GatewayParts: Sendable {
       }
     }
     try checkOpenEndpoints(configuration)
+    do {
+      try jobs.start()
+    } catch {
+      throw GatewayError(error.description)
+    }
   }
 
   /// Applies the folder again, all or nothing.
@@ -137,6 +158,8 @@ final class GatewayParts: Sendable {
   /// Ends what runs behind the listeners. The lock goes with the process, or with `self`.
   func stop() {
     uploads.stop()
+    batchCalls.stop()
+    jobs.stop()
     service.stop()
     control.stop()
     database.close()

@@ -47,7 +47,7 @@ struct Listeners: Sendable {
       service: parts.service, readiness: parts.readiness, metrics: parts.metrics, log: parts.log,
       modelControl: configuration.allowsModelControl
         ? ModelControl(control: parts.control, adminKeys: parts.adminKeys) : nil,
-      keyFailures: parts.keyFailures)
+      batchCalls: parts.batchCalls, keyFailures: parts.keyFailures)
     do {
       scoring = try HTTPServer(settings, handler: handler)
     } catch {
@@ -64,7 +64,7 @@ struct Listeners: Sendable {
     let startTime = MonotonicClock.system.now()
     let adminHandler = AdminHandler(
       control: parts.control, registry: parts.registry, adminKeys: parts.adminKeys,
-      uploads: parts.uploads,
+      uploads: parts.uploads, desk: parts.desk,
       status: {
         [
           "ready": .bool(parts.readiness.state == .ready),

@@ -55,7 +55,7 @@ package enum RegistryError: Error, Equatable, CustomStringConvertible {
     case .escapes(let path, let root):
       .refused(
         reason: "'\(path)' in \(root) leads out of that folder; put a copy of the file in it")
-    case .noSpace, .database, .locked: .store(error)
+    case .noSpace, .database, .locked, .exists: .store(error)
     }
   }
 

@@ -7,7 +7,7 @@ internal import Glibc
 /// container's filter, has no `openat2`, every link is refused instead.
 package final class ContainedFolder: Sendable {
   package let path: String
-  private let descriptor: Int32
+  let descriptor: Int32
 
   package init(_ path: String) throws(StoreError) {
     let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -109,7 +109,7 @@ package final class ContainedFolder: Sendable {
     return file
   }
 
-  private func status(_ file: Int32, _ relativePath: String) throws(StoreError) -> stat {
+  func status(_ file: Int32, _ relativePath: String) throws(StoreError) -> stat {
     var status = stat()
     guard fstat(file, &status) == 0 else {
       throw .system(errno, path: path + "/" + relativePath, operation: "look at")
@@ -117,7 +117,7 @@ package final class ContainedFolder: Sendable {
     return status
   }
 
-  private func openAny(_ relativePath: String) throws(StoreError) -> Int32 {
+  func openAny(_ relativePath: String) throws(StoreError) -> Int32 {
     guard !relativePath.isEmpty, !relativePath.utf8.contains(0) else {
       throw .io(path: path + "/" + relativePath, operation: "open", reason: "no name of a file")
     }

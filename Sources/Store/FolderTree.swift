@@ -14,8 +14,19 @@ package enum FolderTree {
   ///
   /// - Throws: `.io` too for a name that is no UTF-8: it could not be written in a manifest.
   package static func entries(_ path: String) throws(StoreError) -> [Entry] {
-    guard let folder = opendir(path) else {
-      throw .system(errno, path: path, operation: "list")
+    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .system(errno, path: path, operation: "list") }
+    return try entries(taking: descriptor, path: path)
+  }
+
+  /// The same of an open folder, which is closed.
+  ///
+  /// - Parameter path: What errors call it.
+  static func entries(taking descriptor: Int32, path: String) throws(StoreError) -> [Entry] {
+    guard let folder = fdopendir(descriptor) else {
+      let code = errno
+      close(descriptor)
+      throw .system(code, path: path, operation: "list")
     }
     defer { closedir(folder) }
     var entries: [Entry] = []

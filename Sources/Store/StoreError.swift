@@ -9,6 +9,8 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
   case locked(path: String, holder: Int32?)
   /// A path that leads out of its folder.
   case escapes(path: String, root: String)
+  /// Something is where something new was to be put.
+  case exists(path: String)
 
   package var description: String {
     switch self {
@@ -19,11 +21,12 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
       "workspace \(path) is in use by another gateway"
         + (holder.map { " (process \($0))" } ?? "")
     case .escapes(let path, let root): "'\(path)' leads out of \(root)"
+    case .exists(let path): "\(path) exists already"
     }
   }
 
   /// What a failed system call means. `code` is `errno`, read right after the call.
-  static func system(_ code: Int32, path: String, operation: String) -> StoreError {
+  package static func system(_ code: Int32, path: String, operation: String) -> StoreError {
     code == ENOSPC || code == EDQUOT
       ? .noSpace(path: path)
       : .io(path: path, operation: operation, reason: String(cString: strerror(code)))

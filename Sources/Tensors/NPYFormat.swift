@@ -18,8 +18,19 @@ package enum NPYFormat {
     ("<f2", .float16), ("<f4", .float32), ("<f8", .float64),
   ]
 
-  /// The array in `file`, the whole content of a `.npy` file.
-  package static func read(_ file: [UInt8]) throws(Failure) -> Tensor {
+  /// What stands before the numbers.
+  package struct Header: Sendable, Equatable {
+    package var elementType: ElementType
+    package var shape: Shape
+    /// Where the numbers begin.
+    package var dataStart: Int
+  }
+
+  /// Bytes that say how long the header is.
+  package static let prefixBytes = 12
+
+  /// Where the numbers begin, from the file's first `prefixBytes`.
+  package static func dataStart(_ file: [UInt8]) throws(Failure) -> Int {
     guard file.count >= 12, Array(file[0..<6]) == magic else {
       throw .malformed("it does not begin with \\x93NUMPY")
     }
@@ -27,14 +38,16 @@ package enum NPYFormat {
     guard (1...3).contains(file[6]) else {
       throw .malformed("version \(file[6]) is unknown")
     }
-    let headerStart = isLong ? 12 : 10
     var headerLength = Int(file[8]) | Int(file[9]) << 8
     if isLong { headerLength |= Int(file[10]) << 16 | Int(file[11]) << 24 }
-    guard headerLength <= file.count - headerStart else {
-      throw .malformed("the header is cut off")
-    }
-    let dataStart = headerStart + headerLength
-    let header = String(decoding: file[headerStart..<dataStart], as: UTF8.self)
+    return (isLong ? 12 : 10) + headerLength
+  }
+
+  /// The header; `file` is the file's beginning, up to where the numbers begin or further.
+  package static func header(_ file: [UInt8]) throws(Failure) -> Header {
+    let dataStart = try dataStart(file)
+    guard dataStart <= file.count else { throw .malformed("the header is cut off") }
+    let header = String(decoding: file[(file[6] >= 2 ? 12 : 10)..<dataStart], as: UTF8.self)
 
     guard let descriptor = quotedValue(of: "'descr'", in: header) else {
       throw .malformed("the header has no 'descr'")
@@ -46,9 +59,10 @@ package enum NPYFormat {
     guard header.contains("'fortran_order': False") else {
       throw .malformed("it is in Fortran order; save it with numpy.ascontiguousarray")
     }
-    let shape: Shape
     do {
-      shape = try Shape(checking: try dimensions(in: header))
+      return Header(
+        elementType: type, shape: try Shape(checking: try dimensions(in: header)),
+        dataStart: dataStart)
     } catch let error as TensorError {
       throw .malformed("\(error)")
     } catch let failure as Failure {
@@ -56,6 +70,12 @@ package enum NPYFormat {
     } catch {
       throw .malformed("\(error)")
     }
+  }
+
+  /// The array in `file`, the whole content of a `.npy` file.
+  package static func read(_ file: [UInt8]) throws(Failure) -> Tensor {
+    let header = try header(file)
+    let (type, shape, dataStart) = (header.elementType, header.shape, header.dataStart)
     let byteCount = shape.elementCount * type.byteSize
     guard file.count - dataStart == byteCount else {
       throw .malformed(

@@ -70,6 +70,10 @@ import Testing
     Row("POST", "/v2/repository/models/iris/unload", adminOnly),
     Row("GET", "/v2/systemsharedmemory/status", nobody(501)),
     Row("GET", "/v2/nothing", nobody(404)),
+    // Keys of online endpoints open no batch endpoint; its own key: `BatchDataPlaneTests`.
+    Row("GET", "/batch-endpoints/diabetes-batch/jobs", adminOnly),
+    Row("GET", "/batch-endpoints/diabetes-batch/jobs/x", [401, 401, 401, 401, 404]),
+    Row("POST", "/batch-endpoints/diabetes-batch/jobs", [401, 401, 401, 401, 400], body: "{}"),
     // Whoever has no key learns no names; who has one learns that this is none.
     Row("POST", "/endpoints/nobody/score", anyKey(404), body: sample),
     Row("POST", "/endpoints/nobody/invocations", anyKey(404), body: sample),
@@ -88,6 +92,7 @@ import Testing
     case .predict: "predict"
     case .ping: "ping"
     case .version: "version"
+    case .jobs: "jobs"
     case .livez: "livez"
     case .readyz: "readyz"
     case .metrics: "metrics"
@@ -117,7 +122,7 @@ import Testing
   }
 
   private static let names: Set = [
-    "score", "invocations", "swagger", "inference", "predict", "ping", "version", "livez",
+    "score", "invocations", "swagger", "inference", "predict", "ping", "version", "jobs", "livez",
     "readyz", "metrics", "root", "unknown", "v2 server", "v2 live", "v2 ready", "v2 models",
     "v2 metadata", "v2 model ready", "v2 infer", "v2 config", "v2 model statistics",
     "v2 statistics", "v2 index", "v2 load", "v2 unload", "v2 not served", "v2 unknown",
@@ -182,8 +187,13 @@ import Testing
     "/models/iris/versions", "/models/iris/versions/1",
     "/models/iris/versions/1/package/model.yml", "/apply", "/swerve/status", "/swerve/adminKeys",
     "/swerve/adminKeys/a", "/swerve/uploads", "/swerve/uploads/x", "/swerve/uploads/x/commit",
-    "/swerve/uploads/x/files/0/blocks/0", "/metrics", "/operations/x",
-    "/operations/x/result",
+    "/swerve/uploads/x/files/0/blocks/0", "/metrics",
+    "/batchEndpoints", "/batchEndpoints/diabetes-batch",
+    "/batchEndpoints/diabetes-batch/listKeys", "/batchEndpoints/diabetes-batch/deployments",
+    "/batchEndpoints/diabetes-batch/deployments/lightgbm", "/batchEndpoints/diabetes-batch/jobs",
+    "/batchEndpoints/diabetes-batch/jobs/x", "/jobs", "/jobs/x", "/jobs/x/cancel",
+    "/jobs/x/outputs/score", "/jobs/x/outputs/score/files/y", "/data", "/data/x",
+    "/data/x/versions", "/data/x/versions/1", "/operations/x", "/operations/x/result",
   ]
 
   private static func name(of route: ARMRoute) -> String {
@@ -195,6 +205,7 @@ import Testing
     case .clientKeys: "clientKeys"
     case .clientKey: "clientKey"
     case .restart: "restart"
+    case .batch(let route): name(of: route)
     case .deployments: "deployments"
     case .deployment: "deployment"
     case .deploymentAction: "deploymentAction"
@@ -217,7 +228,31 @@ import Testing
     }
   }
 
+  private static func name(of route: BatchRoute) -> String {
+    switch route {
+    case .endpoints: "batch endpoints"
+    case .endpoint: "batch endpoint"
+    case .endpointAction: "batch endpointAction"
+    case .deployments: "batch deployments"
+    case .deployment: "batch deployment"
+    case .endpointJobs: "endpoint jobs"
+    case .endpointJob: "endpoint job"
+    case .jobs: "jobs"
+    case .job: "job"
+    case .cancel: "cancel"
+    case .outputs: "outputs"
+    case .outputFile: "outputFile"
+    case .assets: "assets"
+    case .asset: "asset"
+    case .assetVersions: "assetVersions"
+    case .assetVersion: "assetVersion"
+    }
+  }
+
   private static let adminNames: Set = [
+    "batch endpoints", "batch endpoint", "batch endpointAction", "batch deployments",
+    "batch deployment", "endpoint jobs", "endpoint job", "jobs", "job", "cancel", "outputs",
+    "outputFile", "assets", "asset", "assetVersions", "assetVersion",
     "workspace", "endpoints", "endpoint", "endpointAction", "clientKeys", "clientKey", "restart",
     "deployments", "deployment",
     "deploymentAction", "models", "model", "versions", "version", "packageFile", "apply", "status",

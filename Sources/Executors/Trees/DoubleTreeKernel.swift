@@ -19,8 +19,7 @@ struct DoubleTreeKernel: Sendable {
     var categorySet: Int { Int(rules >> 3) }
   }
 
-  /// LightGBM's `kZeroThreshold`, a float32: what is no larger counts as zero.
-  private static let nearZero = 1.0000000180025095e-35
+  private static let nearZero = RankColumns.nearZero
   private static let blockRows = 64
 
   private let nodes: [Node]
@@ -28,6 +27,8 @@ struct DoubleTreeKernel: Sendable {
   private let groups: [Int32]
   private let categorySets: CategorySets
   private let linearLeaves: LinearLeaves
+  /// nil where every row is walked.
+  private let blocks: BlockTreeKernel?
   let featureCount: Int
   let groupCount: Int
   var treeCount: Int { roots.count }
@@ -59,6 +60,7 @@ struct DoubleTreeKernel: Sendable {
     linearLeaves = ensemble.linearLeaves
     featureCount = ensemble.featureCount
     groupCount = ensemble.groupCount
+    blocks = BlockTreeKernel(ensemble, .float64)
   }
 
   /// Adds the leaf each tree reaches to the margins of every row.
@@ -74,6 +76,9 @@ struct DoubleTreeKernel: Sendable {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount)
     precondition(features.count == rowCount * featureCount)
     precondition(margins.count == rowCount * groupCount)
+    if let blocks, rows.count >= blocks.minRows {
+      return blocks.addMargins(features: features, rows: rows, margins: &margins)
+    }
     guard linearLeaves.count == 0 else {
       return addLinear(features: features, rows: rows, margins: &margins)
     }

@@ -28,6 +28,8 @@ struct FloatTreeKernel: Sendable {
   private let categorySets: CategorySets
   /// One row of `groupCount` values a leaf; empty where leaves have one value.
   private let leafVectors: [Float]
+  /// nil where every row is walked.
+  private let blocks: BlockTreeKernel?
   let featureCount: Int
   let groupCount: Int
   var treeCount: Int { roots.count }
@@ -53,6 +55,7 @@ struct FloatTreeKernel: Sendable {
     leafVectors = ensemble.leafVectors
     featureCount = ensemble.featureCount
     groupCount = ensemble.groupCount
+    blocks = BlockTreeKernel(ensemble, .float32)
   }
 
   /// Adds the leaf each tree reaches to the margins of every row.
@@ -68,6 +71,9 @@ struct FloatTreeKernel: Sendable {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount)
     precondition(features.count == rowCount * featureCount)
     precondition(margins.count == rowCount * groupCount)
+    if let blocks, rows.count >= blocks.minRows {
+      return blocks.addMargins(features: features, rows: rows, margins: &margins)
+    }
     guard leafVectors.isEmpty else {
       return addVectors(features: features, rows: rows, margins: &margins)
     }

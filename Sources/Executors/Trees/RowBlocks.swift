@@ -10,7 +10,9 @@ struct RowBlocks {
 
   init(rowCount: Int, treeCount: Int) {
     self.rowCount = rowCount
-    blockRows = max(RowBlocks.maxWalks / max(treeCount, 1), 1)
+    let rows = max(RowBlocks.maxWalks / max(treeCount, 1), 1)
+    // Whole blocks of `BlockTreeKernel`.
+    blockRows = rows > 256 ? rows & ~255 : rows
   }
 
   /// The next rows; nil when all have been given.

@@ -21,7 +21,7 @@ struct ARMError: Error {
 
   init(_ error: ControlError) {
     switch error {
-    case .endpointNotFound, .deploymentNotFound, .operationNotFound:
+    case .endpointNotFound, .deploymentNotFound, .operationNotFound, .notFound:
       self.init(404, "ResourceNotFound", error.description)
     case .invalid(let field, _):
       self.init(400, "BadArgument", error.description, target: field)

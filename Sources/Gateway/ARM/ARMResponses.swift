@@ -113,7 +113,7 @@ struct ARMResponses {
     return .object(body)
   }
 
-  private func resource(
+  func resource(
     path: String, name: String, type: String, created: Int64, modified: Int64
   ) -> DocumentObject {
     var body = DocumentObject()
@@ -129,7 +129,7 @@ struct ARMResponses {
     return body
   }
 
-  private func merge(
+  func merge(
     _ value: DocumentValue, _ extra: DocumentValue, into body: inout DocumentObject
   ) {
     guard case .object(let members) = value, case .object(let extra) = extra else { return }

@@ -13,6 +13,7 @@ enum ARMRoute: Equatable {
   case deployment(String, endpoint: String)
   /// `getLogs`, in lower case.
   case deploymentAction(String, endpoint: String, action: String)
+  case batch(BatchRoute)
   case models
   case model(String)
   case versions(model: String)
@@ -47,6 +48,13 @@ enum ARMRoute: Equatable {
       return nil
     }
     if lower == ["metrics"] { return (.metrics, "") }
+    // Where Azure's clients list the jobs of a batch endpoint.
+    if lower.starts(with: ["mferp", "managementfrontend"]) {
+      guard let found = parse(Array(segments.dropFirst(2))),
+        case .batch(.endpointJobs) = found.route
+      else { return nil }
+      return found
+    }
     guard segments.count >= 8, lower[0] == "subscriptions", lower[2] == "resourcegroups",
       lower[4] == "providers", lower[5] == "microsoft.machinelearningservices",
       lower[6] == "workspaces"
@@ -60,6 +68,7 @@ enum ARMRoute: Equatable {
     switch lower.first {
     case nil: .workspace
     case "onlineendpoints": parseEndpoint(rest, lower)
+    case "batchendpoints", "jobs", "data": BatchRoute(rest, lower).map { .batch($0) }
     case "models": parseModel(rest, lower)
     case "apply": rest.count == 1 ? .apply : nil
     case "swerve": parseOwn(rest, lower)
@@ -96,10 +105,9 @@ enum ARMRoute: Equatable {
     switch self {
     case .adminKeys, .adminKey, .restart: true
     case .workspace, .endpoints, .endpoint, .endpointAction, .clientKeys, .clientKey,
-      .deployments, .deployment,
-      .deploymentAction, .models, .model, .versions, .version, .packageFile, .apply, .status,
-      .uploads, .upload, .uploadCommit, .uploadBlock, .metrics, .operation,
-      .operationResult:
+      .deployments, .deployment, .deploymentAction, .batch, .models, .model, .versions, .version,
+      .packageFile, .apply, .status, .uploads, .upload, .uploadCommit, .uploadBlock, .metrics,
+      .operation, .operationResult:
       false
     }
   }

@@ -91,16 +91,7 @@ package enum ARM {
     case .registered(let reference):
       properties["model"] = .string(modelID(reference))
     case .inline(let registration):
-      own["swerve.model.path"] = registration.path
-      own["swerve.model.type"] = registration.type
-      if !registration.name.isEmpty { own["swerve.model.name"] = registration.name }
-      own["swerve.model.version"] = registration.version
-      own["swerve.model.description"] = registration.description
-      own["swerve.model.stage"] = registration.stage
-      if !registration.tags.isEmpty { own["swerve.model.tags"] = json(.texts(registration.tags)) }
-      if !registration.properties.isEmpty {
-        own["swerve.model.properties"] = json(.texts(registration.properties))
-      }
+      add(registration, to: &own)
     case nil:
       properties["model"] = specification.noted["model"]
     }
@@ -202,8 +193,22 @@ package enum ARM {
     return yaml
   }
 
+  /// An inline model in our properties.
+  static func add(_ registration: ModelRegistration, to own: inout [String: String]) {
+    own["swerve.model.path"] = registration.path
+    own["swerve.model.type"] = registration.type
+    if !registration.name.isEmpty { own["swerve.model.name"] = registration.name }
+    own["swerve.model.version"] = registration.version
+    own["swerve.model.description"] = registration.description
+    own["swerve.model.stage"] = registration.stage
+    if !registration.tags.isEmpty { own["swerve.model.tags"] = json(.texts(registration.tags)) }
+    if !registration.properties.isEmpty {
+      own["swerve.model.properties"] = json(.texts(registration.properties))
+    }
+  }
+
   /// The model as YAML has it: a reference, an inline model from our properties, or null.
-  private static func model(
+  static func model(
     _ value: DocumentValue?, _ own: inout [String: String], _ document: Document
   ) throws(DocumentError) -> DocumentValue? {
     var inline = DocumentObject()
@@ -294,11 +299,11 @@ package enum ARM {
   static let unknownKey = "arm_properties"
 
   /// `azureml:churn:3` as an ARM id, without the workspace before it.
-  private static func modelID(_ reference: ModelReference) -> String {
+  static func modelID(_ reference: ModelReference) -> String {
     ModelReferenceText.text(reference)
   }
 
-  private static func properties(
+  static func properties(
     _ body: inout ARMBody, _ document: Document
   ) throws(DocumentError) -> ARMBody {
     guard let properties = try body.body("properties") else {
@@ -308,18 +313,18 @@ package enum ARM {
   }
 
   /// Errors of the YAML form get the body's name before them.
-  private static func translated<Result>(
+  static func translated<Result>(
     _ document: Document, _ body: (String) throws(DocumentError) -> Result
   ) throws(DocumentError) -> Result {
     try body(document.source)
   }
 
-  private static func keepUnknown(_ noted: DocumentObject, in properties: inout DocumentObject) {
+  static func keepUnknown(_ noted: DocumentObject, in properties: inout DocumentObject) {
     guard case .object(let unknown)? = noted[unknownKey] else { return }
     for (key, value) in unknown.members where properties[key] == nil { properties[key] = value }
   }
 
-  private static func identityBody(_ identity: DocumentObject) -> DocumentValue {
+  static func identityBody(_ identity: DocumentObject) -> DocumentValue {
     var body = DocumentObject()
     for (key, value) in identity.members where key != "type" && key != "user_assigned_identities" {
       body[key] = value
@@ -340,7 +345,7 @@ package enum ARM {
     return .object(body)
   }
 
-  private static func identity(_ body: inout ARMBody) throws(DocumentError) -> DocumentValue? {
+  static func identity(_ body: inout ARMBody) throws(DocumentError) -> DocumentValue? {
     guard var identity = try body.body("identity") else { return nil }
     var yaml = DocumentObject()
     if let type = try identity.text("type") {

@@ -79,6 +79,21 @@ enum FieldNames {
       ])),
   ]
 
+  static let batchDeployment: [Field] = [
+    Field(
+      "code_configuration", "codeConfiguration",
+      .object([Field("code", "codeId"), Field("scoring_script", "scoringScript")])),
+    Field("environment", "environmentId", .reference),
+    Field("environment_variables", "environmentVariables", .map),
+    Field("compute", "compute"),
+    Field(
+      "resources", "resources",
+      .object([
+        Field("instance_count", "instanceCount"), Field("instance_type", "instanceType"),
+        Field("properties", "properties", .map),
+      ])),
+  ]
+
   private static let probe: [Field] = [
     Field("initial_delay", "initialDelay", .seconds), Field("period", "period", .seconds),
     Field("timeout", "timeout", .seconds), Field("success_threshold", "successThreshold"),

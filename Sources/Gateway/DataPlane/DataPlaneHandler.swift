@@ -23,18 +23,21 @@ final class DataPlaneHandler: HTTPHandler {
   /// nil: nobody loads and unloads models over the scoring address.
   let modelControl: ModelControl?
   let keyFailures: KeyFailures
+  /// nil: there are no batch endpoints; in tests.
+  let batchCalls: BatchCalls?
   private let metrics: MetricRegistry
   private let requestLog: RequestLog
   let identifiers = RequestIdentifiers()
 
   init(
     _ settings: Settings, service: ScoringService, readiness: Readiness, metrics: MetricRegistry,
-    log: Log, modelControl: ModelControl? = nil,
+    log: Log, modelControl: ModelControl? = nil, batchCalls: BatchCalls? = nil,
     keyFailures: KeyFailures = KeyFailures(limit: 0)
   ) {
     self.keyFailures = keyFailures
     self.settings = settings
     self.modelControl = modelControl
+    self.batchCalls = batchCalls
     self.service = service
     self.readiness = readiness
     self.metrics = metrics
@@ -70,6 +73,8 @@ final class DataPlaneHandler: HTTPHandler {
       return admitMLflow(exchange, route, name: name, isVersion: false)
     case .version(let name):
       return admitMLflow(exchange, route, name: name, isVersion: true)
+    case .jobs(let endpoint, let job):
+      return admitJobs(exchange, route, endpoint: endpoint, job: job)
     case .unknown:
       return refuse(exchange, .routeNotFound(exchange.path))
     }
@@ -90,6 +95,8 @@ final class DataPlaneHandler: HTTPHandler {
       exchange.respond(plain.response)
     case let repository as RepositoryExchange:
       handle(exchange, repository)
+    case let batch as BatchExchange:
+      handle(exchange, batch)
     default:
       exchange.respond(refusal(status: 500, reason: "the request has no context"))
     }
@@ -328,7 +335,7 @@ final class DataPlaneHandler: HTTPHandler {
       return HTTPResponse(
         status: 200, headers: [("Content-Type", "text/plain; charset=utf-8")],
         body: .bytes(Array("Healthy".utf8)))
-    case .score, .invocations, .swagger, .inference, .predict, .ping, .version, .unknown:
+    case .score, .invocations, .swagger, .inference, .predict, .ping, .version, .jobs, .unknown:
       preconditionFailure("\(route) is not operational")
     }
   }

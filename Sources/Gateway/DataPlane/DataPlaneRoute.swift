@@ -14,6 +14,8 @@ enum DataPlaneRoute: Equatable, Sendable {
   case ping(endpoint: Range<Int>?)
   /// MLflow's `/version`.
   case version(endpoint: Range<Int>?)
+  /// `/batch-endpoints/{ep}/jobs`, and `…/jobs/{id}`.
+  case jobs(endpoint: Range<Int>, job: Range<Int>?)
   case livez
   case readyz
   case metrics
@@ -25,6 +27,8 @@ enum DataPlaneRoute: Equatable, Sendable {
     self =
       if starts(path, with: "/endpoints/") {
         DataPlaneRoute.endpointRoute(path)
+      } else if starts(path, with: "/batch-endpoints/") {
+        DataPlaneRoute.batchRoute(path)
       } else if isEqual(path, "/") {
         .root
       } else if isEqual(path, "/livez") {
@@ -52,10 +56,25 @@ enum DataPlaneRoute: Equatable, Sendable {
   var allowedMethods: StaticString {
     switch self {
     case .score, .invocations: "POST"
+    case .jobs(_, job: nil): "POST, GET"
+    case .jobs: "GET"
     case .swagger, .livez, .readyz, .metrics, .root: "GET, HEAD"
     case .ping, .version: "GET, HEAD"
     case .inference, .predict, .unknown: ""
     }
+  }
+
+  private static func batchRoute(_ path: Span<UInt8>) -> DataPlaneRoute {
+    let nameStart = "/batch-endpoints/".utf8.count
+    var nameEnd = nameStart
+    while nameEnd < path.count, path[nameEnd] != UInt8(ascii: "/") { nameEnd += 1 }
+    guard nameEnd > nameStart, nameEnd < path.count else { return .unknown }
+    let rest = path.extracting((nameEnd + 1)...)
+    if isEqual(rest, "jobs") { return .jobs(endpoint: nameStart..<nameEnd, job: nil) }
+    let jobStart = nameEnd + 1 + "jobs/".utf8.count
+    guard starts(rest, with: "jobs/"), jobStart < path.count else { return .unknown }
+    for index in jobStart..<path.count where path[index] == UInt8(ascii: "/") { return .unknown }
+    return .jobs(endpoint: nameStart..<nameEnd, job: jobStart..<path.count)
   }
 
   private static func endpointRoute(_ path: Span<UInt8>) -> DataPlaneRoute {

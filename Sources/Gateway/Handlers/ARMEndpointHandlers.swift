@@ -60,7 +60,7 @@ extension AdminHandler {
   }
 
   func endpointAction(
-    _ name: String, action: String, _ request: AdminRequest
+    _ name: String, _ family: EndpointFamily = .online, action: String, _ request: AdminRequest
   ) throws(ARMError) -> HTTPResponse {
     guard ["listkeys", "token", "regeneratekeys"].contains(action) else {
       throw ARMError(404, "NotFound", "an endpoint has no action '\(action)'")
@@ -68,12 +68,12 @@ extension AdminHandler {
     guard request.method == .post else { throw request.notAllowed("POST") }
     switch action {
     case "listkeys":
-      let keys = try armControl { () throws(ControlError) in try control.keys(of: name) }
+      let keys = try armControl { () throws(ControlError) in try control.keys(of: name, family) }
       return .document(
         status: 200,
         ["primaryKey": .string(keys.primary), "secondaryKey": .string(keys.secondary)])
     case "token":
-      let keys = try armControl { () throws(ControlError) in try control.keys(of: name) }
+      let keys = try armControl { () throws(ControlError) in try control.keys(of: name, family) }
       // A key stands in for a token until there are tokens. It does not expire.
       return .document(
         status: 200,
@@ -94,7 +94,7 @@ extension AdminHandler {
         return (kind, try body.text("keyValue"))
       }
       _ = try armControl { () throws(ControlError) in
-        try control.regenerateKey(kind, of: name, value: value, by: request.actor)
+        try control.regenerateKey(kind, of: name, family, value: value, by: request.actor)
       }
       return try ended("keys of endpoint \(name)", request)
     }
@@ -220,7 +220,7 @@ extension AdminHandler {
   }
 
   /// The answer to something that is done already and whose clients wait for an operation.
-  private func ended(_ resource: String, _ request: AdminRequest) throws(ARMError) -> HTTPResponse {
+  func ended(_ resource: String, _ request: AdminRequest) throws(ARMError) -> HTTPResponse {
     let operation = try armControl { () throws(ControlError) in
       try control.endedOperation(resource)
     }

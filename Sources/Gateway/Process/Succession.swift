@@ -1,3 +1,4 @@
+internal import BatchScoring
 internal import Serving
 internal import Store
 internal import Synchronization
@@ -35,6 +36,7 @@ final class Succession: Sendable {
   }
 
   private let control: ControlPlane
+  private let jobs: JobService
   private let database: Database
   private let uploads: UploadStore
   private let lock: WorkspaceLock
@@ -44,9 +46,11 @@ final class Succession: Sendable {
   private let executable: String
 
   init(
-    control: ControlPlane, database: Database, uploads: UploadStore, lock: WorkspaceLock, log: Log
+    control: ControlPlane, jobs: JobService, database: Database, uploads: UploadStore,
+    lock: WorkspaceLock, log: Log
   ) {
     self.control = control
+    self.jobs = jobs
     self.uploads = uploads
     self.database = database
     self.lock = lock
@@ -160,6 +164,8 @@ final class Succession: Sendable {
       end(process)
       throw GatewayError("a package is being uploaded; wait for its end, then restart")
     }
+    // Each ends its mini-batch; the successor goes on with the next.
+    jobs.stop()
     database.close()
     lock.release()
     line.send("go")
@@ -199,6 +205,14 @@ final class Succession: Sendable {
     } catch {
       log.write(
         .error, "the workspace cannot be taken back: scoring goes on, changes are refused",
+        ["reason": .string(error.description)])
+      return
+    }
+    do throws(BatchError) {
+      try jobs.start()
+    } catch {
+      log.write(
+        .error, "the jobs cannot go on; a restart takes them up",
         ["reason": .string(error.description)])
     }
   }

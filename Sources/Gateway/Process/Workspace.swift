@@ -23,7 +23,7 @@ struct Workspace {
     } catch {
       throw GatewayError(error.description)
     }
-    for folder in ["models", "datastores", "datastores/workspaceblobstore"] {
+    for folder in ["models", "datastores", "datastores/workspaceblobstore", "datastores/.jobs"] {
       try Workspace.makeFolder(self.path + "/" + folder)
     }
   }
@@ -31,6 +31,10 @@ struct Workspace {
   var databasePath: String { path + "/swerve.db" }
   var socketPath: String { path + "/swerve.sock" }
   var modelsPath: String { path + "/models" }
+  var datastorePath: String { path + "/datastores/workspaceblobstore" }
+  /// What unfinished jobs have written: beside the datastore, not in it, where callers could read
+  /// it.
+  var jobsPath: String { path + "/datastores/.jobs" }
 
   /// A new database names no package, so all packages would be garbage: with packages there, a
   /// database that is not is a loss to be told, not a beginning.

@@ -20,7 +20,7 @@ extension OperatorTable {
       let transposesRight = try context.integer("transB") ?? 0 != 0
       var packed: Tensor?
       if transposesRight, let weights = context.constant(1), weights.shape.rank == 2,
-        context.tensors.budget.pack(weights.byteCount)
+        weights.shape.elementCount > 0, context.tensors.budget.pack(weights.byteCount)
       {
         packed =
           type == .float64 ? transposed(weights, Double.self) : transposed(weights, Float.self)
@@ -158,7 +158,9 @@ func transpose<Element: TensorElement>(
   let size = MemoryLayout<Element>.size
   var target = result.mutableValues(as: Element.self)
   precondition(source.byteCount == rows * columns * size && target.count == rows * columns)
-  // Unchecked: the line above. Square by square, so that neither side leaves the caches.
+  // Without an element either side may be of any length.
+  if target.count == 0 { return }
+  // Unchecked: the precondition. Square by square, so that neither side leaves the caches.
   let side = 16
   for firstRow in stride(from: 0, to: rows, by: side) {
     for firstColumn in stride(from: 0, to: columns, by: side) {

@@ -172,12 +172,14 @@ struct Recurrent: FloatOperator {
     var shape: Shape
     var directions: [Tensor]
 
-    init?(_ weights: Tensor?, _ budget: LoadBudget) {
-      guard let weights, weights.shape.rank == 3, budget.pack(weights.byteCount) else {
-        return nil
-      }
+    /// Nil as well for what a run refuses: weights without an element may claim any number of
+    /// directions.
+    init?(_ weights: Tensor?, directions count: Int, _ budget: LoadBudget) {
+      guard let weights, weights.shape.rank == 3, weights.shape[0] == count,
+        weights.shape.elementCount > 0, budget.pack(weights.byteCount)
+      else { return nil }
       shape = weights.shape
-      directions = (0..<shape[0]).map { direction in
+      directions = (0..<count).map { direction in
         weights.elementType == .float64
           ? PackedWeights.packed(weights, direction, Double.self)
           : PackedWeights.packed(weights, direction, Float.self)
@@ -202,8 +204,10 @@ struct Recurrent: FloatOperator {
     self.cell = cell
     self.attributes = attributes
     type = try context.type(0)
-    packedInputs = PackedWeights(context.constant(1), context.tensors.budget)
-    packedStates = PackedWeights(context.constant(2), context.tensors.budget)
+    let count = attributes.directions.count
+    let budget = context.tensors.budget
+    packedInputs = PackedWeights(context.constant(1), directions: count, budget)
+    packedStates = PackedWeights(context.constant(2), directions: count, budget)
   }
 
   /// The inputs that have been packed.

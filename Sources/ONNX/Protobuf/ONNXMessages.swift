@@ -55,15 +55,31 @@ struct AttributeMessage {
   var kind = Kind.undefined
   var float: Float = 0
   var integer: Int64 = 0
-  var string: [UInt8] = []
-  var tensor: TensorMessage?
-  var sparseTensor: SparseTensorMessage?
-  /// One graph for `graph`, any number for `graphs`.
-  var graphs: [GraphMessage] = []
-  var floats: [Float] = []
-  var integers: [Int64] = []
-  var strings: [[UInt8]] = []
   var referencedAttribute = ""
+  /// Most attributes are one number: what takes more room lies apart, written only while it is read.
+  private var content: Content?
+
+  private final class Content {
+    var string: [UInt8] = []
+    var floats: [Float] = []
+    var integers: [Int64] = []
+    var strings: [[UInt8]] = []
+    var graphs: [GraphMessage] = []
+    // One at most.
+    var tensor: [TensorMessage] = []
+    var sparseTensor: [SparseTensorMessage] = []
+
+    static let byteCount = 16 + 7 * MemoryLayout<[UInt8]>.stride
+  }
+
+  var string: [UInt8] { content?.string ?? [] }
+  var tensor: TensorMessage? { content?.tensor.first }
+  var sparseTensor: SparseTensorMessage? { content?.sparseTensor.first }
+  /// One graph for `graph`, any number for `graphs`.
+  var graphs: [GraphMessage] { content?.graphs ?? [] }
+  var floats: [Float] { content?.floats ?? [] }
+  var integers: [Int64] { content?.integers ?? [] }
+  var strings: [[UInt8]] { content?.strings ?? [] }
 }
 
 struct TensorMessage {
@@ -125,8 +141,17 @@ struct FunctionMessage {
 }
 
 extension ModelMessage {
-  init(_ file: RawSpan) throws(ModelFormatError) {
-    var reader = try ProtobufReader(file, 0..<file.byteCount, depth: 0)
+  init(_ bytes: RawSpan) throws(ModelFormatError) {
+    let file = MessageSource(bytes)
+    var reader = try ProtobufReader(file, 0..<bytes.byteCount, depth: 0, taking: 0)
+    var functionCount = 0
+    var opsetCount = 0
+    try ProtobufReader.countFields(bytes, 0..<bytes.byteCount, depth: 0) { field in
+      if field == 25 { functionCount += 1 }
+      if field == 8 { opsetCount += 1 }
+    }
+    try file.reserve(functionCount, in: &functions)
+    try file.reserve(opsetCount, in: &opsets)
     while try reader.nextField() {
       switch reader.field {
       case 1: irVersion = try reader.integer()
@@ -140,9 +165,9 @@ extension ModelMessage {
   }
 
   static func opset(
-    _ file: RawSpan, _ range: Range<Int>, depth: Int
+    _ file: MessageSource, _ range: Range<Int>, depth: Int
   ) throws(ModelFormatError) -> (domain: String, version: Int64) {
-    var reader = try ProtobufReader(file, range, depth: depth)
+    var reader = try ProtobufReader(file, range, depth: depth, taking: 0)
     var domain = ""
     var version: Int64 = 0
     while try reader.nextField() {
@@ -157,8 +182,24 @@ extension ModelMessage {
 }
 
 extension FunctionMessage {
-  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
-    var reader = try ProtobufReader(file, range, depth: depth)
+  init(_ file: MessageSource, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, range, depth: depth, taking: 0)
+    var counts = (inputs: 0, outputs: 0, nodes: 0, opsets: 0, defaults: 0)
+    try ProtobufReader.countFields(file.bytes, range, depth: depth) { field in
+      switch field {
+      case 4: counts.inputs += 1
+      case 5: counts.outputs += 1
+      case 7: counts.nodes += 1
+      case 9: counts.opsets += 1
+      case 11: counts.defaults += 1
+      default: break
+      }
+    }
+    try file.reserve(counts.inputs, in: &inputs)
+    try file.reserve(counts.outputs, in: &outputs)
+    try file.reserve(counts.nodes, in: &nodes)
+    try file.reserve(counts.opsets, in: &opsets)
+    try file.reserve(counts.defaults, in: &defaults)
     while try reader.nextField() {
       switch reader.field {
       case 1: name = try reader.string()
@@ -176,8 +217,8 @@ extension FunctionMessage {
 }
 
 extension SparseTensorMessage {
-  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
-    var reader = try ProtobufReader(file, range, depth: depth)
+  init(_ file: MessageSource, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, range, depth: depth, taking: 0)
     while try reader.nextField() {
       switch reader.field {
       case 1: values = try TensorMessage(file, reader.range(), depth: depth + 1)
@@ -193,8 +234,24 @@ extension GraphMessage {
   /// An empty node takes two bytes in a file and a hundred times that in memory.
   static let maxNodes = 1 << 20
 
-  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
-    var reader = try ProtobufReader(file, range, depth: depth)
+  init(_ file: MessageSource, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, range, depth: depth, taking: 0)
+    var counts = (nodes: 0, initializers: 0, inputs: 0, outputs: 0, sparse: 0)
+    try ProtobufReader.countFields(file.bytes, range, depth: depth) { field in
+      switch field {
+      case 1: counts.nodes += 1
+      case 5: counts.initializers += 1
+      case 11: counts.inputs += 1
+      case 12: counts.outputs += 1
+      case 15: counts.sparse += 1
+      default: break
+      }
+    }
+    try file.reserve(counts.nodes, in: &nodes)
+    try file.reserve(counts.initializers, in: &initializers)
+    try file.reserve(counts.inputs, in: &inputs)
+    try file.reserve(counts.outputs, in: &outputs)
+    try file.reserve(counts.sparse, in: &sparseInitializers)
     while try reader.nextField() {
       switch reader.field {
       case 1:
@@ -216,8 +273,20 @@ extension GraphMessage {
 }
 
 extension NodeMessage {
-  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
-    var reader = try ProtobufReader(file, range, depth: depth)
+  init(_ file: MessageSource, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, range, depth: depth, taking: 0)
+    var counts = (inputs: 0, outputs: 0, attributes: 0)
+    try ProtobufReader.countFields(file.bytes, range, depth: depth) { field in
+      switch field {
+      case 1: counts.inputs += 1
+      case 2: counts.outputs += 1
+      case 5: counts.attributes += 1
+      default: break
+      }
+    }
+    try file.reserve(counts.inputs, in: &inputs)
+    try file.reserve(counts.outputs, in: &outputs)
+    try file.reserve(counts.attributes, in: &attributes)
     while try reader.nextField() {
       switch reader.field {
       case 1: inputs.append(try reader.string())
@@ -234,9 +303,8 @@ extension NodeMessage {
 }
 
 extension AttributeMessage {
-  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
-    try reserve(file, range, depth: depth)
-    var reader = try ProtobufReader(file, range, depth: depth)
+  init(_ file: MessageSource, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, range, depth: depth, taking: 0)
     var inferred = Kind.undefined
     while try reader.nextField() {
       switch reader.field {
@@ -248,25 +316,29 @@ extension AttributeMessage {
         integer = try reader.integer()
         inferred = .integer
       case 4:
-        string = try reader.byteArray()
+        try ownContent(file, range, depth: depth).string = try reader.byteArray()
         inferred = .string
       case 5:
-        tensor = try TensorMessage(file, reader.range(), depth: depth + 1)
+        let own = try ownContent(file, range, depth: depth)
+        try file.reserve(1, in: &own.tensor)
+        own.tensor = [try TensorMessage(file, reader.range(), depth: depth + 1)]
         inferred = .tensor
       case 6:
-        graphs.append(try GraphMessage(file, reader.range(), depth: depth + 1))
+        let graph = try GraphMessage(file, reader.range(), depth: depth + 1)
+        try ownContent(file, range, depth: depth).graphs.append(graph)
         inferred = .graph
       case 7:
-        try reader.appendFloats(to: &floats)
+        try reader.appendFloats(to: &ownContent(file, range, depth: depth).floats)
         inferred = .floats
       case 8:
-        try reader.appendIntegers(to: &integers)
+        try reader.appendIntegers(to: &ownContent(file, range, depth: depth).integers)
         inferred = .integers
       case 9:
-        strings.append(try reader.byteArray())
+        try ownContent(file, range, depth: depth).strings.append(try reader.byteArray())
         inferred = .strings
       case 11:
-        graphs.append(try GraphMessage(file, reader.range(), depth: depth + 1))
+        let graph = try GraphMessage(file, reader.range(), depth: depth + 1)
+        try ownContent(file, range, depth: depth).graphs.append(graph)
         inferred = .graphs
       case 20:
         let number = try reader.integer()
@@ -276,7 +348,9 @@ extension AttributeMessage {
         kind = known
       case 21: referencedAttribute = try reader.string()
       case 22:
-        sparseTensor = try SparseTensorMessage(file, reader.range(), depth: depth + 1)
+        let own = try ownContent(file, range, depth: depth)
+        try file.reserve(1, in: &own.sparseTensor)
+        own.sparseTensor = [try SparseTensorMessage(file, reader.range(), depth: depth + 1)]
         inferred = .sparseTensor
       default: try reader.skip()
       }
@@ -285,36 +359,50 @@ extension AttributeMessage {
     if kind == .undefined { kind = inferred }
   }
 
-  /// Makes room for a long list: one that grows takes up to three times what it holds.
-  private mutating func reserve(
-    _ file: RawSpan, _ range: Range<Int>, depth: Int
-  ) throws(ModelFormatError) {
-    guard range.count > 1 << 10 else { return }
-    var reader = try ProtobufReader(file, range, depth: depth)
-    var count = 0
-    var field = 0
+  /// What takes more room, with room for the lists of the message in `range`.
+  private mutating func ownContent(
+    _ file: MessageSource, _ range: Range<Int>, depth: Int
+  ) throws(ModelFormatError) -> Content {
+    if let content { return content }
+    try file.budget.take(Content.byteCount)
+    let content = Content()
+    self.content = content
+    var counts = (floats: 0, integers: 0, strings: 0, graphs: 0)
+    var reader = try ProtobufReader(file.bytes, range, depth: depth)
     while try reader.nextField() {
+      switch reader.field {
+      case 6, 11: counts.graphs += 1
       // Packed ones are counted where they are read.
-      if [7, 8, 9].contains(reader.field), reader.wireType != .bytes || reader.field == 9 {
-        field = reader.field
-        count += 1
+      case 7 where reader.wireType != .bytes: counts.floats += 1
+      case 8 where reader.wireType != .bytes: counts.integers += 1
+      case 9: counts.strings += 1
+      default: break
       }
       try reader.skip()
     }
-    switch field {
-    case 7: floats.reserveCapacity(count)
-    case 8: integers.reserveCapacity(count)
-    case 9: strings.reserveCapacity(count)
-    default: break
-    }
+    // The numbers themselves are counted as they come.
+    content.floats.reserveCapacity(counts.floats)
+    content.integers.reserveCapacity(counts.integers)
+    try file.reserve(counts.strings, in: &content.strings)
+    try file.reserve(counts.graphs, in: &content.graphs)
+    return content
+  }
+}
+
+extension MessageSource {
+  /// Makes room for what a list is to hold.
+  func reserve<Element>(_ count: Int, in list: inout [Element]) throws(ModelFormatError) {
+    guard count > 0 else { return }
+    try budget.take(MessageBudget.blockBytes + count * MemoryLayout<Element>.stride)
+    list.reserveCapacity(count)
   }
 }
 
 extension TensorMessage {
-  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+  init(_ file: MessageSource, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
     place = range
     self.depth = depth
-    var reader = try ProtobufReader(file, range, depth: depth)
+    var reader = try ProtobufReader(file, range, depth: depth, taking: 0)
     while try reader.nextField() {
       switch reader.field {
       case 1:
@@ -335,7 +423,10 @@ extension TensorMessage {
       case 10: typedCounts[.doubles, default: 0] += try reader.fixedChunk(UInt64.self).count / 8
       case 11: try count(.uint64s, &reader)
       case 13:
-        var entry = try ProtobufReader(file, reader.range(), depth: depth + 1)
+        // Three times, for a list that grows.
+        var entry = try ProtobufReader(
+          file, reader.range(), depth: depth + 1,
+          taking: 3 * MemoryLayout<(String, String)>.stride)
         var key = ""
         var value = ""
         while try entry.nextField() {
@@ -380,7 +471,7 @@ extension TensorMessage {
 
   /// Where the chunks of a typed field of fixed size, or the strings, lie in the file.
   func forEachChunk(
-    _ field: Field, in file: RawSpan, _ body: (Range<Int>) -> Void
+    _ field: Field, in file: RawSpan, _ body: (Range<Int>) throws(ModelFormatError) -> Void
   ) throws(ModelFormatError) {
     var reader = try ProtobufReader(file, place, depth: depth)
     while try reader.nextField() {
@@ -389,17 +480,17 @@ extension TensorMessage {
         continue
       }
       switch field {
-      case .floats: body(try reader.fixedChunk(UInt32.self))
-      case .doubles: body(try reader.fixedChunk(UInt64.self))
-      case .strings, .int32s, .int64s, .uint64s: body(try reader.range())
+      case .floats: try body(try reader.fixedChunk(UInt32.self))
+      case .doubles: try body(try reader.fixedChunk(UInt64.self))
+      case .strings, .int32s, .int64s, .uint64s: try body(try reader.range())
       }
     }
   }
 }
 
 extension ValueInfoMessage {
-  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
-    var reader = try ProtobufReader(file, range, depth: depth)
+  init(_ file: MessageSource, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, range, depth: depth, taking: 0)
     while try reader.nextField() {
       switch reader.field {
       case 1: name = try reader.string()
@@ -411,9 +502,9 @@ extension ValueInfoMessage {
 }
 
 extension TypeMessage {
-  init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+  init(_ file: MessageSource, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
     self = .none
-    var reader = try ProtobufReader(file, range, depth: depth)
+    var reader = try ProtobufReader(file, range, depth: depth, taking: 0)
     while try reader.nextField() {
       switch reader.field {
       case 1: self = try TypeMessage.tensor(file, reader.range(), depth: depth + 1)
@@ -435,24 +526,26 @@ extension TypeMessage {
   }
 
   private static func tensor(
-    _ file: RawSpan, _ range: Range<Int>, depth: Int
+    _ file: MessageSource, _ range: Range<Int>, depth: Int
   ) throws(ModelFormatError) -> TypeMessage {
     var elementType: Int64 = 0
     var dimensions: [Int?]?
-    var reader = try ProtobufReader(file, range, depth: depth)
+    var reader = try ProtobufReader(file, range, depth: depth, taking: 0)
     while try reader.nextField() {
       switch reader.field {
       case 1: elementType = try reader.integer()
       case 2:
         var found: [Int?] = []
-        var shape = try ProtobufReader(file, reader.range(), depth: depth + 1)
+        var shape = try ProtobufReader(file, reader.range(), depth: depth + 1, taking: 0)
         while try shape.nextField() {
           guard shape.field == 1 else {
             try shape.skip()
             continue
           }
           var size: Int?
-          var dimension = try ProtobufReader(file, shape.range(), depth: depth + 2)
+          // Three times, for a list that grows.
+          var dimension = try ProtobufReader(
+            file, shape.range(), depth: depth + 2, taking: 3 * MemoryLayout<Int?>.stride)
           while try dimension.nextField() {
             if dimension.field == 1 {
               // Old exporters write -1 or 0 where the size is free.

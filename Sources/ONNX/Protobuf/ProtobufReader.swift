@@ -22,16 +22,30 @@ package struct ProtobufReader: ~Escapable {
   package let depth: Int
   private let end: Int
   private var position: Int
+  private let budget: MessageBudget?
 
   /// The field that `nextField` has read the key of.
   package private(set) var field = 0
   package private(set) var wireType = WireType.varint
 
+  /// For a message that takes `byteCount` bytes in memory, beside what its strings and lists do.
+  @_lifetime(copy source)
+  package init(
+    _ source: MessageSource, _ range: Range<Int>, depth: Int, taking byteCount: Int
+  ) throws(ModelFormatError) {
+    try source.budget.take(byteCount)
+    try self.init(source.bytes, range, depth: depth, budget: source.budget)
+  }
+
+  /// For a message of which nothing is kept but what the caller bounds.
   @_lifetime(copy file)
-  package init(_ file: RawSpan, _ range: Range<Int>, depth: Int) throws(ModelFormatError) {
+  package init(
+    _ file: RawSpan, _ range: Range<Int>, depth: Int, budget: MessageBudget? = nil
+  ) throws(ModelFormatError) {
     precondition(range.lowerBound >= 0 && range.upperBound <= file.byteCount)
     self.file = file
     self.depth = depth
+    self.budget = budget
     position = range.lowerBound
     end = range.upperBound
     guard depth <= ProtobufReader.maxDepth else {
@@ -103,13 +117,18 @@ package struct ProtobufReader: ~Escapable {
 
   @_lifetime(self: copy self)
   package mutating func string() throws(ModelFormatError) -> String {
-    let bytes = file.extracting(try range())
+    let range = try range()
+    // A short one lies in its value.
+    if range.count > 15 { try budget?.take(range.count + MessageBudget.blockBytes) }
+    let bytes = file.extracting(range)
     return bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
   }
 
   @_lifetime(self: copy self)
   package mutating func byteArray() throws(ModelFormatError) -> [UInt8] {
-    let bytes = file.extracting(try range())
+    let range = try range()
+    if !range.isEmpty { try budget?.take(range.count + MessageBudget.blockBytes) }
+    let bytes = file.extracting(range)
     return bytes.withUnsafeBytes { Array($0) }
   }
 
@@ -124,8 +143,10 @@ package struct ProtobufReader: ~Escapable {
       var count = 0
       try forEachVarint { _ in count += 1 }
       position = start
+      try budget?.take(count * MemoryLayout<Number>.stride)
       if count > 16 { numbers.reserveCapacity(numbers.count + count) }
     }
+    if wireType == .varint { try budget?.take(MemoryLayout<Number>.stride) }
     try forEachVarint { numbers.append(Number(truncatingIfNeeded: $0)) }
   }
 
@@ -149,6 +170,7 @@ package struct ProtobufReader: ~Escapable {
   package mutating func appendFloats(to numbers: inout [Float]) throws(ModelFormatError) {
     let start = numbers.count
     let chunk = try fixedChunk(UInt32.self)
+    try budget?.take(chunk.count)
     if chunk.count > 4 { numbers.reserveCapacity(start + chunk.count / 4) }
     for offset in stride(from: chunk.lowerBound, to: chunk.upperBound, by: 4) {
       numbers.append(Float(bitPattern: load(UInt32.self, at: offset)))
@@ -171,6 +193,17 @@ package struct ProtobufReader: ~Escapable {
       throw malformed("packed numbers take \(chunk.count) bytes, no multiple of \(size)")
     }
     return chunk
+  }
+
+  /// The fields of a message, counted: what a list is to hold.
+  package static func countFields(
+    _ file: RawSpan, _ range: Range<Int>, depth: Int, _ count: (_ field: Int) -> Void
+  ) throws(ModelFormatError) {
+    var reader = try ProtobufReader(file, range, depth: depth)
+    while try reader.nextField() {
+      count(reader.field)
+      try reader.skip()
+    }
   }
 
   package func malformed(_ reason: String) -> ModelFormatError {

@@ -98,6 +98,7 @@ extension Applier {
       try control.put(
         item.specification, in: &state, store, by: actor, isLenient: unit == .endpoint)
     }
+    try commitBatch(&state, store)
     let done = try commitPruning(&state, store)
     try control.readKeyFiles(into: &state)
     let time = currentTime()
@@ -108,6 +109,13 @@ extension Applier {
     for planned in deployments {
       // One that failed is tried again at the next start.
       if case .failure? = planned.outcome { continue }
+      let hash = planned.bringsModel ? planned.model?.contentHash : nil
+      inForce[planned.origin.key] = applied.document(planned.origin, contentHash: hash)
+    }
+    for item in batchEndpoints {
+      inForce[item.origin.key] = applied.document(item.origin, contentHash: nil)
+    }
+    for planned in batchDeployments where planned.failure == nil {
       let hash = planned.bringsModel ? planned.model?.contentHash : nil
       inForce[planned.origin.key] = applied.document(planned.origin, contentHash: hash)
     }
@@ -190,10 +198,22 @@ extension Applier {
       }
       try store.deleteApplied(key)
     }
-    for key in pruned where key.kind != "endpoint" {
-      if let deployment = DeploymentKey(key), state.catalog.deployments[deployment] != nil {
-        done.goneDeployments.append(
-          try control.deleteDeployment(deployment, in: &state, store, by: actor))
+    for key in pruned where key.kind == DocumentKey.batchEndpoint {
+      if state.catalog.batchEndpoints[key.name] != nil {
+        try control.deleteBatchEndpoint(key.name, in: &state, store, by: actor)
+      }
+      try store.deleteApplied(key)
+    }
+    for key in pruned where key.kind != "endpoint" && key.kind != DocumentKey.batchEndpoint {
+      if let deployment = DeploymentKey(key) {
+        if key.kind == DocumentKey.batchDeployment,
+          state.catalog.batchDeployments[deployment] != nil
+        {
+          try control.deleteBatchDeployment(deployment, in: &state, store, by: actor)
+        } else if key.kind == "deployment", state.catalog.deployments[deployment] != nil {
+          done.goneDeployments.append(
+            try control.deleteDeployment(deployment, in: &state, store, by: actor))
+        }
       }
       try store.deleteApplied(key)
     }
@@ -214,10 +234,12 @@ extension Applier {
 }
 
 extension DeploymentKey {
-  /// Of an applied document's key, `deployment churn/blue`.
+  /// Of an applied document's key, `deployment churn/blue` or `batch deployment churn/blue`.
   init?(_ key: DocumentKey) {
     let parts = key.name.split(separator: "/")
-    guard key.kind == "deployment", parts.count == 2 else { return nil }
+    guard ["deployment", DocumentKey.batchDeployment].contains(key.kind), parts.count == 2 else {
+      return nil
+    }
     self.init(endpoint: String(parts[0]), name: String(parts[1]))
   }
 }

@@ -50,13 +50,13 @@ extension Applier {
 
   /// The version that a deployment will serve: registered, among those staged, or staged now.
   mutating func model(
-    of item: ApplyInput.Deployment
+    _ model: DeploymentSpecification.Model?, of origin: ApplyInput.Origin
   ) throws(ControlError) -> ModelVersion? {
-    switch item.specification.model {
+    switch model {
     case nil:
       return nil
     case .inline(let registration):
-      try applied.noteFiles(registration, of: item.origin.key)
+      try applied.noteFiles(registration, of: origin.key)
       let staged = try control.stageInline(registration)
       if staged.isNew { self.staged.append(staged) }
       return staged.version
@@ -76,7 +76,7 @@ extension Applier {
       {
         throw .deployment(DeploymentFailure(code: "BadArgument", message: reason.detail))
       }
-      return try control.registeredModel(of: item.specification)
+      do { return try control.registry.resolve(reference) } catch { throw .registry(error) }
     }
   }
 

@@ -45,7 +45,9 @@ extension Applier {
         planned.failure = DeploymentFailure(code: "BadArgument", message: reason)
       }
       do throws(ControlError) {
-        if planned.failure == nil { planned.model = try model(of: item) }
+        if planned.failure == nil {
+          planned.model = try model(item.specification.model, of: item.origin)
+        }
         if !item.origin.keepsFiles, let model = planned.model,
           case .inline? = planned.specification.model
         {
@@ -152,6 +154,14 @@ extension Applier {
         if before.catalog.endpoints[key.name] != nil { report(.delete, key) }
       case "deployment":
         if let deployment = DeploymentKey(key), before.catalog.deployments[deployment] != nil {
+          report(.delete, key)
+        }
+      case DocumentKey.batchEndpoint:
+        if before.catalog.batchEndpoints[key.name] != nil { report(.delete, key) }
+      case DocumentKey.batchDeployment:
+        if let deployment = DeploymentKey(key),
+          before.catalog.batchDeployments[deployment] != nil
+        {
           report(.delete, key)
         }
       default:

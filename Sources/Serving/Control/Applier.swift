@@ -21,6 +21,8 @@ struct Applier {
   var changedModels: [ModelVersion] = []
   var endpoints: [ApplyInput.Endpoint] = []
   var deployments: [PlannedDeployment] = []
+  var batchEndpoints: [ApplyInput.BatchEndpoint] = []
+  var batchDeployments: [PlannedBatchDeployment] = []
   var pruned: [DocumentKey] = []
   var broken: Set<DocumentKey> = []
   /// Documents of models that are in force after the commit.
@@ -52,6 +54,8 @@ struct Applier {
     stageModels()
     planDeployments()
     planEndpoints()
+    planBatchEndpoints()
+    planBatchDeployments()
     try planPruning()
     if unit == .everything && !faults.isEmpty { throw .documents(faults) }
     if dryRun { return report }
@@ -60,6 +64,7 @@ struct Applier {
       try control.adjust { (state) throws(ControlError) in try control.readKeyFiles(into: &state) }
       return report
     }
+    checkBatchDeployments()
     try load()
     try commit()
     return report
@@ -67,7 +72,8 @@ struct Applier {
 
   var hasWork: Bool {
     !staged.isEmpty || !changedModels.isEmpty || !deployments.isEmpty || !endpoints.isEmpty
-      || !pruned.isEmpty || !accepted.isEmpty || !applied.restamped.isEmpty
+      || !batchEndpoints.isEmpty || !batchDeployments.isEmpty || !pruned.isEmpty
+      || !accepted.isEmpty || !applied.restamped.isEmpty
   }
 
   mutating func discardStaged() {

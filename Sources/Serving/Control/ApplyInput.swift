@@ -24,6 +24,14 @@ struct ApplyInput {
     var origin: Origin
     var specification: DeploymentSpecification
   }
+  struct BatchEndpoint {
+    var origin: Origin
+    var specification: BatchEndpointSpecification
+  }
+  struct BatchDeployment {
+    var origin: Origin
+    var specification: BatchDeploymentSpecification
+  }
   /// A document that cannot be read, and what it was about as far as that can be told.
   struct Fault {
     var message: String
@@ -34,6 +42,8 @@ struct ApplyInput {
   var models: [Model] = []
   var endpoints: [Endpoint] = []
   var deployments: [Deployment] = []
+  var batchEndpoints: [BatchEndpoint] = []
+  var batchDeployments: [BatchDeployment] = []
   var faults: [Fault] = []
   var notices: [String] = []
 
@@ -46,6 +56,7 @@ struct ApplyInput {
   var keys: Set<DocumentKey> {
     Set(
       models.map(\.origin.key) + endpoints.map(\.origin.key) + deployments.map(\.origin.key)
+        + batchEndpoints.map(\.origin.key) + batchDeployments.map(\.origin.key)
         + faults.compactMap(\.key))
   }
 
@@ -75,6 +86,27 @@ struct ApplyInput {
         guard isFirst(origin, &seen) else { return }
         deployments.append(Deployment(origin: origin, specification: specification))
         note(specification)
+      case .batchEndpoint:
+        let specification = try BatchEndpointSpecification(yaml: whole)
+        let origin = Self.origin(
+          document, DocumentKey.batchEndpoint, specification.name.lowercased())
+        guard isFirst(origin, &seen) else { return }
+        batchEndpoints.append(BatchEndpoint(origin: origin, specification: specification))
+        notices += ResourceNotices.of(specification)
+      case .batchDeployment:
+        var specification = try BatchDeploymentSpecification(yaml: whole, folder: document.folder)
+        if case .inline(var registration)? = specification.model {
+          try document.place(&registration, at: "$.model.path")
+          specification.model = .inline(registration)
+        }
+        let origin = Self.origin(
+          document, DocumentKey.batchDeployment, DeploymentKey(specification).description)
+        guard isFirst(origin, &seen) else { return }
+        batchDeployments.append(BatchDeployment(origin: origin, specification: specification))
+        notices += ResourceNotices.of(specification)
+      case .data:
+        notices.append(
+          "\(document.path): data asset, skipped; 'swerve data create -f' registers it")
       case .model:
         var registration = try ModelDocument.registration(whole)
         try document.place(&registration, at: "$.path")
@@ -121,11 +153,14 @@ struct ApplyInput {
     switch kind {
     case .onlineEndpoint:
       return DocumentKey(kind: "endpoint", name: name.lowercased())
-    case .onlineDeployment:
+    case .batchEndpoint:
+      return DocumentKey(kind: DocumentKey.batchEndpoint, name: name.lowercased())
+    case .onlineDeployment, .batchDeployment:
       guard case .string(let endpoint)? = object["endpoint_name"] else { return nil }
       return DocumentKey(
-        kind: "deployment", name: DeploymentKey(endpoint: endpoint, name: name).description)
-    case .model, .other, nil:
+        kind: kind == .batchDeployment ? DocumentKey.batchDeployment : "deployment",
+        name: DeploymentKey(endpoint: endpoint, name: name).description)
+    case .model, .data, .other, nil:
       return nil
     }
   }
@@ -158,6 +193,23 @@ package enum ResourceNotices {
     kept(
       specification.noted.keys.filter { $0 != "type" },
       "deployment \(specification.endpointName)/\(specification.name)")
+  }
+
+  package static func of(_ specification: BatchEndpointSpecification) -> [String] {
+    let name = "batch endpoint \(specification.name)"
+    var notices = kept(specification.noted.keys, name)
+    if specification.authMode != .key {
+      notices.append(
+        "\(name): auth_mode \(specification.authMode.rawValue) is served with keys: there are "
+          + "no tokens yet")
+    }
+    return notices
+  }
+
+  package static func of(_ specification: BatchDeploymentSpecification) -> [String] {
+    kept(
+      specification.noted.keys.filter { $0 != "type" },
+      "batch deployment \(specification.endpointName)/\(specification.name)")
   }
 
   private static func kept(_ fields: [String], _ name: String) -> [String] {

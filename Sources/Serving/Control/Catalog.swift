@@ -7,6 +7,9 @@ struct Catalog: Sendable, Equatable {
   /// By lower-case name.
   var endpoints: [String: EndpointRecord] = [:]
   var deployments: [DeploymentKey: StoredDeployment] = [:]
+  /// By lower-case name.
+  var batchEndpoints: [String: BatchEndpointRecord] = [:]
+  var batchDeployments: [DeploymentKey: BatchDeploymentRecord] = [:]
 
   /// The keys of an endpoint's deployments, in order of their names.
   func deployments(of endpoint: String) -> [DeploymentKey] {
@@ -15,6 +18,17 @@ struct Catalog: Sendable, Equatable {
   }
 
   var endpointNames: [String] { endpoints.values.map(\.specification.name).sorted() }
+
+  /// Of both families; a name may be in both.
+  var allEndpointNames: [String] { endpointNames + batchEndpointNames }
+
+  /// As it was written at creation.
+  func name(of endpoint: String, _ family: EndpointFamily) throws(ControlError) -> String {
+    switch family {
+    case .online: try self.endpoint(endpoint).specification.name
+    case .batch: try batchEndpoint(endpoint).specification.name
+    }
+  }
 
   func deploymentNames(of endpoint: String) -> [String] {
     deployments(of: endpoint).compactMap { deployments[$0]?.record.specification.name }
@@ -49,6 +63,10 @@ struct DeploymentKey: Sendable, Hashable, CustomStringConvertible {
   }
 
   init(_ specification: DeploymentSpecification) {
+    self.init(endpoint: specification.endpointName, name: specification.name)
+  }
+
+  init(_ specification: BatchDeploymentSpecification) {
     self.init(endpoint: specification.endpointName, name: specification.name)
   }
 

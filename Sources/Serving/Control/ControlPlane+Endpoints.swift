@@ -54,13 +54,7 @@ extension ControlPlane {
     try store.save(record)
     state.catalog.endpoints[key] = record
     if current == nil {
-      let keys = Keys(primary: EndpointKey.make(), secondary: EndpointKey.make())
-      for (kind, value) in [(KeyKind.primary, keys.primary), (.secondary, keys.secondary)] {
-        try store.saveKey(
-          value, kind: kind, endpoint: specification.name, sealer: sealer, at: time)
-      }
-      state.keys[key] = keys
-      try readKeyFiles(of: specification.name, into: &state)
+      try makeKeys(of: specification.name, .online, in: &state, store, at: time)
     }
     try store.audit(
       current == nil ? "create" : "update", "endpoint \(specification.name)", by: actor,
@@ -84,7 +78,7 @@ extension ControlPlane {
       state.live[key] = nil
     }
     state.catalog.endpoints[name.lowercased()] = nil
-    state.keys[name.lowercased()] = nil
+    state.keys[.online]?[name.lowercased()] = nil
     state.fileKeys[name.lowercased()] = nil
     state.clients[name.lowercased()] = nil
     return specifications

@@ -14,9 +14,11 @@ extension ControlPlane {
   }
 
   func users(of model: String, in catalog: Catalog) -> [String] {
-    catalog.deployments.values.filter { $0.uses(model) }
+    let online = catalog.deployments.values.filter { $0.uses(model) }
       .map { "\($0.record.specification.endpointName)/\($0.record.specification.name)" }
-      .sorted()
+    let batch = catalog.batchDeployments.values.filter { $0.model == model }
+      .map { "\($0.specification.endpointName)/\($0.specification.name) (batch)" }
+    return online.sorted() + batch.sorted()
   }
 
   package func registerModel(

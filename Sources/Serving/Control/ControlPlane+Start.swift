@@ -10,7 +10,9 @@ extension ControlPlane {
   package func start() throws(ControlError) {
     let stored: [StoredDeployment] = try change { (state, store) throws(ControlError) in
       state.catalog = try store.catalog()
-      state.keys = try store.keys(sealer: sealer)
+      for family in EndpointFamily.allCases {
+        state.keys[family] = try store.keys(of: family, sealer: sealer)
+      }
       for key in try store.clientKeys() {
         state.clients[key.record.endpoint.lowercased(), default: []].append(
           makeClientKey(key.record, hash: key.hash))

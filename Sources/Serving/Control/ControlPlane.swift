@@ -19,6 +19,11 @@ package final class ControlPlane: Sendable {
     @Sendable (DeploymentSpecification, Int64, ModelVersion, String) throws(DeploymentFailure) ->
     LiveDeployment
 
+  /// Finds out whether a batch deployment could score with a model version, whose package's folder
+  /// is given too.
+  package typealias CheckBatch =
+    @Sendable (BatchDeploymentSpecification, ModelVersion, String) throws(DeploymentFailure) -> Void
+
   package struct Keys: Sendable, Equatable {
     package var primary: String
     package var secondary: String
@@ -37,9 +42,10 @@ package final class ControlPlane: Sendable {
   let sealer: Sealer
   let log: Log
   let load: Load
+  let checkBatch: CheckBatch
   private let service: ScoringService
   private let metrics: MetricRegistry
-  private let keyFiles: KeyFiles
+  let keyFiles: KeyFiles
   private let loads = LoadThreads(count: 2)
   private let state = Mutex(ControlState())
   /// Held through a change: from reading the state to the swap of the table.
@@ -67,10 +73,13 @@ package final class ControlPlane: Sendable {
     }
   }
 
-  /// - Parameter load: Loads a deployment; tests hand in their own.
+  /// - Parameters:
+  ///   - checkBatch: Tries a batch deployment's model; nil: loads it. Tests hand in their own.
+  ///   - load: Loads a deployment; tests hand in their own.
   package init(
     database: Database, registry: ModelRegistry, service: ScoringService, sealer: Sealer,
-    metrics: MetricRegistry, log: Log, keysFolder: String?, load: @escaping Load
+    metrics: MetricRegistry, log: Log, keysFolder: String?, checkBatch: CheckBatch? = nil,
+    load: @escaping Load
   ) {
     self.database = database
     self.registry = registry
@@ -79,6 +88,7 @@ package final class ControlPlane: Sendable {
     self.metrics = metrics
     self.log = log
     self.load = load
+    self.checkBatch = checkBatch ?? BatchModelCheck.check(in: registry)
     keyFiles = KeyFiles(folder: keysFolder)
   }
 
@@ -129,7 +139,8 @@ package final class ControlPlane: Sendable {
     return try body()
   }
 
-  private func refuseWhenPaused() throws(ControlError) {
+  /// - Throws: When the database is, or is about to be, the successor's.
+  package func refuseWhenPaused() throws(ControlError) {
     guard isPaused.load(ordering: .relaxed) else { return }
     throw .conflict("the gateway is handing over to its successor; try again in a moment")
   }
@@ -172,65 +183,6 @@ package final class ControlPlane: Sendable {
     // must find that too.
     if record.status != "InProgress" { changing.withLock { _ in } }
     return record
-  }
-
-  // MARK: Keys
-
-  package func keys(of endpoint: String) throws(ControlError) -> Keys {
-    let state = snapshot
-    return effectiveKeys(of: try state.catalog.endpoint(endpoint).specification.name, in: state)
-  }
-
-  /// A fresh key when `value` is nil or the current one.
-  package func regenerateKey(
-    _ kind: KeyKind, of endpoint: String, value: String?, by actor: Actor
-  ) throws(ControlError) -> Keys {
-    if let value, !(8...1024).contains(value.utf8.count) || !value.utf8.allSatisfy(isKeyByte) {
-      throw .invalid(
-        field: "keyValue", reason: "expected 8 to 1024 printable ASCII characters, no spaces")
-    }
-    let endpoint = try self.endpoint(endpoint).specification.name
-    let fileKeys = try keyFiles.keys(of: endpoint)
-    guard fileKeys[kind] == nil else {
-      throw .conflict(
-        "the \(kind.rawValue) key of endpoint '\(endpoint)' is given by a file of --keys-dir; "
-          + "change the file")
-    }
-    return try change { (state, store) throws(ControlError) in
-      let name = try state.catalog.endpoint(endpoint).specification.name
-      var keys = state.keys[name.lowercased()] ?? Keys(primary: "", secondary: "")
-      let current = kind == .primary ? keys.primary : keys.secondary
-      let fresh = value.flatMap { $0 == current ? nil : $0 } ?? EndpointKey.make()
-      if kind == .primary { keys.primary = fresh } else { keys.secondary = fresh }
-      let time = currentTime()
-      try store.saveKey(fresh, kind: kind, endpoint: name, sealer: sealer, at: time)
-      try store.audit("regenerateKey", "endpoint \(name)", by: actor, at: time)
-      state.keys[name.lowercased()] = keys
-      state.fileKeys[name.lowercased()] = fileKeys
-      return effectiveKeys(of: name, in: state)
-    }
-  }
-
-  func effectiveKeys(of endpoint: String, in state: ControlState) -> Keys {
-    let stored = state.keys[endpoint.lowercased()] ?? Keys(primary: "", secondary: "")
-    let given = state.fileKeys[endpoint.lowercased()]
-    // With a primary key from a file, the database's secondary one differs between replicas:
-    // it still opens, as an operator may have read it.
-    return Keys(
-      primary: given?.primary ?? stored.primary,
-      secondary: given?.secondary ?? stored.secondary)
-  }
-
-  /// Reads the key files of one endpoint again; one that cannot be used is an error.
-  func readKeyFiles(
-    of endpoint: String, into state: inout ControlState
-  ) throws(ControlError) {
-    state.fileKeys[endpoint.lowercased()] = try keyFiles.keys(of: endpoint)
-  }
-
-  /// Reads the key files of all endpoints again.
-  func readKeyFiles(into state: inout ControlState) throws(ControlError) {
-    for endpoint in state.catalog.endpointNames { try readKeyFiles(of: endpoint, into: &state) }
   }
 
   // MARK: Changes
@@ -325,7 +277,7 @@ package final class ControlPlane: Sendable {
 
   private func install(_ changed: ControlState) {
     var next = changed
-    for endpoint in next.catalog.endpointNames {
+    for endpoint in next.catalog.allEndpointNames {
       do throws(ControlError) {
         try readKeyFiles(of: endpoint, into: &next)
       } catch {
@@ -339,7 +291,7 @@ package final class ControlPlane: Sendable {
     state.withLock { [next] in $0 = next }
     service.install(
       next.table(
-        effectiveKeys: { effectiveKeys(of: $0, in: next) },
+        effectiveKeys: { effectiveKeys(of: $0, .online, in: next) },
         mirror: { service.mirrorShare(percent: $0, to: $1) }))
     for labels in shownGenerations.withLock({ [next] in $0.replace(with: next.live) }) {
       metrics.remove(labels: labels)
@@ -358,5 +310,3 @@ package final class ControlPlane: Sendable {
     }
   }
 }
-
-private func isKeyByte(_ byte: UInt8) -> Bool { (0x21...0x7E).contains(byte) }

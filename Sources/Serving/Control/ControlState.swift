@@ -10,7 +10,7 @@ struct ControlState: Sendable {
   /// An operation on the deployment is in progress: a second one is refused.
   var busy: Set<DeploymentKey> = []
   /// By lower-case endpoint, as the database has them.
-  var keys: [String: ControlPlane.Keys] = [:]
+  var keys: [EndpointFamily: [String: ControlPlane.Keys]] = [:]
   /// By lower-case endpoint, as files of `--keys-dir` gave them when they last could be read.
   var fileKeys: [String: KeyFiles.Keys] = [:]
   /// By lower-case endpoint.

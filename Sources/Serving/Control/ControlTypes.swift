@@ -48,6 +48,8 @@ package enum ControlError: Error, Sendable, CustomStringConvertible {
   case endpointNotFound(String, known: [String])
   case deploymentNotFound(endpoint: String, name: String, known: [String])
   case operationNotFound(String)
+  /// What there is none of, and what there is, in a sentence.
+  case notFound(String)
   /// What was asked is wrong: field and reason.
   case invalid(field: String, reason: String)
   /// Another state stands against it: live traffic, an operation in progress, a model in use.
@@ -67,6 +69,7 @@ package enum ControlError: Error, Sendable, CustomStringConvertible {
       "endpoint '\(endpoint)' has no deployment '\(name)'; "
         + Self.list(known, of: "deployments")
     case .operationNotFound(let id): "operation '\(id)' does not exist"
+    case .notFound(let sentence): sentence
     case .invalid(let field, let reason): "\(field): \(reason)"
     case .conflict(let reason): reason
     case .document(let error): error.description
@@ -77,7 +80,7 @@ package enum ControlError: Error, Sendable, CustomStringConvertible {
     }
   }
 
-  private static func list(_ known: [String], of what: String) -> String {
+  static func list(_ known: [String], of what: String) -> String {
     if known.isEmpty { return "there are no \(what)" }
     let shown = known.prefix(20).joined(separator: ", ")
     return "\(what): \(shown)" + (known.count > 20 ? " and \(known.count - 20) more" : "")

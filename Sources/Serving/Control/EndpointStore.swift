@@ -22,6 +22,7 @@ struct EndpointStore {
       catalog.deployments[key] = try ResourceBody.deployment(
         row.text("body"), generation: row.integer("generation"))
     }
+    try addBatch(to: &catalog)
     return catalog
   }
 
@@ -84,16 +85,19 @@ struct EndpointStore {
 
   // MARK: Keys
 
-  func keys(sealer: Sealer) throws(ControlError) -> [String: ControlPlane.Keys] {
+  func keys(
+    of family: EndpointFamily, sealer: Sealer
+  ) throws(ControlError) -> [String: ControlPlane.Keys] {
     var keys: [String: ControlPlane.Keys] = [:]
-    for row in try query("SELECT endpoint, kind, sealed FROM endpoint_keys") {
+    for row in try query("SELECT endpoint, kind, sealed FROM \(family.keyTable)") {
       let endpoint = row.text("endpoint").lowercased()
       let plain: [UInt8]
       do {
         plain = try sealer.open(row.blob("sealed"))
       } catch {
         throw .store(
-          .database(reason: "the \(row.text("kind")) key of endpoint '\(endpoint)': \(error)"))
+          .database(
+            reason: "the \(row.text("kind")) key of \(family.noun) '\(endpoint)': \(error)"))
       }
       let text = String(decoding: plain, as: UTF8.self)
       var pair = keys[endpoint] ?? ControlPlane.Keys(primary: "", secondary: "")
@@ -104,11 +108,12 @@ struct EndpointStore {
   }
 
   func saveKey(
-    _ key: String, kind: ControlPlane.KeyKind, endpoint: String, sealer: Sealer, at time: Int64
+    _ key: String, kind: ControlPlane.KeyKind, endpoint: String, _ family: EndpointFamily,
+    sealer: Sealer, at time: Int64
   ) throws(ControlError) {
     try execute(
       """
-      INSERT INTO endpoint_keys (endpoint, kind, sealed, created_at) VALUES (?, ?, ?, ?)
+      INSERT INTO \(family.keyTable) (endpoint, kind, sealed, created_at) VALUES (?, ?, ?, ?)
       ON CONFLICT (endpoint, kind)
       DO UPDATE SET sealed = excluded.sealed, created_at = excluded.created_at
       """,
@@ -233,10 +238,13 @@ struct EndpointStore {
 }
 
 /// What `apply` knows a document by: `endpoint` `churn`, `deployment` `churn/blue`, `model`
-/// `churn:3`.
+/// `churn:3`, `batch endpoint` `churn`.
 struct DocumentKey: Sendable, Hashable, CustomStringConvertible {
   var kind: String
   var name: String
+
+  static let batchEndpoint = "batch endpoint"
+  static let batchDeployment = "batch deployment"
 
   var description: String { "\(kind) \(name)" }
 }

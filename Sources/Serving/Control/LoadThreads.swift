@@ -1,8 +1,8 @@
 internal import Synchronization
 internal import Telemetry
 
-/// The threads on which models load: loading takes long and nobody waits for it with a lock.
-final class LoadThreads: Sendable {
+/// Threads for work that takes long, such as loading models: nobody waits for it with a lock.
+package final class LoadThreads: Sendable {
   private struct Waiting {
     var jobs: [@Sendable () -> Void] = []
     var isStopped = false
@@ -11,22 +11,22 @@ final class LoadThreads: Sendable {
   private let waiting = Monitor(Waiting())
   private let threads = Threads()
 
-  init(count: Int) {
+  package init(count: Int, name: StaticString = "swerve-load") {
     for _ in 0..<count {
-      threads.start(name: "swerve-load") { [waiting] in
+      threads.start(name: name) { [waiting] in
         while let job = Self.next(in: waiting) { job() }
       }
     }
   }
 
   /// Runs `job` when a thread is free; not at all after `stop`.
-  func submit(_ job: @escaping @Sendable () -> Void) {
+  package func submit(_ job: @escaping @Sendable () -> Void) {
     waiting.withLock { if !$0.isStopped { $0.jobs.append(job) } }
     waiting.signal()
   }
 
   /// Waits for the jobs that run; those that wait are dropped.
-  func stop() {
+  package func stop() {
     waiting.withLock {
       $0.isStopped = true
       $0.jobs = []

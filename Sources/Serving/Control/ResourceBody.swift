@@ -82,6 +82,57 @@ enum ResourceBody {
     }
   }
 
+  // MARK: Batch
+
+  static func text(_ record: BatchEndpointRecord) -> String {
+    json([
+      "specification": record.specification.yaml, "created_at": .integer(record.createdAt),
+      "modified_at": .integer(record.modifiedAt),
+    ])
+  }
+
+  static func batchEndpoint(
+    _ text: String, generation: Int64
+  ) throws(ControlError) -> BatchEndpointRecord {
+    let body = try object(text)
+    let specification: BatchEndpointSpecification
+    do {
+      specification = try BatchEndpointSpecification(yaml: document(body["specification"]))
+    } catch {
+      throw broken(error)
+    }
+    return BatchEndpointRecord(
+      specification: specification, generation: generation,
+      createdAt: integer(body["created_at"]), modifiedAt: integer(body["modified_at"]))
+  }
+
+  static func text(_ record: BatchDeploymentRecord) -> String {
+    var body = DocumentObject()
+    body["specification"] = record.specification.yaml
+    body["failure"] = value(record.failure)
+    body["model"] = record.model.map { .string($0) }
+    body["created_at"] = .integer(record.createdAt)
+    body["modified_at"] = .integer(record.modifiedAt)
+    return json(.object(body))
+  }
+
+  static func batchDeployment(
+    _ text: String, generation: Int64
+  ) throws(ControlError) -> BatchDeploymentRecord {
+    let body = try object(text)
+    let specification: BatchDeploymentSpecification
+    do {
+      specification = try BatchDeploymentSpecification(
+        yaml: document(body["specification"]), folder: "/")
+    } catch {
+      throw broken(error)
+    }
+    return BatchDeploymentRecord(
+      specification: specification, generation: generation,
+      model: optionalString(body["model"]), failure: failure(body["failure"]),
+      createdAt: integer(body["created_at"]), modifiedAt: integer(body["modified_at"]))
+  }
+
   // MARK: Quotas
 
   static func quota(_ text: String) throws(ControlError) -> ClientQuota {

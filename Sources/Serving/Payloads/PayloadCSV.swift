@@ -142,16 +142,21 @@ struct CSVCell {
 /// Cells of a CSV text, one by one. A quoted cell may hold commas, line ends and doubled quotes.
 struct CSVReader: ~Escapable {
   let text: Span<UInt8>
+  /// The text is a block of a file's rows, cut at line feeds: a carriage return alone ends none.
+  private let isInBlocks: Bool
   /// The line that is read, from 1 on.
   private(set) var line = 1
   var position = 0
 
-  /// - Parameter hasMark: Whether the text may begin with a byte order mark, as spreadsheets
-  ///   write it.
+  /// - Parameter isInBlocks: Whether the text is a part of a file. A whole one may begin with a
+  ///   byte order mark, as spreadsheets write it.
   @_lifetime(copy text)
-  init(_ text: Span<UInt8>, hasMark: Bool = true) {
+  init(_ text: Span<UInt8>, isInBlocks: Bool = false) {
     self.text = text
-    if hasMark, text.count >= 3, text[0] == 0xEF, text[1] == 0xBB, text[2] == 0xBF { position = 3 }
+    self.isInBlocks = isInBlocks
+    if !isInBlocks, text.count >= 3, text[0] == 0xEF, text[1] == 0xBB, text[2] == 0xBF {
+      position = 3
+    }
   }
 
   /// nil at the end of the text.
@@ -181,7 +186,15 @@ struct CSVReader: ~Escapable {
       if position == text.count { return CSVCell(text: string, endsLine: true, isQuoted: isQuoted) }
       return CSVCell(text: string, endsLine: false, isQuoted: isQuoted)
     }
-    if end == 0x0D, position < text.count, text[position] == 0x0A { position += 1 }
+    if end == 0x0D, position < text.count {
+      if text[position] == 0x0A {
+        position += 1
+      } else if isInBlocks {
+        throw PayloadFault(
+          offset: 0,
+          reason: "has a carriage return outside quotes; expected LF or CR LF at a line's end")
+      }
+    }
     line += 1
     return CSVCell(text: string, endsLine: true, isQuoted: isQuoted)
   }
@@ -209,22 +222,11 @@ struct CSVReader: ~Escapable {
   @_lifetime(self: copy self)
   mutating func skipRow(from start: Int) {
     position = start
-    var isQuoted = false
-    var isCellStart = true
+    var quotes = QuoteState.cellStart
     while position < text.count {
-      let byte = text[position]
+      let ends = quotes.take(text[position])
       position += 1
-      if byte == UInt8(ascii: "\"") {
-        if isQuoted {
-          // A doubled quote opens the cell again at once.
-          isQuoted = false
-        } else if isCellStart || text[position - 2] == byte {
-          isQuoted = true
-        }
-      } else if !isQuoted, byte == 0x0A {
-        return
-      }
-      isCellStart = !isQuoted && byte == UInt8(ascii: ",")
+      if ends { return }
     }
   }
 

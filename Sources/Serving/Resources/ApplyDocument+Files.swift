@@ -13,7 +13,11 @@ extension ApplyDocument {
       let specification = try DeploymentSpecification(yaml: document, folder: folder)
       guard case .inline(let registration)? = specification.model else { return nil }
       return registration
-    case .onlineEndpoint, .other:
+    case .batchDeployment:
+      let specification = try BatchDeploymentSpecification(yaml: document, folder: folder)
+      guard case .inline(let registration)? = specification.model else { return nil }
+      return registration
+    case .onlineEndpoint, .batchEndpoint, .data, .other:
       return nil
     }
   }

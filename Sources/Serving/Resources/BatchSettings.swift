@@ -1,3 +1,5 @@
+package import Documents
+
 /// How the jobs of a batch deployment run; a job may override most of it.
 /// Source: `AZUREML.md` §1.5, §4.1.
 package struct BatchSettings: Sendable, Equatable {
@@ -40,4 +42,105 @@ package struct BatchSettings: Sendable, Equatable {
   package var hasHeader = true
 
   package init() {}
+}
+
+extension BatchSettings {
+  /// Reads the members of `settings`, or those of a deployment's root in the legacy form. What is
+  /// absent stays.
+  mutating func read(_ fields: inout FieldReader) throws(DocumentError) {
+    miniBatchSize = try fields.integer("mini_batch_size", in: 1...Self.maxCount) ?? miniBatchSize
+    maxConcurrencyPerInstance =
+      try fields.integer("max_concurrency_per_instance", in: 1...1024) ?? maxConcurrencyPerInstance
+    errorThreshold =
+      try fields.integer("error_threshold", in: -1...Self.maxCount) ?? errorThreshold
+    if var retry = try fields.fields("retry_settings") {
+      maxRetries = try retry.integer("max_retries", in: 0...1_000_000) ?? maxRetries
+      timeoutSeconds = try retry.integer("timeout", in: 1...31_536_000) ?? timeoutSeconds
+      try retry.finish()
+    }
+    if let action = try fields.choice("output_action", of: OutputAction.allCases.map(\.rawValue)) {
+      outputAction = OutputAction(rawValue: action) ?? outputAction
+    }
+    if let name = try fields.text("output_file_name") {
+      if let expected = Self.fileNameFault(name) {
+        throw fields.fault("output_file_name", expected: expected, .string(name))
+      }
+      outputFileName = name
+    }
+    loggingLevel =
+      try fields.choice("logging_level", of: ["info", "warning", "debug"]) ?? loggingLevel
+  }
+
+  /// Reads the members of `swerve`.
+  mutating func readExtensions(_ own: inout FieldReader) throws(DocumentError) {
+    miniBatchRows = try own.integer("mini_batch_rows", in: 1...(1 << 24)) ?? miniBatchRows
+    guard var output = try own.fields("output") else { return }
+    carriedColumns = try output.texts("columns") ?? carriedColumns
+    if let name = try output.choice("format", of: Format.allCases.map(\.rawValue)) {
+      format = Format(rawValue: name)
+    }
+    isPerFile = try output.flag("per_file") ?? isPerFile
+    hasHeader = try output.flag("header") ?? hasHeader
+    try output.finish()
+  }
+
+  /// The members of `settings`.
+  package var yaml: DocumentObject {
+    DocumentObject([
+      "mini_batch_size": .integer(Int64(miniBatchSize)),
+      "max_concurrency_per_instance": .integer(Int64(maxConcurrencyPerInstance)),
+      "error_threshold": .integer(Int64(errorThreshold)),
+      "retry_settings": [
+        "max_retries": .integer(Int64(maxRetries)), "timeout": .integer(Int64(timeoutSeconds)),
+      ],
+      "output_action": .string(outputAction.rawValue),
+      "output_file_name": .string(outputFileName), "logging_level": .string(loggingLevel),
+    ])
+  }
+
+  /// The members of `swerve`: what differs from the defaults.
+  package var extensions: DocumentObject {
+    let defaults = BatchSettings()
+    var own = DocumentObject()
+    if miniBatchRows != defaults.miniBatchRows {
+      own["mini_batch_rows"] = .integer(Int64(miniBatchRows))
+    }
+    var output = DocumentObject()
+    if !carriedColumns.isEmpty {
+      output["columns"] = .array(carriedColumns.map { .string($0) })
+    }
+    if let format { output["format"] = .string(format.rawValue) }
+    if isPerFile { output["per_file"] = true }
+    if !hasHeader { output["header"] = false }
+    if !output.isEmpty { own["output"] = .object(output) }
+    return own
+  }
+
+  /// These settings with what a job says otherwise: `overrides` and `own` as `settings` and
+  /// `swerve` of a deployment.
+  package func with(
+    _ overrides: Document, own: Document
+  ) throws(DocumentError) -> BatchSettings {
+    var changed = self
+    var fields = try FieldReader(overrides)
+    try changed.read(&fields)
+    try fields.finish()
+    var extensions = try FieldReader(own)
+    try changed.readExtensions(&extensions)
+    try extensions.finish()
+    return changed
+  }
+
+  /// What is wrong with the name of the file of predictions; nil when nothing is.
+  private static func fileNameFault(_ name: String) -> String? {
+    let isName =
+      (1...255).contains(name.utf8.count) && name.utf8.first != UInt8(ascii: ".")
+      && name.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "/") }
+    // What the gateway itself writes beside it.
+    if isName, !["errors.jsonl", "_SUCCESS.json"].contains(name) { return nil }
+    return "a file's name without '/', not beginning with '.', that is not errors.jsonl or "
+      + "_SUCCESS.json"
+  }
+
+  private static let maxCount = Int(Int32.max)
 }

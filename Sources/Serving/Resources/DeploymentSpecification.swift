@@ -174,28 +174,12 @@ package struct DeploymentSpecification: Sendable, Equatable {
   private mutating func readModel(
     _ value: DocumentValue, source: String, path: String, _ folder: String
   ) throws(DocumentError) {
-    guard case .string(let text) = value else {
-      let inline = try InlineModel.read(value, source: source, path: path, folder: folder)
-      switch inline {
-      case .success(let registration): model = .inline(registration)
-      case .failure(let refusal):
-        noted["model"] = value
-        cannotRunReason = "deployment '\(name)' cannot be served: \(refusal.reason)"
-      }
-      return
-    }
-    switch ModelReferenceText.parse(text) {
-    case .reference(let reference):
-      model = .registered(reference)
-    case .refused(let reason):
+    switch try Model.read(value, source: source, path: path, folder: folder) {
+    case .success(let found):
+      model = found
+    case .failure(let refusal):
       noted["model"] = value
-      cannotRunReason = "deployment '\(name)' cannot be served: \(reason)"
-    case .malformed:
-      throw .value(
-        source: source, path: path,
-        expected: "'azureml:NAME:VERSION', 'azureml:NAME@latest', an ARM id or an object "
-          + "with a path",
-        received: "'\(text)'")
+      cannotRunReason = "deployment '\(name)' cannot be served: \(refusal.reason)"
     }
   }
 
@@ -226,5 +210,29 @@ package struct DeploymentSpecification: Sendable, Equatable {
       return "deployment '\(name)' names no model; this gateway serves models, not containers"
     }
     return nil
+  }
+}
+
+extension DeploymentSpecification.Model {
+  /// Reads a reference, or a model written into the deployment.
+  ///
+  /// - Returns: The refusal of a form that Azure knows and we do not serve from.
+  static func read(
+    _ value: DocumentValue, source: String, path: String, folder: String
+  ) throws(DocumentError) -> Result<Self, InlineModel.Refusal> {
+    guard case .string(let text) = value else {
+      return try InlineModel.read(value, source: source, path: path, folder: folder)
+        .map { .inline($0) }
+    }
+    switch ModelReferenceText.parse(text) {
+    case .reference(let reference): return .success(.registered(reference))
+    case .refused(let reason): return .failure(InlineModel.Refusal(reason: reason))
+    case .malformed:
+      throw .value(
+        source: source, path: path,
+        expected: "'azureml:NAME:VERSION', 'azureml:NAME@latest', an ARM id or an object "
+          + "with a path",
+        received: "'\(text)'")
+    }
   }
 }

@@ -4,8 +4,11 @@ package import Documents
 package enum DocumentKind: Sendable, Equatable {
   case onlineEndpoint
   case onlineDeployment
+  case batchEndpoint
+  case batchDeployment
   case model
-  /// Something that `apply` skips, in words: `batch endpoint`, `environment`.
+  case data
+  /// Something that `apply` skips, in words: `environment`, `schedule`.
   case other(String)
 
   package static func of(_ document: Document) -> DocumentKind {
@@ -32,11 +35,11 @@ package enum DocumentKind: Sendable, Equatable {
     "kubernetesonlinedeployment": .onlineDeployment,
     "onlinedeployment": .onlineDeployment,
     "model": .model,
-    "batchendpoint": .other("batch endpoint"),
-    "batchdeployment": .other("batch deployment"),
-    "modelbatchdeployment": .other("batch deployment"),
-    "pipelinecomponentbatchdeployment": .other("batch deployment"),
-    "data": .other("data asset"),
+    "batchendpoint": .batchEndpoint,
+    "batchdeployment": .batchDeployment,
+    "modelbatchdeployment": .batchDeployment,
+    "pipelinecomponentbatchdeployment": .batchDeployment,
+    "data": .data,
     "environment": .other("environment"),
     "pipelinejob": .other("pipeline job"),
     "commandjob": .other("command job"),
@@ -63,16 +66,16 @@ package enum DocumentKind: Sendable, Equatable {
       let isBatch =
         has("settings", "mini_batch_size", "job_definition", "component", "output_action")
         || type == "model" || type == "pipeline"
-      return isBatch ? .other("batch deployment") : .onlineDeployment
+      return isBatch ? .batchDeployment : .onlineDeployment
     }
     if type == "pipeline" || has("jobs") { return .other("pipeline job") }
     if has("trigger") { return .other("schedule") }
     if has("auth_mode", "traffic", "mirror_traffic", "public_network_access") {
-      return has("defaults") ? .other("batch endpoint") : .onlineEndpoint
+      return has("defaults") ? .batchEndpoint : .onlineEndpoint
     }
-    if has("defaults") { return .other("batch endpoint") }
+    if has("defaults") { return .batchEndpoint }
     if has("image", "conda_file", "build") { return .other("environment") }
-    if type.hasPrefix("uri_") || type == "mltable" { return .other("data asset") }
+    if type.hasPrefix("uri_") || type == "mltable" { return .data }
     if type.hasSuffix("_model") || (has("name") && has("path")) { return .model }
     return .other("unknown kind of document")
   }

@@ -61,6 +61,17 @@ struct FieldReader {
     return number
   }
 
+  /// A truth value, or a string that is one.
+  mutating func flag(_ name: String) throws(DocumentError) -> Bool? {
+    switch value(name) {
+    case nil: return nil
+    case .bool(let flag): return flag
+    case .string(let text) where text.lowercased() == "true": return true
+    case .string(let text) where text.lowercased() == "false": return false
+    case let other?: throw fault(name, expected: "true or false", other)
+    }
+  }
+
   /// One of `choices`, in any letter case and with or without underscores (`AADToken`).
   mutating func choice(_ name: String, of choices: [String]) throws(DocumentError) -> String? {
     guard let value = value(name) else { return nil }

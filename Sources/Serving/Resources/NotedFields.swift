@@ -28,6 +28,26 @@ enum NotedFields {
     ("arm_properties", .anything),
   ]
 
+  static let batchDeployment: [(String, FieldShape)] = [
+    ("code_configuration", .object([("code", .text), ("scoring_script", .text)])),
+    ("environment", .reference(or: environment)),
+    ("compute", .text),
+    (
+      "resources",
+      .object([
+        ("instance_count", .integer(1...100_000)), ("instance_type", .text),
+        ("properties", .anything),
+      ])
+    ),
+    ("arm_properties", .anything),
+  ]
+
+  /// Kept only, as no pipeline is run.
+  static let pipelineDeployment: [(String, FieldShape)] = [
+    ("component", .reference(or: .anything)), ("job_definition", .reference(or: .anything)),
+    ("settings", .anything), ("compute", .text), ("arm_properties", .anything),
+  ]
+
   private static let identity = FieldShape.object([
     ("type", .choice(["system_assigned", "user_assigned", "system_assigned,user_assigned"])),
     ("user_assigned_identities", .list(.anything)),

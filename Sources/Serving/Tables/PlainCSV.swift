@@ -18,8 +18,10 @@ struct PlainCSV: Sendable {
   }
 
   func decode(_ text: Span<UInt8>, maxRows: Int) -> TableBlock {
-    // Each value takes two bytes of text at least: the product cannot overflow.
-    var table = Tensor(elementType, shape: Shape(maxRows, width))
+    // A row that is kept has a byte for each of its cells, so short lines get no room for
+    // values; one row more is written to before it turns out to be none.
+    let room = min(maxRows, text.count / places.count + 1)
+    var table = Tensor(elementType, shape: Shape(room, width))
     var faults: [RowFault] = []
     let rowCount: Int
     if elementType == .float32 {
@@ -38,7 +40,7 @@ struct PlainCSV: Sendable {
     _ text: Span<UInt8>, _ maxRows: Int, into values: inout MutableSpan<Element>,
     _ faults: inout [RowFault]
   ) -> Int {
-    var reader = CSVReader(text, hasMark: false)
+    var reader = CSVReader(text, isInBlocks: true)
     var row = 0
     var start = 0
     while !reader.isAtEnd, row < maxRows {
@@ -64,18 +66,30 @@ struct PlainCSV: Sendable {
     _ text: Span<UInt8>, _ position: Int, into values: inout MutableSpan<Element>, at start: Int
   ) -> Int? {
     var position = position
+    // A row's values lie behind those of all that were kept: `decode` has made room for them.
+    precondition(start + width <= values.count)
+    let places = self.places.span
     let last = places.count - 1
     for column in 0...last {
       let place = places[column]
-      if place < 0 {
-        while position < text.count, text[position] != UInt8(ascii: ","), text[position] >= 0x20 {
-          if text[position] == UInt8(ascii: "\"") { return nil }
-          position += 1
-        }
-      } else if let number = NumberScanner.scan(text, at: &position) {
-        values[start + place] = Element(number.double)
+      let cellStart = position
+      // Near the text's end numbers are left to the scanner that looks where it reads.
+      if place >= 0, position &+ DecimalScanner.reach <= text.count,
+        let number = DecimalScanner.scan(text, at: &position),
+        PlainCSV.isEnd(unsafe text[unchecked: position])
+      {
+        unsafe values[unchecked: start &+ place] = Element(number)
       } else {
-        values[start + place] = .nan
+        position = cellStart
+        if place >= 0 {
+          let number = NumberScanner.scan(text, at: &position)
+          values[start + place] = number.map { Element($0.double) } ?? .nan
+        } else {
+          while position < text.count, !PlainCSV.isEnd(text[position]) {
+            if text[position] == UInt8(ascii: "\"") { return nil }
+            position += 1
+          }
+        }
       }
       if column < last {
         guard position < text.count, text[position] == UInt8(ascii: ",") else { return nil }
@@ -85,6 +99,11 @@ struct PlainCSV: Sendable {
     guard position < text.count else { return position }
     if text[position] == 0x0D, position + 1 < text.count { position += 1 }
     return text[position] == 0x0A ? position + 1 : nil
+  }
+
+  @inline(__always)
+  private static func isEnd(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: ",") || byte == 0x0A || byte == 0x0D
   }
 
   @inline(never)

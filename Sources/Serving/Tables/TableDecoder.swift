@@ -14,7 +14,7 @@ package struct TableDecoder: Sendable {
   /// What the header names, in its order; empty for JSON Lines.
   package let header: [String]
   private let decoder: PayloadDecoder
-  private let format: Format
+  package let format: Format
   /// Where each column of the text goes; nil for one that the model does not have.
   private let map: [PayloadDecoder.Target?]
   /// The columns that the header leaves out, as it may.
@@ -66,7 +66,7 @@ package struct TableDecoder: Sendable {
   ///
   /// - Returns: nil for an empty text.
   package static func headerCells(_ text: Span<UInt8>) throws(ScoringError) -> [String]? {
-    var reader = CSVReader(text)
+    var reader = CSVReader(text, isInBlocks: true)
     var names: [String] = []
     do throws(PayloadFault) {
       while let cell = try reader.nextCell() {
@@ -74,9 +74,16 @@ package struct TableDecoder: Sendable {
         if cell.endsLine { break }
       }
     } catch {
-      throw .badInput("the header: " + error.reason)
+      throw .badInput("the header " + error.reason)
     }
     return names.isEmpty ? nil : names
+  }
+
+  /// What a cell of CSV says: without its quotes.
+  static func cellText(_ cell: Span<UInt8>) -> String {
+    var reader = CSVReader(cell, isInBlocks: true)
+    return (try? reader.nextCell())?.text
+      ?? cell.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
   }
 
   /// - Parameters:
@@ -105,7 +112,7 @@ package struct TableDecoder: Sendable {
   private func readCSV(
     _ text: Span<UInt8>, into rows: inout PayloadDecoder.Rows, _ faults: inout [RowFault]
   ) -> Int {
-    var reader = CSVReader(text, hasMark: false)
+    var reader = CSVReader(text, isInBlocks: true)
     var row = 0
     while !reader.isAtEnd {
       if map.count > 1, reader.skipBlankLine() { continue }

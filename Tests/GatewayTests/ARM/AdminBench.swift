@@ -22,6 +22,8 @@ final class AdminBench {
   let control: ControlPlane
   let adminKeys: AdminKeys
   let uploads: UploadStore
+  let jobs = FakeJobs()
+  let desk: JobDesk
   let server: HTTPServer
   let remoteServer: HTTPServer
   let client: HTTPClient
@@ -59,8 +61,12 @@ final class AdminBench {
     try control.start()
     adminKeys = try AdminKeys(database: database)
     uploads = try UploadStore(folder: folder + "/uploads", maxBytes: 100 << 20)
+    let datastore = folder + "/datastores/workspaceblobstore"
+    try FileManager.default.createDirectory(
+      atPath: datastore, withIntermediateDirectories: true)
+    desk = JobDesk(control: control, jobs: jobs, datastore: datastore)
     let handler = AdminHandler(
-      control: control, registry: registry, adminKeys: adminKeys, uploads: uploads,
+      control: control, registry: registry, adminKeys: adminKeys, uploads: uploads, desk: desk,
       status: { ["version": "test"] }, scoringAddress: { "http://127.0.0.1:1" }, log: log)
     server = try HTTPServer(
       HTTPServerConfiguration(address: .unix(path: folder + "/swerve.sock")), handler: handler)
@@ -82,7 +88,8 @@ final class AdminBench {
 
   /// Sends over the socket, or over TCP with `key`.
   func send(
-    _ method: String, _ path: String, _ body: DocumentValue? = nil, key: String? = nil
+    _ method: String, _ path: String, _ body: DocumentValue? = nil, key: String? = nil,
+    headers: [(name: String, value: String)] = []
   ) throws -> (status: Int, body: DocumentValue, response: HTTPClient.Response) {
     var bytes: [UInt8] = []
     if let body {
@@ -93,9 +100,10 @@ final class AdminBench {
     let response =
       if let key {
         try remote.send(
-          method: method, path: path, headers: [("Authorization", "Bearer \(key)")], body: bytes)
+          method: method, path: path, headers: headers + [("Authorization", "Bearer \(key)")],
+          body: bytes)
       } else {
-        try client.send(method: method, path: path, body: bytes)
+        try client.send(method: method, path: path, headers: headers, body: bytes)
       }
     let value: DocumentValue =
       response.body.isEmpty

@@ -69,7 +69,8 @@ final class ControlBench: @unchecked Sendable {
     let control = ControlPlane(
       database: database, registry: registry, service: service,
       sealer: Sealer(secret: [UInt8](repeating: 7, count: 32)), metrics: metrics, log: log,
-      keysFolder: keysFolder
+      keysFolder: keysFolder,
+      checkBatch: Self.checkBatch
     ) { (specification, generation, model, package) throws(DeploymentFailure) in
       let _: Void? = counts.gate.wait { $0 ? nil : () }
       counts.loads.add(1, ordering: .relaxed)
@@ -85,6 +86,14 @@ final class ControlBench: @unchecked Sendable {
         metrics: metrics, cost: CostEstimate(nanoseconds: 1000, bodyByteCount: 100))
     }
     return (database, registry, service, control, metrics)
+  }
+
+  private static let checkBatch: ControlPlane.CheckBatch = {
+    (_, model, package) throws(DeploymentFailure) in
+    let text = try? String(contentsOfFile: package + "/" + model.artifact, encoding: .utf8)
+    guard text != "broken" else {
+      throw DeploymentFailure(code: "BadArgument", message: "the batch model is broken")
+    }
   }
 
   /// Makes every later transaction that writes to the table fail.

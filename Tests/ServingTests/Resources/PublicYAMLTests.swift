@@ -34,6 +34,9 @@ import Testing
     var endpoints = 0
     var deployments = 0
     var models = 0
+    var batchEndpoints = 0
+    var batchDeployments = 0
+    var data = 0
     // A tool's settings with a key twice: no document of ours.
     for document in documents where !document.path.contains("olive_model_analyzer") {
       let value = Document(
@@ -60,9 +63,31 @@ import Testing
           models += 1
         }
         deployments += 1
+      case .batchEndpoint:
+        let specification = try BatchEndpointSpecification(yaml: value)
+        let again = Document(specification.yaml, source: "again")
+        #expect(try BatchEndpointSpecification(yaml: again) == specification)
+        batchEndpoints += 1
+      case .batchDeployment:
+        let specification = try BatchDeploymentSpecification(yaml: value, folder: document.folder)
+        let again = Document(specification.yaml, source: "again")
+        #expect(try BatchDeploymentSpecification(yaml: again, folder: "/") == specification)
+        let reason = specification.cannotRunReason
+        if document.path.contains("deploy-pipelines") {
+          #expect(reason?.contains("pipeline") == true)
+        } else if specification.noted["code_configuration"] != nil {
+          #expect(reason?.contains("scoring script 'batch_driver.py'") == true)
+        } else {
+          #expect(reason == nil, "\(document.path)")
+          #expect(specification.settings.miniBatchSize == 2)
+          #expect(specification.settings.timeoutSeconds == 300)
+        }
+        batchDeployments += 1
       case .model:
         try expectLoads(try ModelDocument.registration(value), in: bench)
         models += 1
+      case .data:
+        data += 1
       case .other:
         continue
       }
@@ -70,6 +95,9 @@ import Testing
     #expect(endpoints == 7)
     #expect(deployments == 17)
     #expect(models == 11)
+    #expect(batchEndpoints == 3)
+    #expect(batchDeployments == 6)
+    #expect(data == 1)
   }
 
   /// Registers it, where the public files bring the model's own; else the message says what is

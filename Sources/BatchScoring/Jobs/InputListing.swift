@@ -1,0 +1,203 @@
+internal import Glibc
+internal import Store
+
+/// The files that a job reads, found below its root and stamped.
+///
+/// A folder is read with all folders below it, in the order of the bytes of the paths. Names that
+/// begin with `.` or `_` are passed over (`_SUCCESS`, `_temporary`, `.part-0.crc`), of folders
+/// too, unless a glob names them so. Any other name has to say what the file is, unless a glob
+/// has chosen it. Links are followed as long as they stay below the root.
+struct InputListing {
+  private let root: ContainedFolder
+  private let input: JobOrder.Input
+  private let glob: GlobPattern?
+  /// The input is a file itself: its only path is its own name.
+  private let isOneFile: Bool
+  private static let maxDepth = 64
+  private static let maxFiles = 10_000_000
+
+  init(_ input: JobOrder.Input) throws(BatchError) {
+    self.input = input
+    do {
+      root = try ContainedFolder(input.root)
+    } catch {
+      throw .inputMissing("\(input.address): \(error)")
+    }
+    glob = input.glob.map { GlobPattern($0) }
+    isOneFile = (try? root.kind(of: input.path.isEmpty ? "." : input.path))?.kind == .file
+  }
+
+  /// Whether there is anything; an error says what is wrong with it.
+  func check() throws(BatchError) {
+    if case .other = try kind(of: "") {
+      throw .inputMissing("\(input.address) is neither a file nor a folder")
+    }
+  }
+
+  /// - Throws: A file that cannot be read: its name, and why.
+  func files() throws(BatchError) -> [JobFile] {
+    var paths: [String] = []
+    switch try kind(of: "") {
+    case .file:
+      let name = pathParts(input.path).last { !$0.isEmpty } ?? ""
+      guard InputKind(name: name) != nil else { throw unknownEnding(name) }
+      paths = [name]
+    case .folder:
+      var above: [FolderIdentity] = []
+      try list("", &above, into: &paths)
+      guard !paths.isEmpty else {
+        throw .inputMissing(
+          "\(input.address) holds no file to be read"
+            + (input.glob.map { " that matches '\($0)'" } ?? ""))
+      }
+      paths.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    case .link, .other:
+      throw .inputMissing("\(input.address) is neither a file nor a folder")
+    }
+    return try stamped(paths)
+  }
+
+  /// Opens a file of the listing.
+  ///
+  /// - Throws: `.inputChanged` when it is not what it was.
+  func open(_ file: JobFile) throws(BatchError) -> Int32 {
+    let descriptor: Int32
+    do {
+      descriptor = try root.open(place(of: file.path))
+    } catch .noSpace(let path) {
+      throw .noSpace(path)
+    } catch {
+      throw .inputChanged(file: file.path, how: "\(error)")
+    }
+    do throws(BatchError) {
+      let now = try FileStamp(descriptor: descriptor, file: file.path)
+      if let how = file.stamp.difference(to: now) {
+        throw .inputChanged(file: file.path, how: how)
+      }
+    } catch {
+      close(descriptor)
+      throw error
+    }
+    return descriptor
+  }
+
+  // MARK: Walking
+
+  private struct FolderIdentity: Equatable {
+    var device: UInt64
+    var inode: UInt64
+  }
+
+  private func list(
+    _ folder: String, _ above: inout [FolderIdentity], into paths: inout [String]
+  ) throws(BatchError) {
+    guard above.count < Self.maxDepth else {
+      throw .inputMissing(
+        "\(input.address): '\(folder)' is more than \(Self.maxDepth) folders deep")
+    }
+    do {
+      let identity = try root.identity(of: joined(input.path, folder))
+      let this = FolderIdentity(device: identity.device, inode: identity.inode)
+      // A link that leads back up.
+      guard !above.contains(this) else {
+        throw BatchError.inputMissing("\(input.address): '\(folder)' is a folder above itself")
+      }
+      above.append(this)
+      defer { above.removeLast() }
+      for entry in try root.entries(joined(input.path, folder)) {
+        let path = joined(folder, entry.name)
+        if glob == nil, GlobPattern.isHidden(Array(entry.name.utf8)) { continue }
+        var kind = entry.kind
+        if kind == .link {
+          // A link that may not be followed matters only where it would be read.
+          if let glob, !glob.matches(path), !glob.mayMatch(below: path) { continue }
+          kind = try self.kind(of: path)
+        }
+        switch kind {
+        case .folder:
+          if glob?.mayMatch(below: path) ?? true { try list(path, &above, into: &paths) }
+        case .file:
+          if let glob {
+            guard glob.matches(path) else { continue }
+          } else {
+            guard InputKind(name: entry.name) != nil else { throw unknownEnding(path) }
+          }
+          guard paths.count < Self.maxFiles else {
+            throw BatchError.inputMissing(
+              "\(input.address) holds more than \(Self.maxFiles) files")
+          }
+          paths.append(path)
+        case .link, .other:
+          if let glob, !glob.matches(path) { continue }
+          throw BatchError.inputMissing("\(input.address): '\(path)' is not a regular file")
+        }
+      }
+    } catch let error as StoreError {
+      throw .inputMissing("\(input.address): \(error)")
+    } catch let error as BatchError {
+      throw error
+    } catch {
+      throw .inputMissing("\(input.address): \(error)")
+    }
+  }
+
+  private func unknownEnding(_ path: String) -> BatchError {
+    .refused(
+      "\(input.address): '\(path)' ends like nothing that is read (\(InputKind.known)); take it "
+        + "out of the folder, or choose files with a glob")
+  }
+
+  private func kind(of path: String) throws(BatchError) -> FolderTree.Entry.Kind {
+    do {
+      return try root.kind(of: place(of: path)).kind
+    } catch {
+      throw .inputMissing("\(input.address): \(error)")
+    }
+  }
+
+  /// A path of the listing, below the root.
+  private func place(of path: String) -> String {
+    let place = isOneFile ? input.path : joined(input.path, path)
+    return place.isEmpty ? "." : place
+  }
+
+  private func joined(_ folder: String, _ name: String) -> String {
+    folder.isEmpty ? name : name.isEmpty ? folder : folder + "/" + name
+  }
+
+  // MARK: Stamps
+
+  /// A change within the file system's clock tick after the stamp would leave it as it is: what
+  /// was modified just now is stamped when that tick is over.
+  private static let tickNanoseconds: Int64 = 30_000_000
+
+  private func stamped(_ paths: [String]) throws(BatchError) -> [JobFile] {
+    var files: [JobFile] = []
+    files.reserveCapacity(paths.count)
+    var fresh: [Int] = []
+    for path in paths {
+      let stamp = try self.stamp(path)
+      var now = timespec()
+      clock_gettime(CLOCK_REALTIME, &now)
+      let time = Int64(now.tv_sec) &* 1_000_000_000 &+ Int64(now.tv_nsec)
+      if time &- stamp.modifiedAt < Self.tickNanoseconds { fresh.append(files.count) }
+      files.append(JobFile(path: path, stamp: stamp, result: nil))
+    }
+    if !fresh.isEmpty {
+      usleep(UInt32(Self.tickNanoseconds / 1000))
+      for index in fresh { files[index].stamp = try stamp(files[index].path) }
+    }
+    return files
+  }
+
+  private func stamp(_ path: String) throws(BatchError) -> FileStamp {
+    let descriptor: Int32
+    do {
+      descriptor = try root.open(place(of: path))
+    } catch {
+      throw .inputMissing("\(input.address): \(error)")
+    }
+    defer { close(descriptor) }
+    return try FileStamp(descriptor: descriptor, file: path)
+  }
+}

@@ -1,0 +1,52 @@
+internal import Glibc
+
+/// A file of a job's input as it was when the job began.
+struct JobFile: Sendable, Equatable {
+  /// Below the input's folder; for an input that is one file, its name.
+  var path: String
+  var stamp: FileStamp
+  /// nil until it has been read to its end.
+  var result: Result?
+
+  struct Result: Sendable, Equatable {
+    var sha256: String
+    var rowCount: Int
+    var failedCount: Int
+    /// Its own file of predictions, where each has one.
+    var output: JobProgress.FileState?
+  }
+}
+
+/// What tells a file from another one in its place, and from itself before a change.
+struct FileStamp: Sendable, Equatable {
+  var byteCount: Int
+  /// Nanoseconds since 1970.
+  var modifiedAt: Int64
+  var device: Int64
+  var inode: Int64
+
+  init(byteCount: Int, modifiedAt: Int64, device: Int64, inode: Int64) {
+    (self.byteCount, self.modifiedAt) = (byteCount, modifiedAt)
+    (self.device, self.inode) = (device, inode)
+  }
+
+  init(descriptor: Int32, file: String) throws(BatchError) {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw .system(errno, "looking at \(file)") }
+    byteCount = Int(status.st_size)
+    modifiedAt =
+      Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+    device = Int64(bitPattern: UInt64(status.st_dev))
+    inode = Int64(bitPattern: UInt64(status.st_ino))
+  }
+
+  /// How `now` differs; nil when it is the same file, unchanged.
+  func difference(to now: FileStamp) -> String? {
+    if device != now.device || inode != now.inode { return "another file is in its place" }
+    if byteCount != now.byteCount {
+      return "it had \(byteCount) bytes when the job began and has \(now.byteCount)"
+    }
+    if modifiedAt != now.modifiedAt { return "it was modified after the job began" }
+    return nil
+  }
+}

@@ -1,0 +1,198 @@
+internal import Documents
+internal import Serving
+internal import Telemetry
+
+/// When what has been written is committed: rework after a crash stays small, and the disk is
+/// not asked for every block.
+struct CommitPolicy: Sendable {
+  var maxMiniBatches = 8
+  var minInterval: UInt64 = 200_000_000
+  var maxInterval: UInt64 = 1_000_000_000
+
+  func isDue(miniBatches: Int, elapsed: UInt64) -> Bool {
+    if elapsed >= maxInterval { return true }
+    return miniBatches >= maxMiniBatches || (miniBatches > 0 && elapsed >= minInterval)
+  }
+}
+
+/// Takes scored pieces in the input's order, appends what they give, and commits it now and then.
+/// One thread.
+final class JobWriter {
+  /// With what is not committed yet.
+  private(set) var progress: JobProgress
+  private(set) var committed: JobProgress
+
+  private let job: StoredJob
+  private let files: [JobFile]
+  private let store: JobStore
+  private let paths: OutputPaths
+  private let policy: CommitPolicy
+  private let clock: MonotonicClock
+  private let steps: JobSteps
+  /// nil where no predictions are written, and between two files of predictions.
+  private var output: AppendedFile?
+  private let errors: AppendedFile
+  /// Read to their end since the last commit.
+  private var finished: [(place: Int, result: JobFile.Result)] = []
+  /// Their files of predictions.
+  private var closed: [AppendedFile] = []
+  private var committedAt: UInt64
+
+  /// Opens the files of the work folder where `job.progress` has them.
+  init(
+    _ job: StoredJob, files: [JobFile], work: WorkFolder, store: JobStore, policy: CommitPolicy,
+    clock: MonotonicClock, steps: @escaping JobSteps
+  ) throws(BatchError) {
+    self.job = job
+    self.files = files
+    self.store = store
+    self.policy = policy
+    self.clock = clock
+    self.steps = steps
+    progress = job.progress
+    committed = job.progress
+    committedAt = clock.now()
+    paths = OutputPaths(job.job.order.settings, folder: work.score)
+    errors = try AppendedFile(paths.errors, committed: progress.errors)
+    if let path = paths.predictions {
+      output = try AppendedFile(path, committed: progress.output)
+    } else if paths.isPerFile, progress.output.byteCount > 0 {
+      output = try openOutput(of: progress.file, committed: progress.output)
+    }
+    try paths.syncFolder()
+  }
+
+  private var settings: BatchSettings { job.job.order.settings }
+
+  func take(_ piece: ScoredPiece) throws(BatchError) {
+    let file = files[piece.place.file]
+    if let failure = piece.failure {
+      throw .scoring(file: file.path, row: failure.row, reason: failure.reason)
+    }
+    if paths.writesPredictions, piece.scored > 0 {
+      let output = try currentOutput(piece.place.file)
+      try steps(.append)
+      if output.byteCount == 0, !piece.header.isEmpty { try output.append(piece.header) }
+      try output.append(piece.text)
+    }
+    var lines = JSONWriter()
+    for fault in piece.faults {
+      write(file.path, row: fault.row, reason: fault.reason, value: fault.value, to: &lines)
+    }
+    if let fault = piece.end?.fault {
+      write(file.path, row: nil, reason: fault, value: "", to: &lines)
+    }
+    if !lines.bytes.isEmpty {
+      try steps(.appendErrors)
+      try errors.append(lines.bytes)
+    }
+    try count(piece, file)
+    let elapsed = clock.now() &- committedAt
+    if policy.isDue(
+      miniBatches: progress.miniBatches - committed.miniBatches, elapsed: elapsed)
+    {
+      try commit()
+    }
+  }
+
+  /// Brings to the disk what has been written, then says so in the database.
+  func commit() throws(BatchError) {
+    try steps(.syncOutput)
+    for file in closed { try file.sync() }
+    try output?.sync()
+    try steps(.syncErrors)
+    try errors.sync()
+    progress.output = output?.state ?? JobProgress.FileState()
+    progress.errors = errors.state
+    try steps(.commit)
+    if progress != committed { try store.commit(job.sequence, progress, finished) }
+    committed = progress
+    closed = []
+    finished = []
+    committedAt = clock.now()
+    try steps(.committed)
+  }
+
+  /// Gives back the room of what is not committed. Nothing is written after it.
+  func rollBack() {
+    output?.cut(to: committed.output.byteCount)
+    errors.cut(to: committed.errors.byteCount)
+  }
+
+  // MARK: Counting
+
+  private func count(_ piece: ScoredPiece, _ file: JobFile) throws(BatchError) {
+    let rows = piece.scored + piece.faults.count
+    let faults = piece.faults.count + (piece.end?.fault == nil ? 0 : 1)
+    progress.scoredRows += piece.scored
+    progress.failedRows += faults
+    progress.fileFaults += faults
+    progress.count(
+      rows: rows, endsFile: piece.end != nil, settings.miniBatchRows, settings.miniBatchSize)
+    if progress.firstFault == nil {
+      if let fault = piece.faults.first {
+        progress.firstFault = "\(file.path): \(fault.sentence)"
+      } else if let fault = piece.end?.fault {
+        progress.firstFault = "\(file.path): \(fault)"
+      }
+    }
+    if settings.errorThreshold >= 0, progress.failedRows > settings.errorThreshold {
+      throw .tooManyFaults(
+        count: progress.failedRows, limit: settings.errorThreshold,
+        first: progress.firstFault ?? "")
+    }
+    guard let end = piece.end else {
+      progress.offset = piece.place.offset
+      progress.row = piece.place.row
+      progress.readBytes = piece.place.readBytes
+      progress.readHash = piece.place.readHash
+      return
+    }
+    try finishFile(piece.place.file, sha256: end.sha256)
+  }
+
+  private func finishFile(_ place: Int, sha256: String) throws(BatchError) {
+    var result = JobFile.Result(
+      sha256: sha256, rowCount: progress.row, failedCount: progress.fileFaults, output: nil)
+    if paths.isPerFile {
+      let own = try currentOutput(place)
+      result.output = own.state
+      closed.append(own)
+      output = nil
+    }
+    finished.append((place, result))
+    progress.file = place + 1
+    progress.doneBytes += files[place].stamp.byteCount
+    (progress.offset, progress.row, progress.fileFaults) = (0, 0, 0)
+    (progress.readBytes, progress.readHash) = (0, "")
+    // Many small files must not keep as many open.
+    if closed.count >= Self.maxClosed { try commit() }
+  }
+
+  private static let maxClosed = 16
+
+  private func currentOutput(_ place: Int) throws(BatchError) -> AppendedFile {
+    if let output { return output }
+    let opened = try openOutput(of: place)
+    output = opened
+    return opened
+  }
+
+  private func openOutput(
+    of place: Int, committed: JobProgress.FileState = JobProgress.FileState()
+  ) throws(BatchError) -> AppendedFile {
+    let path = paths.predictions(for: files[place].path)
+    try paths.makeFolder(above: path)
+    return try AppendedFile(path, committed: committed)
+  }
+
+  private func write(
+    _ file: String, row: Int?, reason: String, value: String, to lines: inout JSONWriter
+  ) {
+    lines.document([
+      "file": .string(file), "row": row.map { .integer(Int64($0)) } ?? .null,
+      "reason": .string(reason), "value": .string(value),
+    ])
+    lines.raw("\n")
+  }
+}

@@ -1,0 +1,81 @@
+internal import Serving
+internal import Store
+
+/// Where in its folder a job writes what.
+struct OutputPaths: Sendable {
+  static let errorsName = "errors.jsonl"
+  static let manifestName = "_SUCCESS.json"
+
+  private let settings: BatchSettings
+  private let folder: String
+
+  init(_ settings: BatchSettings, folder: String) {
+    self.settings = settings
+    self.folder = folder
+  }
+
+  var writesPredictions: Bool { settings.outputAction == .appendRow }
+  var isPerFile: Bool { settings.isPerFile && writesPredictions }
+
+  var errors: String { folder + "/" + Self.errorsName }
+  var manifest: String { folder + "/" + Self.manifestName }
+
+  /// The one file of predictions; nil where there is none or one for each file.
+  var predictions: String? {
+    writesPredictions && !isPerFile ? folder + "/" + settings.outputFileName : nil
+  }
+
+  /// The predictions for one file of the input.
+  func predictions(for path: String) -> String {
+    folder + "/" + Self.name(for: path, settings.outputFormat)
+  }
+
+  /// `a/part-0.csv.gz` → `a/part-0.csv`.
+  static func name(for path: String, _ format: BatchSettings.Format) -> String {
+    InputKind.stem(of: path) + "." + format.rawValue
+  }
+
+  /// - Throws: Two files of the input whose predictions would go to one.
+  func check(_ files: [JobFile]) throws(BatchError) {
+    guard isPerFile else { return }
+    var owners: [String: String] = [Self.errorsName: "the list of errors"]
+    for file in files {
+      let name = Self.name(for: file.path, settings.outputFormat)
+      if let other = owners.updateValue(file.path, forKey: name) {
+        throw .refused(
+          "the predictions for '\(file.path)' and \(other) would both be '\(name)'; rename one, or "
+            + "leave out per_file")
+      }
+    }
+  }
+
+  /// - Throws: A name that the output cannot have.
+  static func check(_ settings: BatchSettings) throws(BatchError) {
+    let name = settings.outputFileName
+    guard !name.isEmpty, name != ".", name != "..", name.utf8.count <= 255,
+      !name.utf8.contains(UInt8(ascii: "/")), !name.utf8.contains(0),
+      name != errorsName, name != manifestName
+    else {
+      throw .refused(
+        "output_file_name '\(name)': expected the name of a file other than \(errorsName) and "
+          + manifestName)
+    }
+  }
+
+  func makeFolder(above path: String) throws(BatchError) {
+    do throws(StoreError) {
+      try DurableFile.makeDirectory(DurableFile.parent(of: path))
+    } catch {
+      throw BatchError(error)
+    }
+  }
+
+  /// Makes the names of the files last.
+  func syncFolder() throws(BatchError) {
+    do throws(StoreError) {
+      try DurableFile.syncDirectory(folder)
+    } catch {
+      throw BatchError(error)
+    }
+  }
+}

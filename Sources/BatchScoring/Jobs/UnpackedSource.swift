@@ -1,0 +1,98 @@
+internal import Compression
+internal import Glibc
+internal import Synchronization
+
+/// What a gzip file unfolds to. Memory does not grow, however far it unfolds.
+struct UnpackedSource: ByteSource, Sendable {
+  private let unpacking: Unpacking
+
+  init(_ file: WatchedFile) throws(BatchError) {
+    do {
+      unpacking = Unpacking(file, try Inflater())
+    } catch {
+      throw .io("unpacking \(file.file.path)", code: ENOMEM)
+    }
+  }
+
+  mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws(BatchError) -> Int {
+    try unpacking.read(into: buffer)
+  }
+
+  private final class Unpacking: Sendable {
+    private struct State {
+      var packed: [UInt8] = []
+      var start = 0
+      var isAtEnd = false
+    }
+
+    private let file: WatchedFile
+    private let inflater: Inflater
+    private let state = Mutex(State())
+    private static let readBytes = 256 << 10
+
+    init(_ file: WatchedFile, _ inflater: Inflater) {
+      self.file = file
+      self.inflater = inflater
+    }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws(BatchError) -> Int {
+      try state.withLock { (state) throws(BatchError) in
+        while true {
+          if state.start == state.packed.count, !state.isAtEnd { try refill(&state) }
+          let produced = try unpack(&state, into: buffer)
+          if produced > 0 { return produced }
+          guard state.isAtEnd, state.start == state.packed.count else { continue }
+          guard inflater.isAtMemberEnd else {
+            throw .text(file: file.file.path, reason: "the gzip data ends too early")
+          }
+          return 0
+        }
+      }
+    }
+
+    private func refill(_ state: inout State) throws(BatchError) {
+      if state.packed.count != Self.readBytes {
+        state.packed = [UInt8](repeating: 0, count: Self.readBytes)
+      }
+      var count = 0
+      var failure: BatchError?
+      state.packed.withUnsafeMutableBytes { room in
+        do throws(BatchError) {
+          count = try file.read(into: room)
+        } catch {
+          failure = error
+        }
+      }
+      if let failure { throw failure }
+      state.packed.removeLast(state.packed.count - count)
+      state.start = 0
+      state.isAtEnd = count == 0
+    }
+
+    private func unpack(
+      _ state: inout State, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(BatchError) -> Int {
+      var outcome = (consumed: 0, produced: 0)
+      var failure: CompressionError?
+      state.packed.withUnsafeBytes { packed in
+        do throws(CompressionError) {
+          outcome = try inflater.inflate(
+            UnsafeRawBufferPointer(rebasing: packed[state.start...]), into: buffer)
+        } catch {
+          failure = error
+        }
+      }
+      if let failure {
+        throw .text(
+          file: file.file.path,
+          reason: "is no valid gzip\(reason(of: failure).map { ": \($0)" } ?? "")")
+      }
+      state.start += outcome.consumed
+      return outcome.produced
+    }
+
+    private func reason(of error: CompressionError) -> String? {
+      if case .malformed(_, let reason) = error { reason } else { nil }
+    }
+  }
+}

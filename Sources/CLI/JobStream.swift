@@ -1,0 +1,172 @@
+import Documents
+import Glibc
+
+/// Follows a job to its end: one line that changes on a terminal, else a line now and then, on
+/// standard error.
+struct JobStream {
+  private let control: ControlClient
+  private let isTerminal = isatty(2) == 1
+
+  init(_ control: ControlClient) { self.control = control }
+
+  /// Milliseconds between two looks, on a terminal and elsewhere.
+  private static let pollMilliseconds: UInt32 = 200
+  /// Nanoseconds between two lines where there is no terminal.
+  private static let lineInterval: UInt64 = 5_000_000_000
+
+  /// - Returns: The job as it has ended, or as it waits for room.
+  func follow(_ name: String) throws(CommandFailure) -> DocumentValue {
+    var pace = JobPace()
+    var lastStatus = ""
+    var lastLine: UInt64 = 0
+    while true {
+      let job = try control.send("GET", "jobs/\(name.percentEncoded)").body
+      let sample = JobSample(job)
+      let now = monotonicTime()
+      pace.add(sample, at: now)
+      let line = JobLine.text(sample, pace, width: isTerminal ? 24 : 0)
+      if isTerminal {
+        StandardError.write("\r\(line)\u{1B}[K")
+      } else if sample.status != lastStatus || now &- lastLine >= Self.lineInterval {
+        StandardError.write("\(name): \(line)\n")
+        lastLine = now
+      }
+      lastStatus = sample.status
+      if ["Completed", "Failed", "Canceled", "NotResponding", "Paused"].contains(sample.status) {
+        if isTerminal { StandardError.write("\n") }
+        return job
+      }
+      usleep(Self.pollMilliseconds * 1000)
+    }
+  }
+
+  /// - Throws: Unless the job is Completed.
+  static func check(_ job: DocumentValue) throws(CommandFailure) {
+    let sample = JobSample(job)
+    guard sample.status != "Completed" else { return }
+    let name = ResourceViews.text(job, "name") ?? "the job"
+    throw CommandFailure(
+      "job \(name) is \(sample.status)" + (sample.reason.map { ": \($0)" } ?? ""))
+  }
+
+  private func monotonicTime() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+}
+
+/// What a line of progress tells of a job.
+struct JobSample: Equatable {
+  var status = ""
+  var reason: String?
+  var scoredRows: Int64 = 0
+  var failedRows: Int64 = 0
+  var readBytes: Int64 = 0
+  var totalBytes: Int64 = 0
+
+  init() {}
+
+  init(_ job: DocumentValue) {
+    status = ResourceViews.property(job, "status").text ?? ""
+    let own = ResourceViews.property(job, "swerve")
+    reason = ResourceViews.text(own, "reason")
+    let progress = ResourceViews.member(own, "progress")
+    func count(_ name: String) -> Int64 {
+      if case .integer(let count) = ResourceViews.member(progress, name) { return count }
+      return 0
+    }
+    scoredRows = count("scoredRows")
+    failedRows = count("failedRows")
+    readBytes = count("readBytes")
+    totalBytes = count("totalBytes")
+  }
+
+  /// 0...1; nil where it is not known.
+  var share: Double? {
+    guard totalBytes > 0 else { return nil }
+    return min(1, Double(readBytes) / Double(totalBytes))
+  }
+}
+
+/// How fast a job has gone during the last seconds that were looked at.
+struct JobPace {
+  private var samples: [(time: UInt64, rows: Int64, bytes: Int64)] = []
+
+  /// Nanoseconds.
+  private static let window: UInt64 = 10_000_000_000
+
+  mutating func add(_ sample: JobSample, at time: UInt64) {
+    let rows = sample.scoredRows.addingReportingOverflow(sample.failedRows).partialValue
+    samples.append((time, rows, sample.readBytes))
+    while samples.count > 2, time &- samples[0].time > Self.window { samples.removeFirst() }
+  }
+
+  /// Rows a second; nil before there are two looks apart.
+  var rowsPerSecond: Double? { speed { $0.rows } }
+  var bytesPerSecond: Double? { speed { $0.bytes } }
+
+  private func speed(
+    of count: ((time: UInt64, rows: Int64, bytes: Int64)) -> Int64
+  ) -> Double? {
+    guard let first = samples.first, let last = samples.last, last.time > first.time else {
+      return nil
+    }
+    let seconds = Double(last.time - first.time) / 1e9
+    return Double(count(last) - count(first)) / seconds
+  }
+}
+
+/// `Running  [######------]  50 %  1,200,000 rows  240,000 rows/s  3 failed  5 s left`.
+enum JobLine {
+  /// - Parameter width: Of the bar; 0: none.
+  static func text(_ sample: JobSample, _ pace: JobPace, width: Int) -> String {
+    var parts = [sample.status]
+    if let share = sample.share {
+      if width > 0 {
+        let done = Int(Double(width) * share)
+        parts.append(
+          "[" + String(repeating: "#", count: done)
+            + String(repeating: "-", count: width - done) + "]")
+      }
+      parts.append("\(Int(share * 100)) %")
+    }
+    parts.append("\(grouped(sample.scoredRows)) rows")
+    let isRunning = sample.status == "Running" || sample.status == "Finalizing"
+    if isRunning, let speed = pace.rowsPerSecond, speed >= 1 {
+      parts.append("\(grouped(Int64(speed))) rows/s")
+    }
+    parts.append("\(grouped(sample.failedRows)) failed")
+    if isRunning, let speed = pace.bytesPerSecond, speed > 0, sample.totalBytes > 0 {
+      let left = Double(sample.totalBytes - sample.readBytes) / speed
+      if left.isFinite, left >= 0, left < 1e9 {
+        parts.append("\(time(Int(left.rounded(.up)))) left")
+      }
+    }
+    if let reason = sample.reason { parts.append(reason) }
+    return parts.joined(separator: "  ")
+  }
+
+  static func grouped(_ number: Int64) -> String {
+    var text = ""
+    for (index, digit) in String(number).reversed().enumerated() {
+      if index > 0, index % 3 == 0, digit != "-" { text.append(",") }
+      text.append(digit)
+    }
+    return String(text.reversed())
+  }
+
+  private static func time(_ seconds: Int) -> String {
+    if seconds < 60 { return "\(seconds) s" }
+    if seconds < 3600 { return "\(seconds / 60) min \(seconds % 60) s" }
+    return "\(seconds / 3600) h \(seconds % 3600 / 60) min"
+  }
+}
+
+extension DocumentValue {
+  /// The string that it is.
+  var text: String? {
+    if case .string(let text) = self { return text }
+    return nil
+  }
+}

@@ -1,0 +1,267 @@
+internal import BatchScoring
+internal import Documents
+internal import Registry
+internal import Serving
+internal import Store
+
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
+/// What runs jobs: the workspace's `JobService`; tests hand in their own.
+protocol JobRunning: Sendable {
+  func submit(_ order: JobOrder, requestIdentifier: String?) throws(BatchError) -> Job
+  func newName() -> String
+  func job(_ name: String) -> Job?
+  func jobs(endpoint: String?, deployment: String?, limit: Int) -> [Job]
+  func cancel(_ name: String, by actor: String) throws(BatchError)
+}
+
+extension JobService: JobRunning {}
+
+/// Makes jobs of what callers ask a batch endpoint for: every name resolved, every path checked.
+final class JobDesk: Sendable {
+  /// Who asks, and for what beside the body.
+  struct Caller: Sendable {
+    var actor: String
+    /// May name files of this machine.
+    var isLocal: Bool
+    /// `azureml-model-deployment`.
+    var deployment: String?
+    /// `repeatability_request-id`.
+    var requestIdentifier: String?
+  }
+
+  let control: ControlPlane
+  let jobs: any JobRunning
+  /// The default datastore's folder.
+  let datastore: String
+
+  init(control: ControlPlane, jobs: any JobRunning, datastore: String) {
+    self.control = control
+    self.jobs = jobs
+    self.datastore = datastore
+  }
+
+  func submit(
+    _ document: Document, to endpoint: String, by caller: Caller
+  ) throws(ARMError) -> Job {
+    try armControl { () throws(ControlError) in try control.refuseWhenPaused() }
+    let order = try order(document, to: endpoint, by: caller)
+    do throws(BatchError) {
+      return try jobs.submit(order, requestIdentifier: caller.requestIdentifier)
+    } catch {
+      throw ARMError(error)
+    }
+  }
+
+  func order(
+    _ document: Document, to endpoint: String, by caller: Caller
+  ) throws(ARMError) -> JobOrder {
+    let request = try armDocument { () throws(DocumentError) in try JobRequest(document) }
+    let deployment = try armControl { () throws(ControlError) in
+      try control.batchDeployment(
+        named: caller.deployment, of: endpoint, origin: "the header azureml-model-deployment")
+    }
+    let specification = deployment.specification
+    guard let model = deployment.model, let colon = model.lastIndex(of: ":") else {
+      throw ARMError(
+        409, "ResourceNotReady", "batch deployment '\(specification.name)' has no model")
+    }
+    if let name = request.name, !ModelReferenceText.isPathName(name) {
+      throw ARMError(
+        400, "BadArgument",
+        "the job's name '\(name)' is none; expected letters, digits, '.', '_' and '-' without '..'",
+        target: "$.properties.name")
+    }
+    var settings = try armDocument { () throws(DocumentError) in
+      try specification.settings.with(
+        Document(.object(request.settings), source: document.source, path: "$.properties"),
+        own: Document(
+          .object(request.extensions), source: document.source, path: "$.properties.properties"))
+    }
+    let name = request.name ?? jobs.newName()
+    let input = try input(request.input, glob: request.glob, caller)
+    let output = try output(request.output, ofJob: name, &settings, caller)
+    var order = JobOrder(
+      name: name, endpoint: specification.endpointName, deployment: specification.name,
+      model: String(model[..<colon]),
+      modelVersion: String(model[model.index(after: colon)...]), input: input, output: output,
+      settings: settings, actor: caller.actor)
+    order.properties = request.properties
+    return order
+  }
+
+  // MARK: Places
+
+  private func input(
+    _ place: JobRequest.Place, glob: String?, _ caller: Caller
+  ) throws(ARMError) -> JobOrder.Input {
+    var input: JobOrder.Input
+    switch try address(place, caller) {
+    case .datastore(let path):
+      input = JobOrder.Input(root: datastore, path: path, address: place.address, glob: glob)
+    case .asset(let name, let version):
+      let asset = try armControl { () throws(ControlError) in
+        try control.dataAsset(name, version: version)
+      }
+      guard case .datastore(let path)? = try? DataAddress(asset.path) else {
+        throw ARMError(
+          500, "InternalServerError", "data asset \(name) lies at '\(asset.path)', which is unknown"
+        )
+      }
+      input = JobOrder.Input(
+        root: datastore, path: path, address: "azureml:\(asset.name):\(asset.version)",
+        glob: glob)
+    case .local(let path):
+      input = try local(path, place, glob: glob)
+    }
+    let isFolder = try kind(of: input, place) == .folder
+    if let isFile = place.isFile, isFile == isFolder {
+      throw ARMError(
+        400, "BadArgument",
+        "\(place.path): '\(place.address)' is a \(isFolder ? "folder" : "file"), not a "
+          + (isFile ? "file (UriFile)" : "folder (UriFolder)"),
+        target: place.path)
+    }
+    return input
+  }
+
+  /// A folder is its own root; a file's is the folder that it lies in.
+  private func local(
+    _ path: String, _ place: JobRequest.Place, glob: String?
+  ) throws(ARMError) -> JobOrder.Input {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      throw ARMError(
+        400, "BadArgument",
+        "\(place.path): '\(path)' cannot be read: \(String(cString: strerror(errno)))",
+        target: place.path)
+    }
+    if status.st_mode & S_IFMT == S_IFDIR {
+      return JobOrder.Input(root: path, path: "", address: path, glob: glob)
+    }
+    let root = DurableFile.parent(of: path)
+    let name = String(path.dropFirst(root == "/" ? 1 : root.count + 1))
+    return JobOrder.Input(root: root, path: name, address: path, glob: glob)
+  }
+
+  private func kind(
+    of input: JobOrder.Input, _ place: JobRequest.Place
+  ) throws(ARMError) -> FolderTree.Entry.Kind {
+    if input.path.isEmpty { return .folder }
+    do throws(StoreError) {
+      let kind = try ContainedFolder(input.root).kind(of: input.path).kind
+      guard kind == .file || kind == .folder else {
+        throw .io(path: input.path, operation: "read", reason: "it is no file and no folder")
+      }
+      return kind
+    } catch {
+      throw ARMError(
+        400, "BadArgument", "\(place.path): '\(place.address)' cannot be read: \(error)",
+        target: place.path)
+    }
+  }
+
+  private func output(
+    _ place: JobRequest.Place?, ofJob name: String, _ settings: inout BatchSettings,
+    _ caller: Caller
+  ) throws(ARMError) -> JobOrder.Output {
+    guard let place else {
+      let folder = "azureml/\(name)/score"
+      return JobOrder.Output(
+        root: datastore, folder: folder, address: DataAddress.text(datastorePath: folder + "/"))
+    }
+    let root: String
+    var parts: [String]
+    let address = try address(place, caller)
+    switch address {
+    case .datastore(let path):
+      root = datastore
+      parts = path.isEmpty ? [] : pathParts(path)
+    case .local(let path):
+      (root, parts) = Self.split(path)
+    case .asset:
+      throw refusal(place, "'\(place.address)' is a data asset, which is never written")
+    }
+    if place.isFile == true, let file = parts.popLast() {
+      do throws(DocumentError) {
+        settings = try settings.with(
+          Document(["output_file_name": .string(file)], source: "the request", path: place.path),
+          own: Document([:], source: "the request"))
+      } catch {
+        throw ARMError(error)
+      }
+    }
+    guard !parts.isEmpty else {
+      throw refusal(
+        place, "'\(place.address)' names no folder of its own; the output is a new folder")
+    }
+    let folder = parts.joined(separator: "/")
+    if FolderTree.exists(root + "/" + folder) {
+      throw ARMError(
+        409, "OutputExists",
+        "\(place.path): the output folder '\(folder)' exists already; an output is a new folder, "
+          + "which appears when the job has ended",
+        target: place.path)
+    }
+    let shown =
+      if case .local = address { root + "/" + folder } else {
+        DataAddress.text(datastorePath: folder + "/")
+      }
+    return JobOrder.Output(root: root, folder: folder, address: shown)
+  }
+
+  /// The folder that exists, and what is to come below it.
+  private static func split(_ path: String) -> (root: String, parts: [String]) {
+    var root = path
+    var parts: [String] = []
+    while root != "/", !isFolder(root) || parts.isEmpty {
+      let parent = DurableFile.parent(of: root)
+      parts.insert(String(root.dropFirst(parent == "/" ? 1 : parent.count + 1)), at: 0)
+      root = parent
+    }
+    return (root, parts)
+  }
+
+  /// Links are followed: whoever may name local paths may use theirs.
+  private static func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  private func address(
+    _ place: JobRequest.Place, _ caller: Caller
+  ) throws(ARMError) -> DataAddress {
+    let address: DataAddress
+    do { address = try DataAddress(place.address) } catch {
+      throw refusal(place, error.reason)
+    }
+    if case .local(let path) = address, !caller.isLocal {
+      throw refusal(
+        place,
+        "'\(path)' is a path of the gateway's machine, which only its owner may name, over the "
+          + "workspace's socket; expected \(DataAddress.expected)")
+    }
+    return address
+  }
+
+  private func refusal(_ place: JobRequest.Place, _ reason: String) -> ARMError {
+    ARMError(400, "BadArgument", "\(place.path): \(reason)", target: place.path)
+  }
+}
+
+extension ARMError {
+  init(_ error: BatchError) {
+    switch error {
+    case .outputExists: self.init(409, "OutputExists", error.description)
+    case .nameTaken: self.init(409, "Conflict", error.description)
+    case .unknownJob, .unknownModel: self.init(404, "ResourceNotFound", error.description)
+    case .noSpace: self.init(507, "InsufficientStorage", error.description)
+    case .store, .io: self.init(500, "InternalServerError", error.description)
+    case .interrupted: self.init(503, "ServiceUnavailable", error.description)
+    case .refused, .inputMissing, .inputChanged, .nothingScored, .text, .tooManyFaults, .scoring:
+      self.init(400, "BadArgument", error.description)
+    }
+  }
+}

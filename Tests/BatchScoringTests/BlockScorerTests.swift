@@ -1,0 +1,80 @@
+import Executors
+import Glibc
+import Serving
+import Synchronization
+import Tensors
+import Testing
+
+@testable import BatchScoring
+
+/// Takes a time for each row, and looks at the clock after each.
+private struct SlowExecutor: ModelExecutor {
+  let signature = ModelSignature(
+    inputs: [ModelInput(name: "X", elementType: .float64, shape: [nil, 1])],
+    outputs: [ModelOutput(name: "predict", kind: .tensor(.float64, shape: [nil]))])
+  var summary: String { "slow" }
+  /// Microseconds by the row's value.
+  let time: @Sendable (Double) -> UInt32
+
+  func makeScratch() -> Scratch { Scratch() }
+
+  func predict(
+    _ inputs: [Tensor?], outputs: [Int], scratch: Scratch
+  ) throws(ExecutorError) -> [ModelValue] {
+    guard let table = inputs[0] else { throw .missingInput("X") }
+    let values = table.values(as: Double.self)
+    var sums: [Double] = []
+    for row in 0..<table.rowCount {
+      usleep(time(values[row]))
+      try scratch.checkDeadline()
+      sums.append(values[row])
+    }
+    return [.tensor(Tensor(sums, shape: Shape(sums.count)))]
+  }
+}
+
+@Suite struct BlockScorerTests {
+  private static func score(
+    rows: Int, _ pace: ScoringPace, time: @escaping @Sendable (Double) -> UInt32
+  ) -> ScoredBlock {
+    let scorer = BlockScorer(
+      LoadedModel(executor: SlowExecutor(time: time), format: "test"), outputs: [0], text: nil,
+      columns: PredictionColumns(), pace: pace)
+    return scorer.score(
+      Tensor((0..<rows).map(Double.init), shape: Shape(rows, 1)), firstRow: 100)
+  }
+
+  @Test func `many slow rows are scored in smaller parts`() {
+    let pace = ScoringPace()
+    pace.maxNanoseconds = 2_000_000_000
+    let block = Self.score(rows: 70, pace) { _ in 20_000 }
+    #expect(block.scored == 70 && block.faults.isEmpty)
+    let lines = String(decoding: block.text, as: UTF8.self).split(separator: "\n")
+    #expect(lines.first == "100,0.0" && lines.last == "169,69.0")
+  }
+
+  @Test func `a row that alone takes too long fails, after as many tries`() {
+    let pace = ScoringPace()
+    pace.maxNanoseconds = 30_000_000
+    pace.maxRetries = 2
+    let tries = Atomic<Int>(0)
+    let block = Self.score(rows: 8, pace) { value in
+      guard value == 5 else { return 0 }
+      tries.add(1, ordering: .relaxed)
+      return 60_000
+    }
+    #expect(block.scored == 7)
+    #expect(block.faults.map(\.row) == [105])
+    // Once with all, once with each half that it is in, then alone.
+    #expect(tries.load(ordering: .relaxed) == 3 + 3)
+  }
+
+  @Test func `nobody waits for rows that are not wanted any more`() {
+    let pace = ScoringPace()
+    pace.maxNanoseconds = 10_000_000_000
+    let asked = Atomic<Int>(0)
+    pace.shouldStop = { asked.add(1, ordering: .relaxed).newValue > 1 }
+    let block = Self.score(rows: 1000, pace) { _ in 20_000 }
+    #expect(block.isAbandoned)
+  }
+}

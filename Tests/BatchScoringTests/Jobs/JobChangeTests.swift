@@ -1,0 +1,139 @@
+import Glibc
+import Serving
+import Synchronization
+import Testing
+
+@testable import BatchScoring
+
+/// B8: an input that changes underneath.
+@Suite struct JobChangeTests {
+  enum Change: String, CaseIterable {
+    case append, truncate, replace, delete, touch, rename, overwrite
+  }
+
+  /// The change is made at a step of the job; what comes of it is a whole or a failure.
+  @Test(arguments: Change.allCases) func `a change fails the job or comes too late`(
+    _ change: Change
+  ) throws {
+    var failures = 0
+    for moment in stride(from: 1, through: 60, by: 3) {
+      let workshop = try JobWorkshop()
+      try workshop.write("a.csv", JobWorkshop.rows(0..<300))
+      try workshop.write("b.csv", JobWorkshop.rows(300..<600))
+      let path = workshop.path + "/data/" + (moment % 2 == 0 ? "a.csv" : "b.csv")
+      let trap = StepTrap(at: moment) { () throws(BatchError) in make(change, path) }
+      let job = try workshop.run(
+        workshop.order { $0.miniBatchRows = 32 }
+      ) {
+        $0.maxBlockBytes = 300
+        $0.commits = CommitPolicy(maxMiniBatches: 1, minInterval: 0, maxInterval: 0)
+        $0.steps = trap.steps
+      }
+      if job.status == .failed {
+        failures += 1
+        #expect(
+          job.reason?.hasPrefix("InputChanged: \(moment % 2 == 0 ? "a" : "b").csv: ") == true
+            || job.reason?.contains("No such file") == true, "\(job.reason ?? "")")
+        #expect(workshop.output() == nil)
+      } else {
+        #expect(job.status == .completed)
+        // What was there when the job was listed, or the change as a whole before that.
+        let rows = try #require(workshop.text()).utf8.count { $0 == 0x0A } - 1
+        #expect(rows == 600 || moment <= 2, "\(change) at \(moment): \(rows)")
+      }
+      #expect(workshop.leftovers == [])
+    }
+    // With a file open its name does not matter; what is opened later is missed.
+    #expect(failures >= 3, "\(change)")
+  }
+
+  @Test(arguments: Change.allCases) func `a change between a crash and the start fails the job`(
+    _ change: Change
+  ) throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", JobWorkshop.rows(0..<300))
+    let crash = StepTrap(at: 30, lasting: true) { () throws(BatchError) in
+      throw .interrupted(.crash)
+    }
+    func options(_ options: inout JobOptions) {
+      options.maxBlockBytes = 300
+      options.commits = CommitPolicy(maxMiniBatches: 1, minInterval: 0, maxInterval: 0)
+    }
+    let first = workshop.service {
+      options(&$0)
+      $0.steps = crash.steps
+    }
+    try first.start()
+    _ = try first.submit(
+      workshop.order { $0.miniBatchRows = 16 }, requestIdentifier: nil)
+    while !crash.wasHit { pause(milliseconds: 5) }
+    first.stop()
+    make(change, workshop.path + "/data/a.csv")
+    let second = workshop.service(options)
+    try second.start()
+    let job = try workshop.ending(of: "job", second)
+    second.stop()
+    #expect(job.status == .failed)
+    #expect(job.reason?.hasPrefix("InputChanged: a.csv: ") == true, "\(job.reason ?? "")")
+  }
+
+  @Test func `other bytes under the same stamp are noticed`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", JobWorkshop.rows(0..<300))
+    let crash = StepTrap(at: 30, lasting: true) { () throws(BatchError) in
+      throw .interrupted(.crash)
+    }
+    let path = workshop.path + "/data/a.csv"
+    let first = workshop.service {
+      $0.maxBlockBytes = 300
+      $0.commits = CommitPolicy(maxMiniBatches: 1, minInterval: 0, maxInterval: 0)
+      $0.steps = crash.steps
+    }
+    try first.start()
+    _ = try first.submit(
+      workshop.order { $0.miniBatchRows = 16 }, requestIdentifier: nil)
+    while !crash.wasHit { pause(milliseconds: 5) }
+    first.stop()
+    var status = stat()
+    stat(path, &status)
+    try overwrite(path, at: 10, with: "7")
+    var times = [status.st_atim, status.st_mtim]
+    utimensat(AT_FDCWD, path, &times, 0)
+    let second = workshop.service()
+    try second.start()
+    let job = try workshop.ending(of: "job", second)
+    second.stop()
+    #expect(job.status == .failed)
+    #expect(job.reason?.contains("bytes are not what they were") == true, "\(job.reason ?? "")")
+  }
+}
+
+private func make(_ change: JobChangeTests.Change, _ path: String) {
+  switch change {
+  case .append:
+    let file = open(path, O_WRONLY | O_APPEND)
+    _ = write(file, "1,1\n", 4)
+    close(file)
+  case .truncate: truncate(path, 100)
+  case .replace:
+    let file = open(path + ".new", O_WRONLY | O_CREAT, 0o644)
+    _ = write(file, "a,b\n1,1\n", 8)
+    close(file)
+    rename(path + ".new", path)
+  case .delete: unlink(path)
+  case .touch: utimensat(AT_FDCWD, path, nil, 0)
+  case .rename:
+    rename(path, path.replacingLast("/", with: "/."))
+  case .overwrite:
+    let file = open(path, O_WRONLY)
+    _ = pwrite(file, "9", 1, 2000)
+    close(file)
+  }
+}
+
+extension String {
+  fileprivate func replacingLast(_ character: Character, with text: String) -> String {
+    guard let place = lastIndex(of: character) else { return self }
+    return self[..<place] + text + self[index(after: place)...]
+  }
+}

@@ -1,0 +1,307 @@
+import Compression
+import Glibc
+import Serving
+import Tensors
+import Testing
+
+@testable import BatchScoring
+
+/// What is read, in which order, and what is refused.
+@Suite struct JobInputTests {
+  private static func score(_ workshop: JobWorkshop, _ order: JobOrder) throws -> String {
+    let job = try workshop.run(order)
+    guard job.status == .completed else { return "\(job.status): \(job.reason ?? "")" }
+    return try #require(workshop.text(order.name))
+  }
+
+  private static let header = "row,prediction,file_name\n"
+
+  @Test func `files come in the order of the bytes of their paths, hidden ones not at all`() throws
+  {
+    let workshop = try JobWorkshop()
+    for name in ["b.csv", "a/z.csv", "a.csv", "a/b/c.csv", "B.CSV", "a-1.csv"] {
+      try workshop.write(name, "a,b\n1,1\n")
+    }
+    for name in [
+      "_SUCCESS", ".hidden.csv", "_temporary/0/part.csv", ".git/config", "a/.part-0.csv.crc",
+      "a/_started_123", ".b.csv.swp",
+    ] {
+      try workshop.write(name, "rubbish")
+    }
+    let text = try Self.score(workshop, workshop.order())
+    let order = ["B.CSV", "a-1.csv", "a.csv", "a/b/c.csv", "a/z.csv", "b.csv"]
+    #expect(text == Self.header + order.map { "0,1.5,\($0)\n" }.joined())
+  }
+
+  @Test func `empty files and such with a header alone are no error`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", "")
+    try workshop.write("b.csv", "a,b\n")
+    try workshop.write("c.csv", "a,b")
+    try workshop.write("d.jsonl", "\n\n")
+    try workshop.write("e.csv", "a,b\n60,1\n")
+    try workshop.write("f.csv.gz", "")
+    #expect(try Self.score(workshop, workshop.order()) == Self.header + "0,2.25,e.csv\n")
+    // Nothing at all to score is no failure of a row.
+    try workshop.write("only/a.csv", "a,b\n")
+    #expect(try Self.score(workshop, workshop.order("none", input: "only")) == "")
+  }
+
+  @Test func `every form is read, packed or not, by its ending in any case`() throws {
+    let workshop = try JobWorkshop()
+    let rows = "a,b\n1,1\n1,60\n"
+    let lines = "{\"b\":60,\"a\":1}\n[60,1]\n"
+    try workshop.write("a.Csv", rows)
+    try workshop.write("b.csv.GZ", try #require(ContentCoding.gzip.compressed(Self.long(rows))))
+    try workshop.write("c.jsonl", lines)
+    try workshop.write("d.NDJSON", lines)
+    try workshop.write("e.json", lines)
+    let table = Tensor([1, 60, 60, 1, 1, 1] as [Double], shape: Shape(3, 2))
+    try workshop.write("g.npy", NPYFormat.write(table))
+    let narrow = Tensor([1, 60] as [Int8], shape: Shape(1, 2))
+    try workshop.write("h.npy", NPYFormat.write(narrow))
+    let text = try Self.score(workshop, workshop.order())
+    let lineRows = { (file: String) in "0,3.125,\(file)\n1,2.25,\(file)\n" }
+    let expected =
+      Self.header + "0,1.5,a.Csv\n1,3.125,a.Csv\n"
+      + (0..<400).map { "\($0),\($0 % 2 == 0 ? "1.5" : "3.125"),b.csv.GZ\n" }.joined()
+      + ["c.jsonl", "d.NDJSON", "e.json"].map(lineRows).joined()
+      + "0,3.125,g.npy\n1,2.25,g.npy\n2,1.5,g.npy\n0,3.125,h.npy\n"
+    #expect(text == expected)
+  }
+
+  /// 400 rows, so that packing makes them smaller.
+  private static func long(_ rows: String) -> [UInt8] {
+    let body = rows.dropFirst(4)
+    return Array(("a,b\n" + String(repeating: String(body), count: 200)).utf8)
+  }
+
+  @Test func `members of gzip may follow one another, and damage counts once`() throws {
+    let workshop = try JobWorkshop()
+    let whole = try #require(ContentCoding.gzip.compressed(Self.long("a,b\n1,1\n1,60\n")))
+    let more = try #require(
+      ContentCoding.gzip.compressed(Array(String(repeating: "1,1\n", count: 200).utf8)))
+    try workshop.write("joined.csv.gz", whole + more)
+    try workshop.write("torn.csv.gz", Array(whole.dropLast(9)))
+    try workshop.write("z.csv.gz", "no gzip")
+    let job = try workshop.run(workshop.order())
+    #expect(job.status == .completed)
+    let errors = try #require(workshop.text("job", "errors.jsonl"))
+    let lines = errors.split(separator: "\n").map(String.init)
+    #expect(lines.count == 2)
+    #expect(
+      lines.first
+        == #"{"file":"torn.csv.gz","row":null,"reason":"the gzip data ends too early","value":""}"#)
+    #expect(lines.last?.contains("is no valid gzip") == true)
+    let text = try #require(workshop.text())
+    #expect(text.contains("599,1.5,joined.csv.gz\n") && !text.contains("600,"))
+  }
+
+  @Test func `an array that the model does not take is told`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.npy", NPYFormat.write(Tensor([1, 2, 3] as [Double], shape: Shape(1, 3))))
+    try workshop.write("b.npy", NPYFormat.write(Tensor([1, 2] as [Double], shape: Shape(2))))
+    try workshop.write("c.npy", Array("no array".utf8))
+    let whole = NPYFormat.write(Tensor([1, 2, 3, 4] as [Float], shape: Shape(2, 2)))
+    try workshop.write("d.npy", Array(whole.dropLast(3)))
+    try workshop.write("e.npy", whole)
+    let job = try workshop.run(workshop.order())
+    #expect(job.progress.failedRows == 4 && job.progress.scoredRows == 2)
+    let errors = try #require(workshop.text("job", "errors.jsonl"))
+    for part in [
+      #"holds [1, 3] of float64; the model takes [-1, 2] of float64"#,
+      #"holds [2] of float64; the model takes [-1, 2] of float64"#, "begin with",
+      #"ends in row 1 of 2"#,
+    ] {
+      #expect(errors.contains(part), "\(part) in \(errors)")
+    }
+  }
+
+  @Test func `a name that says nothing is refused unless a glob chose it`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", "a,b\n1,1\n")
+    try workshop.write("sub/part-0", "a,b\n1,60\n")
+    try workshop.write("sub/_x/part-1", "a,b\n1,60\n")
+    let refused = try workshop.run(workshop.order())
+    #expect(refused.status == .failed)
+    #expect(refused.reason?.contains("'sub/part-0' ends like nothing that is read") == true)
+    for (glob, files) in [
+      ("**/part-*", ["sub/part-0"]), ("*/part-?", ["sub/part-0"]), ("*.csv", ["a.csv"]),
+      ("**", ["a.csv", "sub/part-0"]), ("**/_x/*", ["sub/_x/part-1"]),
+    ] {
+      let name = "job-\(glob.hashValue)"
+      let text = try Self.score(workshop, workshop.order(name, glob: glob))
+      let found = text.split(separator: "\n").dropFirst().map {
+        String($0.split(separator: ",")[2])
+      }
+      #expect(found == files, "\(glob)")
+    }
+    let none = try workshop.run(workshop.order("none", glob: "*.parquet"))
+    #expect(none.reason?.hasSuffix("holds no file to be read that matches '*.parquet'") == true)
+  }
+
+  @Test func `one file is an input too`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("sub/a.csv", "a,b\n1,1\n")
+    let text = try Self.score(workshop, workshop.order(input: "sub/a.csv"))
+    #expect(text == Self.header + "0,1.5,a.csv\n")
+  }
+
+  @Test func `predictions can go to a file for each file`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", "a,b\n1,1\n")
+    try workshop.write("sub/b.jsonl", "[1,60]\n[60,1]\n")
+    try workshop.write("sub/empty.csv", "")
+    _ = try Self.order(workshop)
+    #expect(workshop.text("job", "a.csv") == Self.header + "0,1.5,a.csv\n")
+    #expect(
+      workshop.text("job", "sub/b.csv")
+        == Self.header + "0,3.125,sub/b.jsonl\n1,2.25,sub/b.jsonl\n")
+    #expect(workshop.text("job", "sub/empty.csv") == "")
+    #expect(workshop.text("job", "predictions.csv") == nil)
+    try workshop.write("a.jsonl", "[1,1]\n")
+    let clash = try workshop.run(workshop.order("clash") { $0.isPerFile = true })
+    #expect(clash.reason?.contains("would both be 'a.csv'") == true)
+  }
+
+  private static func order(_ workshop: JobWorkshop) throws -> Job {
+    let job = try workshop.run(workshop.order { $0.isPerFile = true })
+    #expect(job.status == .completed, "\(job.reason ?? "")")
+    return job
+  }
+
+  @Test func `settings choose what is written`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", "a,b,id\n1,1,x\n1,60,\"y, z\"\n")
+    let carried = try Self.score(
+      workshop, workshop.order("carried") { $0.carriedColumns = ["id"] })
+    #expect(
+      carried
+        == "id,row,prediction,file_name\nx,0,1.5,a.csv\n\"y, z\",1,3.125,a.csv\n")
+    let bare = try Self.score(workshop, workshop.order("bare") { $0.hasHeader = false })
+    #expect(bare == "0,1.5,a.csv\n1,3.125,a.csv\n")
+    _ = try workshop.run(workshop.order("lines") { $0.outputFileName = "out.jsonl" })
+    #expect(
+      workshop.text("lines", "out.jsonl")
+        == #"{"row":0,"prediction":1.5,"file_name":"a.csv"}"# + "\n"
+        + #"{"row":1,"prediction":3.125,"file_name":"a.csv"}"# + "\n")
+    let summary = try workshop.run(
+      workshop.order("summary") { $0.outputAction = .summaryOnly })
+    #expect(summary.status == .completed && summary.progress.scoredRows == 2)
+    #expect(workshop.output("summary", "predictions.csv") == nil)
+    #expect(workshop.output("summary", "_SUCCESS.json") != nil)
+  }
+
+  // MARK: Roots (B13)
+
+  @Test func `nothing outside the root is read`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", "a,b\n1,1\n")
+    let secret = workshop.path + "/secret.csv"
+    #expect(creat(secret, 0o600) >= 0)
+    let data = workshop.path + "/data"
+    mkdir(data + "/links", 0o755)
+    symlink(secret, data + "/links/absolute.csv")
+    mkdir(data + "/up", 0o755)
+    symlink("../../secret.csv", data + "/up/relative.csv")
+    mkdir(data + "/folder", 0o755)
+    symlink("/etc", data + "/folder/etc")
+    mkdir(data + "/loop", 0o755)
+    symlink("../loop", data + "/loop/again")
+    mkdir(data + "/pipe", 0o755)
+    mkfifo(data + "/pipe/p.csv", 0o644)
+    mkdir(data + "/device", 0o755)
+    symlink("/dev/zero", data + "/device/zero.csv")
+    mkdir(data + "/proc", 0o755)
+    symlink("/proc/self/environ", data + "/proc/e.csv")
+    let service = workshop.service()
+    try service.start()
+    defer { service.stop() }
+    for (number, input) in [
+      "../secret.csv", "/etc/passwd", "a.csv/../../secret.csv", "..", "links/absolute.csv",
+      "up/relative.csv", "folder/etc", "device/zero.csv", "proc/e.csv", "pipe/p.csv", "nothing",
+      "a.csv/x", String(repeating: "a/", count: 2100), String(repeating: "n", count: 300),
+      "a\u{0}.csv", "file:///etc/passwd", "http://169.254.169.254/", "\\\\host\\share",
+      "%2e%2e/secret.csv", "....//secret.csv",
+    ].enumerated() {
+      #expect(throws: BatchError.self, "\(input)") {
+        _ = try service.submit(
+          workshop.order("job-\(number)", input: input), requestIdentifier: nil)
+      }
+    }
+    for input in ["links", "up", "folder", "loop", "pipe", "device", "proc"] {
+      _ = try service.submit(workshop.order(input, input: input), requestIdentifier: nil)
+      let job = try workshop.ending(of: input, service)
+      #expect(job.status == .failed, "\(input)")
+      #expect(job.reason?.contains("data/\(input)") == true, "\(job.reason ?? "")")
+    }
+  }
+
+  @Test func `links within the root and hard links are read`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("real/a.csv", "a,b\n1,1\n")
+    let data = workshop.path + "/data"
+    mkdir(data + "/in", 0o755)
+    symlink("../real/a.csv", data + "/in/link.csv")
+    link(data + "/real/a.csv", data + "/in/hard.csv")
+    symlink("../real", data + "/in/folder")
+    let text = try Self.score(workshop, workshop.order(input: "in"))
+    #expect(
+      text == Self.header + "0,1.5,folder/a.csv\n0,1.5,hard.csv\n0,1.5,link.csv\n")
+  }
+
+  @Test func `the output stays in its root and is not written over`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", "a,b\n1,1\n")
+    let service = workshop.service()
+    try service.start()
+    defer { service.stop() }
+    mkdir(workshop.path + "/outside", 0o755)
+    symlink(workshop.path + "/outside", workshop.path + "/store/link")
+    for (number, folder) in ["../outside/x", "/tmp/x", "", ".", "a/../../x", "a\u{0}b"].enumerated()
+    {
+      var order = workshop.order("job-\(number)")
+      order.output.folder = folder
+      #expect(throws: BatchError.self, "\(folder)") {
+        _ = try service.submit(order, requestIdentifier: nil)
+      }
+    }
+    var linked = workshop.order("linked")
+    linked.output.folder = "link/x"
+    let outcome = Result { try service.submit(linked, requestIdentifier: nil) }
+    if case .success = outcome {
+      #expect(try workshop.ending(of: "linked", service).status == .failed)
+    }
+    #expect(access(workshop.path + "/outside/x", F_OK) != 0)
+    for name in ["a/b.csv", "..", "", "errors.jsonl", "_SUCCESS.json"] {
+      #expect(throws: BatchError.self) {
+        _ = try service.submit(
+          workshop.order("named") { $0.outputFileName = name }, requestIdentifier: nil)
+      }
+    }
+    mkdir(workshop.path + "/store/azureml", 0o755)
+    mkdir(workshop.path + "/store/azureml/there", 0o755)
+    mkdir(workshop.path + "/store/azureml/there/score", 0o755)
+    let error = #expect(throws: BatchError.self) {
+      _ = try service.submit(workshop.order("there"), requestIdentifier: nil)
+    }
+    #expect(error == .outputExists("store/there"))
+  }
+
+  @Test func `an output that comes while the job runs is not written over`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", "a,b\n1,1\n")
+    let path = workshop.path
+    let job = try workshop.run(workshop.order()) {
+      $0.steps = { (step) throws(BatchError) in
+        guard step == .rename else { return }
+        for folder in ["azureml", "azureml/job", "azureml/job/score"] {
+          mkdir(path + "/store/" + folder, 0o755)
+        }
+      }
+    }
+    #expect(job.status == .failed)
+    #expect(job.reason?.contains("exists already") == true)
+    #expect(workshop.output() == nil && workshop.leftovers == [])
+  }
+}

@@ -1,0 +1,115 @@
+import Serving
+import Testing
+
+@testable import BatchScoring
+
+/// B5: how many rows may fail.
+@Suite struct JobThresholdTests {
+  private static func workshop() throws -> JobWorkshop {
+    let workshop = try JobWorkshop()
+    // Five rows of 100 that cannot be read, in two files.
+    try workshop.write("a.csv", JobWorkshop.rows(0..<60, badEvery: 20))
+    try workshop.write("b.csv", JobWorkshop.rows(60..<100, badEvery: 20))
+    return workshop
+  }
+
+  private static func options(_ options: inout JobOptions) {
+    options.maxBlockBytes = 100
+    options.commits = CommitPolicy(maxMiniBatches: 1, minInterval: 0, maxInterval: 0)
+  }
+
+  @Test(arguments: [(-1, true), (5, true), (6, true), (4, false), (1, false), (0, false)])
+  func `a job fails when more rows fail than may`(_ threshold: Int, _ completes: Bool) throws {
+    let workshop = try Self.workshop()
+    let job = try workshop.run(
+      workshop.order {
+        $0.errorThreshold = threshold
+        $0.miniBatchRows = 8
+      }, Self.options)
+    #expect(job.status == (completes ? .completed : .failed))
+    if completes {
+      #expect(job.progress.scoredRows == 95 && job.progress.failedRows == 5)
+      let errors = try #require(workshop.text("job", "errors.jsonl"))
+      #expect(
+        errors.split(separator: "\n").map(String.init) == [19, 39, 59].map { error("a.csv", $0) }
+          + [19, 39].map { error("b.csv", $0) })
+      let rows = try #require(workshop.text()).split(separator: "\n")
+      #expect(rows.count == 96)
+    } else {
+      #expect(
+        job.reason
+          == "\(threshold + 1) row\(threshold == 0 ? "" : "s") failed, \(threshold) may; the first: "
+          + "a.csv: row 19: column 'b': expected a number (float64), got 'bad19'")
+      #expect(workshop.output() == nil)
+    }
+    #expect(workshop.leftovers == [])
+  }
+
+  private func error(_ file: String, _ row: Int) -> String {
+    let value = file == "a.csv" ? row : row + 60
+    return
+      #"{"file":"\#(file)","row":\#(row),"reason":"column 'b': expected a number (float64)","#
+      + #""value":"bad\#(value)"}"#
+  }
+
+  @Test(arguments: [4, 5]) func `rows are counted over a crash`(_ threshold: Int) throws {
+    let workshop = try Self.workshop()
+    var place = 5
+    while true {
+      place += 9
+      let name = "job-\(place)"
+      let crash = StepTrap(at: place, lasting: true) { () throws(BatchError) in
+        throw .interrupted(.crash)
+      }
+      let first = workshop.service {
+        Self.options(&$0)
+        $0.steps = crash.steps
+      }
+      try first.start()
+      _ = try first.submit(
+        workshop.order(name) {
+          $0.errorThreshold = threshold
+          $0.miniBatchRows = 8
+        }, requestIdentifier: nil)
+      while !crash.wasHit, first.job(name)?.status.isFinal == false {
+        _ = first.job(name).flatMap { first.wait(for: name, after: $0, seconds: 0.02) }
+      }
+      first.stop()
+      let second = workshop.service(Self.options)
+      try second.start()
+      let job = try workshop.ending(of: name, second)
+      second.stop()
+      #expect(job.status == (threshold == 5 ? .completed : .failed), "step \(place)")
+      if threshold == 4 { #expect(job.reason?.hasPrefix("5 rows failed, 4 may; ") == true) }
+      if !crash.wasHit { break }
+    }
+  }
+
+  @Test func `a job of which no row was scored fails`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", "a,b\nx,1\ny,2\n")
+    let job = try workshop.run(workshop.order())
+    #expect(job.status == .failed)
+    #expect(
+      job.reason
+        == "No succeeded mini batch item returned from run(): 2 rows failed; the first: a.csv: "
+        + "row 0: column 'a': expected a number (float64), got 'x'")
+    #expect(workshop.output() == nil)
+  }
+
+  @Test func `a file that cannot be read counts as one failure`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", "a,c\n1,2\n")
+    try workshop.write("b.csv", JobWorkshop.rows(0..<3))
+    try workshop.write("c.csv", [0xFF, 0xFE, 0x61, 0x00])
+    let job = try workshop.run(workshop.order())
+    #expect(job.status == .completed)
+    #expect(job.progress.scoredRows == 3 && job.progress.failedRows == 2)
+    let errors = try #require(workshop.text("job", "errors.jsonl")).split(separator: "\n")
+    #expect(errors.count == 2)
+    #expect(
+      errors.first?.hasPrefix(#"{"file":"a.csv","row":null,"reason":"the header has no"#) == true)
+    let strict = try workshop.run(workshop.order("strict") { $0.errorThreshold = 1 })
+    #expect(strict.status == .failed)
+  }
+}

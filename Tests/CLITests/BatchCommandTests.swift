@@ -1,0 +1,157 @@
+import Documents
+import Foundation
+import Testing
+
+/// Batch endpoints by the command, over a gateway of their own: the sample of `models/`.
+@Suite(.serialized) struct BatchCommandTests {
+  private static let data = GatewayProcess.models.appendingPathComponent("data/diabetes").path
+
+  /// `row,prediction,file_name` by line, as LightGBM itself says.
+  private static func expected() throws -> [Substring] {
+    let file = GatewayProcess.models.appendingPathComponent("data/expected/diabetes.csv")
+    return try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
+  }
+
+  /// Whether lines of CSV are equal, numbers by their values.
+  private static func isEqual(_ ours: [Substring], _ theirs: [Substring]) -> Bool {
+    ours.count == theirs.count
+      && zip(ours, theirs).allSatisfy { our, their in
+        let (our, their) = (our.split(separator: ","), their.split(separator: ","))
+        return our.count == their.count
+          && zip(our, their).allSatisfy {
+            $0 == $1 || Double($0) == Double($1) && Double($0) != nil
+          }
+      }
+  }
+
+  @Test func `the sample's predictions are LightGBM's own`() throws {
+    let gateway = try GatewayProcess(arguments: ["--apply", GatewayProcess.models.path])
+    let output = gateway.workspace.appendingPathComponent("scores").path
+    let invoked = try gateway.swerve(
+      "batch-endpoint", "invoke", "-n", "diabetes-batch", "--input", Self.data, "--output", output,
+      "--stream")
+    #expect(invoked.status == 0, "\(invoked.error)")
+    let job = try JSONReader.read(invoked.output, source: "job")
+    guard case .object(let members) = job else {
+      Issue.record("\(invoked.output)")
+      return
+    }
+    #expect(members["status"] == "Completed")
+    #expect(members["scored_rows"] == 442)
+    #expect(members["failed_rows"] == 0)
+    #expect(invoked.error.contains("Completed"))
+    let written = try String(contentsOfFile: output + "/predictions.csv", encoding: .utf8)
+    #expect(Self.isEqual(written.split(separator: "\n"), try Self.expected()))
+    #expect(FileManager.default.fileExists(atPath: output + "/_SUCCESS.json"))
+    // The same place again is refused before any work.
+    let again = try gateway.swerve(
+      "batch-endpoint", "invoke", "-n", "diabetes-batch", "--input", Self.data, "--output", output)
+    #expect(again.status == 1)
+    #expect(again.error.contains("exists already"))
+    #expect(gateway.terminate() == 0)
+  }
+
+  @Test func `an asset is scored by name, downloaded, and the job outlives its endpoint`() throws {
+    let gateway = try GatewayProcess(arguments: ["--apply", GatewayProcess.models.path])
+    let made = try gateway.swerve("data", "create", "-n", "patients", "--path", Self.data)
+    #expect(made.status == 0, "\(made.error)")
+    let invoked = try gateway.swerve(
+      "batch-endpoint", "invoke", "-n", "diabetes-batch", "--input", "azureml:patients@latest",
+      "--set", "output_file_name=p.jsonl", "--job-name", "nightly", "-o", "tsv", "--query", "name")
+    #expect(invoked.output == "nightly\n", "\(invoked.error)")
+    let streamed = try gateway.swerve("job", "stream", "-n", "nightly")
+    #expect(streamed.status == 0, "\(streamed.error)")
+    #expect(
+      try gateway.swerve("batch-endpoint", "delete", "-n", "diabetes-batch", "--yes").status == 0)
+    let folder = gateway.workspace.appendingPathComponent("copy").path
+    let downloaded = try gateway.swerve("job", "download", "-n", "nightly", "-p", folder)
+    #expect(downloaded.status == 0, "\(downloaded.error)")
+    let lines = try String(
+      contentsOfFile: folder + "/named-outputs/score/p.jsonl", encoding: .utf8
+    ).split(separator: "\n")
+    #expect(lines.count == 442)
+    #expect(lines.first?.contains("\"prediction\":") == true)
+    let listed = try gateway.swerve("job", "list", "--query", "[].name", "-o", "tsv")
+    #expect(listed.output == "nightly\n")
+    #expect(try gateway.swerve("job", "cancel", "-n", "nightly").status == 0)
+    #expect(
+      try gateway.swerve("job", "show", "-n", "nightly", "--query", "status", "-o", "tsv").output
+        == "Completed\n")
+  }
+
+  @Test func `a job that fails says so by its exit status`() throws {
+    let gateway = try GatewayProcess(arguments: ["--apply", GatewayProcess.models.path])
+    let folder = gateway.workspace.appendingPathComponent("bad")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let rows = try String(contentsOfFile: Self.data + "/rows-1.csv", encoding: .utf8)
+    let header = rows.split(separator: "\n")[0]
+    let bad = Array(repeating: "x", count: header.split(separator: ",").count)
+    try (rows + bad.joined(separator: ",") + "\n").write(
+      to: folder.appendingPathComponent("rows.csv"), atomically: true, encoding: .utf8)
+    let failed = try gateway.swerve(
+      "batch-endpoint", "invoke", "-n", "diabetes-batch", "--input", folder.path, "--set",
+      "error_threshold=0", "--stream")
+    #expect(failed.status == 1)
+    #expect(failed.error.contains("is Failed"), "\(failed.error)")
+    let tolerated = try gateway.swerve(
+      "batch-endpoint", "invoke", "-n", "diabetes-batch", "--input", folder.path, "--stream",
+      "--query", "failed_rows", "-o", "tsv")
+    #expect(tolerated.status == 0, "\(tolerated.error)")
+    #expect(tolerated.output == "1\n")
+    for (arguments, words) in [
+      (["--input", "azureml:nobody:1"], "data asset 'nobody' does not exist"),
+      (["--input", "/no/such/folder"], "cannot be read"),
+      (["--input", folder.path, "--set", "mini_batch_sise=1"], "did you mean 'mini_batch_size'"),
+      (["--input", folder.path, "-d", "green"], "names deployment 'green'"),
+      (["--input", "s3://b/c"], "is on 's3'"),
+    ] {
+      let refused = try CommandResult.run(
+        ["batch-endpoint", "invoke", "-n", "diabetes-batch"] + arguments
+          + ["--workspace", gateway.workspace.path])
+      #expect(refused.status == 1)
+      #expect(refused.error.contains(words), "\(refused.error)")
+    }
+  }
+
+  @Test func `endpoints and deployments are made, changed and removed by the verbs of az`() throws {
+    let gateway = try GatewayProcess()
+    let models = GatewayProcess.models
+    func file(_ path: String) -> String { models.appendingPathComponent(path).path }
+    func run(_ arguments: String...) throws -> CommandResult {
+      let result = try CommandResult.run(arguments + ["--workspace", gateway.workspace.path])
+      #expect(result.status == 0, "\(arguments): \(result.error)")
+      return result
+    }
+    _ = try run("model", "create", "-f", file("diabetes/1/model.yml"))
+    _ = try run(
+      "batch-endpoint", "create", "-f", file("endpoints/diabetes-batch.yml"), "--set", "defaults=")
+    _ = try run(
+      "batch-deployment", "create", "-f", file("endpoints/diabetes-batch-lightgbm.yml"),
+      "--set-default")
+    let shown = try run(
+      "batch-endpoint", "show", "-n", "diabetes-batch", "--query", "defaults.deployment_name",
+      "-o", "tsv")
+    #expect(shown.output == "lightgbm\n")
+    let updated = try run(
+      "batch-deployment", "update", "-n", "lightgbm", "-e", "diabetes-batch", "--set",
+      "settings.mini_batch_size=3", "--set", "swerve.mini_batch_rows=100", "--query", "swerve")
+    #expect(updated.output.contains("100"))
+    #expect(
+      try run(
+        "batch-deployment", "list", "-e", "diabetes-batch", "--query",
+        "[].settings.mini_batch_size", "-o", "tsv"
+      ).output == "3\n")
+    #expect(
+      try run("batch-endpoint", "list", "--query", "[].name", "-o", "tsv").output
+        == "diabetes-batch\n")
+    let keys = try run("batch-endpoint", "get-credentials", "-n", "diabetes-batch")
+    #expect(keys.output.contains("primaryKey"))
+    let plan = try run("plan", "-f", file("endpoints/diabetes-batch.yml"))
+    #expect(plan.output.contains("batch endpoint diabetes-batch"))
+    _ = try run("batch-deployment", "delete", "-n", "lightgbm", "-e", "diabetes-batch", "-y")
+    _ = try run("batch-endpoint", "delete", "-n", "diabetes-batch", "-y")
+    gateway.terminate()
+    try gateway.start(arguments: [])
+    #expect(try run("batch-endpoint", "list", "-o", "tsv").output.isEmpty)
+  }
+}

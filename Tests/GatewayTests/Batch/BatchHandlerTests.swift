@@ -1,0 +1,370 @@
+import BatchScoring
+import Digest
+import Documents
+import Foundation
+import HTTP
+import Serving
+import Testing
+
+@testable import Gateway
+
+/// Batch endpoints over a real socket; jobs are taken and none is run.
+@Suite struct BatchHandlerTests {
+  private static let endpoint = "\(AdminBench.workspace)/batchEndpoints/diabetes-batch"
+
+  /// A gateway with the sample model and a batch endpoint over it.
+  private static func bench() throws -> AdminBench {
+    let bench = try AdminBench()
+    let path = repository + "/models/diabetes/1/model.txt"
+    let model = try bench.send(
+      "PUT", "\(AdminBench.workspace)/models/diabetes/versions/1",
+      ["properties": ["modelUri": .string(path), "modelType": "custom_model"]])
+    #expect(model.status == 201, "\(model.body)")
+    let made = try bench.send(
+      "PUT", endpoint, ["location": "local", "properties": ["authMode": "aadToken"]])
+    #expect(made.status == 201, "\(made.body)")
+    let deployed = try bench.send("PUT", "\(endpoint)/deployments/lgbm", deployment())
+    #expect(deployed.status == 201, "\(deployed.body)")
+    return bench
+  }
+
+  private static func deployment(model: String = "azureml:diabetes:1") -> DocumentValue {
+    [
+      "location": "local", "tags": ["a": "b"],
+      "properties": [
+        "model": ["referenceType": "Id", "assetId": .string(model)], "compute": "azureml:cpu",
+        "resources": ["instanceCount": 2, "properties": [:]], "miniBatchSize": 2,
+        "maxConcurrencyPerInstance": 2, "errorThreshold": -1,
+        "retrySettings": ["maxRetries": 3, "timeout": "PT5M"], "outputAction": "AppendRow",
+        "outputFileName": "predictions.csv", "loggingLevel": "Info",
+        "properties": ["swerve.output.format": "csv"],
+      ],
+    ]
+  }
+
+  private static func body(
+    _ uri: String, _ more: [(String, DocumentValue)] = []
+  ) -> DocumentValue {
+    var properties = DocumentObject([
+      "InputData": ["in": ["JobInputType": "UriFolder", "Uri": .string(uri)]]
+    ])
+    for (name, value) in more { properties[name] = value }
+    return ["properties": .object(properties)]
+  }
+
+  private static func write(_ text: String, to path: String, in bench: AdminBench) throws {
+    let file = bench.desk.datastore + "/" + path
+    try FileManager.default.createDirectory(
+      atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+    try text.write(toFile: file, atomically: true, encoding: .utf8)
+  }
+
+  @Test func `endpoint and deployment are made, shown, changed, put back and deleted`() throws {
+    let bench = try Self.bench()
+    let shown = try bench.send("GET", Self.endpoint)
+    #expect(
+      shown.body.value(at: "properties.scoringUri")
+        == "http://127.0.0.1:1/batch-endpoints/diabetes-batch/jobs")
+    #expect(shown.body.value(at: "properties.authMode") == "AADToken")
+    let deployment = try bench.send("GET", "\(Self.endpoint)/deployments/LGBM")
+    #expect(deployment.body.value(at: "properties.retrySettings.timeout") == "PT300S")
+    #expect(deployment.body.value(at: "properties.outputAction") == "AppendRow")
+    #expect(deployment.body.value(at: "properties.provisioningState") == "Succeeded")
+    #expect(deployment.body.value(at: "properties.resources.instanceCount") == 2)
+    // What a client does: GET, then PUT of the same.
+    let again = try bench.send("PUT", "\(Self.endpoint)/deployments/lgbm", deployment.body)
+    #expect(again.status == 200, "\(again.body)")
+    #expect(again.body.value(at: "properties") == deployment.body.value(at: "properties"))
+    #expect(again.response.header("Azure-AsyncOperation") != nil)
+
+    let changed = try bench.send(
+      "PATCH", Self.endpoint, ["properties": ["defaults": ["deploymentName": "lgbm"]]])
+    #expect(changed.body.value(at: "properties.defaults.deploymentName") == "lgbm")
+    let wrong = try bench.send(
+      "PATCH", Self.endpoint, ["properties": ["defaults": ["deploymentName": "none"]]])
+    #expect(wrong.status == 400)
+    let list = try bench.send("GET", "\(AdminBench.workspace)/batchEndpoints")
+    #expect(list.body.value(at: "value")?.elements.count == 1)
+
+    let keys = try bench.send("POST", "\(Self.endpoint)/listkeys").body
+    guard case .string(let key)? = keys.value(at: "primaryKey") else {
+      Issue.record("\(keys)")
+      return
+    }
+    #expect(EndpointKey.isWellFormed(key))
+    let renewed = try bench.send(
+      "POST", "\(Self.endpoint)/regenerateKeys", ["keyType": "Primary"])
+    #expect(renewed.status == 202)
+    #expect(
+      try bench.send("POST", "\(Self.endpoint)/listKeys").body.value(at: "primaryKey")
+        != .string(key))
+
+    #expect(try bench.send("DELETE", "\(Self.endpoint)/deployments/lgbm").status == 202)
+    #expect(
+      try bench.send("GET", Self.endpoint).body.value(at: "properties.defaults.deploymentName")
+        == nil)
+    #expect(try bench.send("DELETE", Self.endpoint).status == 202)
+    #expect(try bench.send("GET", Self.endpoint).status == 404)
+  }
+
+  @Test func `a model that is not there, or takes no rows, is refused`() throws {
+    let bench = try Self.bench()
+    let unknown = try bench.send(
+      "PUT", "\(Self.endpoint)/deployments/two", Self.deployment(model: "azureml:nobody:1"))
+    #expect(unknown.status == 404)
+    var pipeline = Self.deployment()
+    pipeline = pipeline.with("deploymentConfiguration", ["componentId": "azureml:c:1"])
+    let refused = try bench.send("PUT", "\(Self.endpoint)/deployments/two", pipeline)
+    #expect(refused.status == 400)
+    #expect("\(refused.body)".contains("type: pipeline"))
+    #expect(try bench.send("GET", "\(Self.endpoint)/deployments/two").status == 404)
+    // A damaged package is found when the deployment is made.
+    let file = bench.folder + "/models/diabetes/1/model.txt"
+    chmod(file, 0o600)
+    try "tree\nversion=v4\n".write(toFile: file, atomically: false, encoding: .utf8)
+    let damaged = try bench.send("PUT", "\(Self.endpoint)/deployments/two", Self.deployment())
+    #expect(damaged.status == 400)
+    #expect("\(damaged.body)".contains("model diabetes:1"))
+  }
+
+  @Test func `an invocation becomes an order with every name resolved`() throws {
+    let bench = try Self.bench()
+    try Self.write("age\n1\n", to: "in/a.csv", in: bench)
+    let made = try bench.send(
+      "POST", "\(Self.endpoint)/jobs",
+      Self.body(
+        "azureml://datastores/workspaceblobstore/paths/in/",
+        [
+          ("outputFileName", "o.jsonl"), ("errorThreshold", 5), ("displayName", "Nightly"),
+          ("retrySettings", ["timeout": "PT10S"]),
+          ("properties", ["swerve.glob": "*.csv", "experimentName": "e"]),
+        ]))
+    #expect(made.status == 201, "\(made.body)")
+    #expect(made.body.value(at: "name") == "job-1")
+    #expect(
+      made.body.value(at: "id")
+        == .string("\(Self.endpoint)/jobs/job-1"))
+    #expect(made.body.value(at: "properties.status") == "Queued")
+    let order = try #require(bench.jobs.job("job-1")).order
+    #expect(order.model == "diabetes" && order.modelVersion == "1")
+    #expect(order.deployment == "lgbm" && order.endpoint == "diabetes-batch")
+    #expect(order.input.root == bench.desk.datastore && order.input.path == "in")
+    #expect(order.input.glob == "*.csv")
+    #expect(order.output.folder == "azureml/job-1/score")
+    #expect(
+      order.output.address
+        == "azureml://datastores/workspaceblobstore/paths/azureml/job-1/score/")
+    #expect(order.settings.outputFileName == "o.jsonl")
+    #expect(order.settings.errorThreshold == 5)
+    #expect(order.settings.timeoutSeconds == 10 && order.settings.maxRetries == 3)
+    #expect(order.settings.miniBatchSize == 2)
+    #expect(order.properties == ["displayName": "Nightly", "experimentName": "e"])
+    #expect(order.actor.hasPrefix("uid "))
+
+    let job = try bench.send("GET", "\(AdminBench.workspace)/jobs/job-1").body
+    #expect(job.value(at: "properties.displayName") == "Nightly")
+    #expect(job.value(at: "properties.outputs.score.jobOutputType") == "uri_folder")
+    for path in [
+      "\(Self.endpoint)/jobs", "/mferp/managementfrontend\(Self.endpoint)/jobs?api-version=x",
+      "\(Self.endpoint)/deployments/lgbm/jobs", "\(AdminBench.workspace)/jobs",
+    ] {
+      let list = try bench.send("GET", path)
+      #expect(list.body.value(at: "value")?.elements.count == 1, "\(path): \(list.body)")
+    }
+    // Deleting the endpoint does not delete its jobs.
+    #expect(try bench.send("DELETE", Self.endpoint).status == 202)
+    #expect(try bench.send("GET", "\(AdminBench.workspace)/jobs/job-1").status == 200)
+    #expect(
+      try bench.send("POST", "\(AdminBench.workspace)/jobs/job-1/cancel").status == 202)
+    #expect(
+      try bench.send("POST", "\(AdminBench.workspace)/jobs/job-1/cancel").status == 200)
+    #expect(try bench.send("GET", "\(AdminBench.workspace)/jobs/other").status == 404)
+  }
+
+  @Test func `the same repeatability id is the same job`() throws {
+    let bench = try Self.bench()
+    try Self.write("age\n1\n", to: "in/a.csv", in: bench)
+    let body = Self.body("azureml://datastores/workspaceblobstore/paths/in")
+    let header = [(name: "repeatability_request-id", value: "abc")]
+    for _ in 0..<3 {
+      let answer = try bench.send("POST", "\(Self.endpoint)/jobs", body, headers: header)
+      #expect(answer.body.value(at: "name") == "job-1")
+    }
+    #expect(
+      try bench.send("POST", "\(Self.endpoint)/jobs", body).body.value(at: "name") == "job-2")
+  }
+
+  @Test func `local paths are the owner's; an output is a new folder`() throws {
+    let bench = try Self.bench()
+    try Self.write("age\n1\n", to: "in/a.csv", in: bench)
+    let key = try bench.adminKeys.create("remote", by: Actor(name: "test")).key
+    let folder = bench.desk.datastore + "/in"
+    let remote = try bench.send("POST", "\(Self.endpoint)/jobs", Self.body(folder), key: key)
+    #expect(remote.status == 400)
+    #expect("\(remote.body)".contains("which only its owner may name"))
+    let local = try bench.send("POST", "\(Self.endpoint)/jobs", Self.body(folder))
+    #expect(local.status == 201, "\(local.body)")
+    #expect(bench.jobs.job("job-1")?.order.input.root == folder)
+    #expect(bench.jobs.job("job-1")?.order.input.path == "")
+
+    func out(_ uri: String, _ kind: String = "UriFolder") -> DocumentValue {
+      Self.body(
+        folder,
+        [("OutputData", ["s": ["JobOutputType": .string(kind), "Uri": .string(uri)]])])
+    }
+    let target = bench.folder + "/new/deep"
+    #expect(try bench.send("POST", "\(Self.endpoint)/jobs", out(target)).status == 201)
+    #expect(bench.jobs.job("job-2")?.order.output.root == bench.folder)
+    #expect(bench.jobs.job("job-2")?.order.output.folder == "new/deep")
+    let file = try bench.send(
+      "POST", "\(Self.endpoint)/jobs",
+      out("azureml://datastores/workspaceblobstore/paths/out/p.csv", "UriFile"))
+    #expect(file.status == 201)
+    #expect(bench.jobs.job("job-3")?.order.output.folder == "out")
+    #expect(bench.jobs.job("job-3")?.order.settings.outputFileName == "p.csv")
+    for (uri, kind, status, words) in [
+      ("azureml://datastores/workspaceblobstore/paths/in", "UriFolder", 409, "exists already"),
+      ("azureml://datastores/workspaceblobstore/paths/in/p.csv", "UriFile", 409, "exists already"),
+      (
+        "azureml://datastores/workspaceblobstore/paths/p.csv", "UriFile", 400,
+        "no folder of its own"
+      ),
+      ("azureml://datastores/workspaceblobstore/paths/", "UriFolder", 400, "no folder of its own"),
+      ("azureml:rows:1", "UriFolder", 400, "never written"),
+      ("https://h/x", "UriFolder", 400, "is on 'https'"),
+      ("azureml://datastores/workspaceblobstore/paths/../x", "UriFolder", 400, "the part '..'"),
+    ] {
+      let refused = try bench.send("POST", "\(Self.endpoint)/jobs", out(uri, kind))
+      #expect(refused.status == status, "\(uri): \(refused.body)")
+      let text = String(decoding: refused.response.body, as: UTF8.self)
+      #expect(text.contains(words), "\(uri): \(text)")
+    }
+    #expect(bench.jobs.jobs(endpoint: nil, deployment: nil, limit: 100).count == 3)
+  }
+
+  @Test func `no input leads out of the datastore`() throws {
+    let bench = try Self.bench()
+    try Self.write("age\n1\n", to: "in/a.csv", in: bench)
+    let store = bench.desk.datastore
+    try FileManager.default.createSymbolicLink(
+      atPath: store + "/out-link", withDestinationPath: "/etc")
+    try FileManager.default.createSymbolicLink(
+      atPath: store + "/file-link", withDestinationPath: "/etc/passwd")
+    mkfifo(store + "/fifo", 0o600)
+    for (path, kind) in [
+      ("out-link", "UriFolder"), ("out-link/passwd", "UriFile"), ("file-link", "UriFile"),
+      ("fifo", "UriFile"), ("missing", "UriFolder"), ("in", "UriFile"), ("in/a.csv", "UriFolder"),
+      ("in/../../swerve.db", "UriFile"), ("%2e%2e/swerve.db", "UriFile"),
+    ] {
+      let uri = "azureml://datastores/workspaceblobstore/paths/\(path)"
+      let refused = try bench.send(
+        "POST", "\(Self.endpoint)/jobs",
+        [
+          "properties": [
+            "inputData": ["x": ["jobInputType": .string(kind), "uri": .string(uri)]]
+          ]
+        ])
+      #expect(refused.status == 400, "\(path): \(refused.body)")
+    }
+    #expect(bench.jobs.jobs(endpoint: nil, deployment: nil, limit: 1).isEmpty)
+  }
+
+  @Test func `a finished job's files are given out, of a running one none`() throws {
+    let bench = try Self.bench()
+    try Self.write("age\n1\n", to: "in/a.csv", in: bench)
+    _ = try bench.send(
+      "POST", "\(Self.endpoint)/jobs",
+      Self.body("azureml://datastores/workspaceblobstore/paths/in"))
+    let outputs = "\(AdminBench.workspace)/jobs/job-1/outputs/score"
+    let early = try bench.send("GET", outputs)
+    #expect(early.status == 409)
+    #expect("\(early.body)".contains("is Queued"))
+    try Self.write("row,prediction\n", to: "azureml/job-1/score/predictions.csv", in: bench)
+    try Self.write("x", to: "azureml/job-1/score/sub/b.csv", in: bench)
+    bench.jobs.change("job-1") { $0.status = .completed }
+    let files = try bench.send("GET", outputs).body
+    #expect(
+      files.value(at: "value") == [
+        ["path": "predictions.csv", "bytes": 15], ["path": "sub/b.csv", "bytes": 1],
+      ])
+    let file = try bench.send("GET", outputs + "/files/predictions.csv")
+    #expect(String(decoding: file.response.body, as: UTF8.self) == "row,prediction\n")
+    #expect([400, 404].contains(try bench.send("GET", outputs + "/files/%2e%2e/x").status))
+    #expect(try bench.send("GET", outputs + "/files/other.csv").status == 404)
+  }
+
+  @Test func `data assets are copied from here, or name what is in the datastore`() throws {
+    let bench = try Self.bench()
+    let source = bench.folder + "/rows"
+    try FileManager.default.createDirectory(
+      atPath: source + "/sub", withIntermediateDirectories: true)
+    try "age\n1\n".write(toFile: source + "/sub/a.csv", atomically: true, encoding: .utf8)
+    func put(
+      _ version: String, _ uri: String, _ type: String = "uri_folder", auto: Bool = false,
+      key: String? = nil
+    ) throws -> (status: Int, body: DocumentValue) {
+      let answer = try bench.send(
+        "PUT", "\(AdminBench.workspace)/data/rows/versions/\(version)",
+        [
+          "properties": [
+            "dataType": .string(type), "dataUri": .string(uri),
+            "properties": auto ? ["swerve.autoVersion": "true"] : [:],
+          ]
+        ], key: key)
+      return (answer.status, answer.body)
+    }
+    let made = try put("1", source, auto: true)
+    #expect(made.status == 201, "\(made.body)")
+    #expect(made.body.value(at: "name") == "1")
+    let next = try put("1", source, auto: true)
+    #expect(next.body.value(at: "name") == "2")
+    guard case .string(let uri)? = made.body.value(at: "properties.dataUri"),
+      case .datastore(let path)? = try? DataAddress(uri)
+    else {
+      Issue.record("\(made.body)")
+      return
+    }
+    #expect(path.hasPrefix("LocalUpload/") && path.hasSuffix("/rows"))
+    #expect(
+      FileManager.default.fileExists(atPath: bench.desk.datastore + "/\(path)/sub/a.csv"))
+    #expect(try put("1", source).status == 409)
+    #expect(try put("3", source, "uri_file").status == 400)
+    #expect(try put("3", uri + "/sub/a.csv", "uri_file").status == 201)
+    #expect(try put("4", "https://h/x").status == 400)
+    let key = try bench.adminKeys.create("remote", by: Actor(name: "test")).key
+    let remote = try put("4", source, key: key)
+    #expect(remote.status == 400)
+    #expect("\(remote.body)".contains("uploaded first"))
+
+    for (address, expected) in [
+      ("azureml:rows:1", path), ("azureml:rows@latest", path + "/sub/a.csv"),
+    ] {
+      let job = try bench.send(
+        "POST", "\(Self.endpoint)/jobs",
+        ["properties": ["inputData": ["x": ["uri": .string(address)]]]], key: key)
+      #expect(job.status == 201, "\(job.body)")
+      guard case .string(let name)? = job.body.value(at: "name") else { continue }
+      #expect(bench.jobs.job(name)?.order.input.path == expected)
+    }
+    let unknown = try bench.send(
+      "POST", "\(Self.endpoint)/jobs",
+      ["properties": ["inputData": ["x": ["uri": "azureml:nobody:1"]]]])
+    #expect(unknown.status == 404)
+  }
+}
+
+extension DocumentValue {
+  fileprivate var elements: [DocumentValue] {
+    if case .array(let elements) = self { return elements }
+    return []
+  }
+
+  /// With a member of `properties` set.
+  fileprivate func with(_ name: String, _ value: DocumentValue) -> DocumentValue {
+    guard case .object(var object) = self, case .object(var properties)? = object["properties"]
+    else { return self }
+    properties[name] = value
+    object["properties"] = .object(properties)
+    return .object(object)
+  }
+}

@@ -1,0 +1,57 @@
+import Synchronization
+
+@testable import BatchScoring
+@testable import Gateway
+
+/// Takes jobs and runs none: a test says what becomes of them.
+final class FakeJobs: JobRunning {
+  private struct State {
+    var jobs: [Job] = []
+    var identifiers: [String: String] = [:]
+  }
+  private let state = Mutex(State())
+
+  func submit(_ order: JobOrder, requestIdentifier: String?) throws(BatchError) -> Job {
+    state.withLock { state in
+      if let requestIdentifier, let name = state.identifiers[requestIdentifier],
+        let known = state.jobs.first(where: { $0.order.name == name })
+      {
+        return known
+      }
+      let job = Job(
+        order: order, status: .queued, progress: Job.Progress(),
+        createdAt: Int64(state.jobs.count + 1))
+      state.jobs.append(job)
+      if let requestIdentifier { state.identifiers[requestIdentifier] = order.name }
+      return job
+    }
+  }
+
+  func newName() -> String { state.withLock { "job-\($0.jobs.count + 1)" } }
+
+  func job(_ name: String) -> Job? {
+    state.withLock { $0.jobs.first { $0.order.name == name } }
+  }
+
+  func jobs(endpoint: String?, deployment: String?, limit: Int) -> [Job] {
+    state.withLock { state in
+      Array(
+        state.jobs.reversed().filter {
+          (endpoint == nil || $0.order.endpoint == endpoint)
+            && (deployment == nil || $0.order.deployment == deployment)
+        }.prefix(limit))
+    }
+  }
+
+  func cancel(_ name: String, by actor: String) throws(BatchError) {
+    change(name) { $0.status = .canceled }
+  }
+
+  func change(_ name: String, _ body: (inout Job) -> Void) {
+    state.withLock { state in
+      for index in state.jobs.indices where state.jobs[index].order.name == name {
+        body(&state.jobs[index])
+      }
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import Foundation
+import Registry
+import Store
+import Testing
+
+@testable import Serving
+
+@Suite struct BatchControlTests {
+  @Test func `a batch endpoint and its deployment outlive a restart, with their keys`() throws {
+    let bench = try ControlBench()
+    _ = try bench.apply([
+      try bench.batchEndpoint(defaultDeployment: "lgbm"), bench.batchDeployment("lgbm"),
+    ])
+    let keys = try bench.control.keys(of: "churn-batch", .batch)
+    #expect(keys.primary.hasPrefix("swk_") && keys.primary != keys.secondary)
+    let renewed = try bench.control.regenerateKey(
+      .primary, of: "Churn-Batch", .batch, value: nil, by: bench.actor)
+    #expect(renewed.primary != keys.primary && renewed.secondary == keys.secondary)
+    let before = bench.control.snapshot.catalog
+    try bench.restart()
+    #expect(bench.control.snapshot.catalog == before)
+    #expect(try bench.control.keys(of: "churn-batch", .batch) == renewed)
+    let found = try bench.control.batchDeployment(
+      named: nil, of: "CHURN-batch", origin: "nobody")
+    #expect(found.specification.name == "lgbm")
+    #expect(found.model?.hasSuffix(":1") == true)
+    #expect(found.provisioningState == "Succeeded")
+  }
+
+  @Test func `online and batch documents of one folder are applied together or not at all`() throws
+  {
+    let bench = try ControlBench()
+    let online = [bench.endpoint(traffic: "blue: 100"), try bench.deployment("blue", answer: "1")]
+    let failure = try #require(throws: ControlError.self) {
+      try bench.apply(
+        online + [bench.batchEndpoint(), try bench.batchDeployment("lgbm", model: "broken")])
+    }
+    #expect(failure.description.contains("the batch model is broken"))
+    #expect(try bench.control.endpoints().isEmpty)
+    #expect(bench.control.batchEndpoints().isEmpty)
+
+    let report = try bench.apply(
+      online + [bench.batchEndpoint(), try bench.batchDeployment("lgbm")])
+    #expect(
+      report.changes.filter { $0.action == .create }.map(\.resource).sorted() == [
+        "batch deployment churn-batch/lgbm", "batch endpoint churn-batch", "deployment churn/blue",
+        "endpoint churn",
+      ])
+    #expect(report.notices.isEmpty)
+    let again = try bench.apply(
+      online + [bench.batchEndpoint(), try bench.batchDeployment("lgbm")])
+    #expect(again.changes.allSatisfy { $0.action == .unchanged })
+
+    let pruned = try bench.apply(online, prune: true)
+    #expect(
+      pruned.changes.filter { $0.action == .delete }.map(\.resource) == [
+        "batch deployment churn-batch/lgbm", "batch endpoint churn-batch",
+      ])
+    #expect(bench.control.batchEndpoints().isEmpty)
+    #expect(try bench.control.endpoints().count == 1)
+  }
+
+  @Test func `at start a rotten batch deployment is a failed one, and tried again`() throws {
+    let bench = try ControlBench()
+    let documents = [
+      try bench.batchEndpoint(defaultDeployment: "lgbm"),
+      try bench.batchDeployment("lgbm", model: "broken"), try bench.batchDeployment("good"),
+    ]
+    let report = try bench.apply(documents, unit: .endpoint)
+    #expect(report.changes.contains { $0.action == .failed })
+    let rotten = try bench.control.batchDeployment("lgbm", of: "churn-batch")
+    #expect(rotten.provisioningState == "Failed")
+    #expect(
+      try bench.control.batchDeployment("good", of: "churn-batch").provisioningState
+        == "Succeeded")
+    let error = try #require(throws: ControlError.self) {
+      try bench.control.batchDeployment(named: nil, of: "churn-batch", origin: "nobody")
+    }
+    #expect(error.description == "the batch model is broken")
+    _ = try bench.apply(
+      [documents[0], try bench.batchDeployment("lgbm"), documents[2]], unit: .endpoint)
+    #expect(
+      try bench.control.batchDeployment("lgbm", of: "churn-batch").provisioningState
+        == "Succeeded")
+  }
+
+  @Test func `what cannot be is refused by its name`() throws {
+    let bench = try ControlBench()
+    _ = try bench.apply([try bench.batchEndpoint(), try bench.batchDeployment("lgbm")])
+    var endpoint = try bench.control.batchEndpoint("churn-batch").specification
+    endpoint.defaultDeployment = "other"
+    let fault = try #require(throws: ControlError.self) {
+      try bench.control.putBatchEndpoint(endpoint, by: bench.actor)
+    }
+    #expect(
+      fault.description
+        == "defaults.deployment_name: the endpoint has no deployment 'other'; deployments: lgbm")
+    let named = try #require(throws: ControlError.self) {
+      try bench.control.batchDeployment(
+        named: "green", of: "churn-batch", origin: "the header azureml-model-deployment")
+    }
+    #expect(
+      named.description
+        == "the header azureml-model-deployment names deployment 'green', and batch endpoint "
+        + "'churn-batch' has only lgbm")
+    var unknown = BatchDeploymentSpecification(name: "two", endpointName: "churn-batch")
+    unknown.model = .registered(ModelReference(name: "nobody", revision: .version("1")))
+    #expect(throws: ControlError.self) {
+      try bench.control.putBatchDeployment(unknown, by: bench.actor)
+    }
+    // The only deployment answers without being the default.
+    #expect(
+      try bench.control.batchDeployment(named: nil, of: "churn-batch", origin: "")
+        .specification.name == "lgbm")
+  }
+
+  @Test func `a model that a batch deployment uses is not deleted; a deleted default is none`()
+    throws
+  {
+    let bench = try ControlBench()
+    _ = try bench.apply([
+      try bench.batchEndpoint(defaultDeployment: "lgbm"), bench.batchDeployment("lgbm"),
+    ])
+    let model = try #require(try bench.control.batchDeployment("lgbm", of: "churn-batch").model)
+    let parts = model.split(separator: ":").map(String.init)
+    #expect(
+      try bench.control.deployments(using: parts[0], version: parts[1])
+        == ["churn-batch/lgbm (batch)"])
+    #expect(throws: ControlError.self) {
+      try bench.control.deleteModel(name: parts[0], version: parts[1], by: bench.actor)
+    }
+    try bench.control.deleteBatchDeployment("LGBM", of: "churn-batch", by: bench.actor)
+    #expect(try bench.control.batchEndpoint("churn-batch").specification.defaultDeployment == nil)
+    try bench.control.deleteModel(name: parts[0], version: parts[1], by: bench.actor)
+    try bench.control.deleteBatchEndpoint("churn-batch", by: bench.actor)
+    #expect(throws: ControlError.self) { try bench.control.keys(of: "churn-batch", .batch) }
+    let rows = try bench.control.reading { (store) throws(ControlError) in
+      try store.query("SELECT action || ' ' || resource AS line FROM audit ORDER BY sequence")
+        .map { $0.text("line") }
+    }
+    #expect(
+      rows.suffix(4).filter { !$0.contains("model") } == [
+        "update batch endpoint churn-batch", "delete batch deployment churn-batch/lgbm",
+        "delete batch endpoint churn-batch",
+      ])
+  }
+
+  @Test func `a data asset's version never changes; the newest is that not archived`() throws {
+    let bench = try ControlBench()
+    var asset = DataAsset(
+      name: "rows", version: "1", type: "uri_folder",
+      path: "azureml://datastores/workspaceblobstore/paths/a")
+    #expect(try bench.control.putDataAsset(asset, by: bench.actor).created)
+    #expect(try bench.control.nextDataVersion(of: "rows") == "2")
+    asset.path += "2"
+    #expect(throws: ControlError.self) {
+      try bench.control.putDataAsset(asset, by: bench.actor)
+    }
+    asset.version = "2"
+    _ = try bench.control.putDataAsset(asset, by: bench.actor)
+    #expect(try bench.control.dataAsset("rows", version: nil).version == "2")
+    asset.isArchived = true
+    asset.tags = ["a": "b"]
+    #expect(try bench.control.putDataAsset(asset, by: bench.actor).created == false)
+    try bench.restart()
+    #expect(try bench.control.dataAsset("rows", version: nil).version == "1")
+    #expect(try bench.control.dataAsset("rows", version: "2").tags == ["a": "b"])
+    #expect(throws: ControlError.self) { try bench.control.dataAsset("rows", version: "9") }
+  }
+}
+
+extension ControlBench {
+  func batchEndpoint(defaultDeployment: String? = nil) throws -> ApplyDocument {
+    document(
+      "churn-batch.yml",
+      """
+      $schema: https://azuremlschemas.azureedge.net/latest/batchEndpoint.schema.json
+      name: churn-batch
+      \(defaultDeployment.map { "defaults: {deployment_name: \($0)}" } ?? "")
+      """)
+  }
+
+  /// A batch deployment with a model of its own; the text `broken` cannot be used.
+  func batchDeployment(_ name: String, model: String = "good") throws -> ApplyDocument {
+    try file("batch-\(name)/\(model).txt", model)
+    return document(
+      "batch-\(name).yml",
+      """
+      $schema: https://azuremlschemas.azureedge.net/latest/modelBatchDeployment.schema.json
+      name: \(name)
+      endpoint_name: churn-batch
+      type: model
+      model: {path: batch-\(name)/\(model).txt}
+      settings: {mini_batch_size: 2}
+      """)
+  }
+}
