@@ -154,4 +154,77 @@ import Testing
     try gateway.start(arguments: [])
     #expect(try run("batch-endpoint", "list", "-o", "tsv").output.isEmpty)
   }
+
+  @Test func `a job goes on behind a kill and a restart, and writes the same bytes`() throws {
+    let arguments = ["--apply", GatewayProcess.models.path]
+    let gateway = try GatewayProcess(arguments: arguments)
+    let folder = gateway.workspace.appendingPathComponent("many")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    for number in 10..<26 {
+      try FileManager.default.copyItem(
+        atPath: Self.data + "/rows-1.csv",
+        toPath: folder.appendingPathComponent("rows-\(number).csv").path)
+    }
+    func invoke(_ name: String, _ more: String...) throws -> CommandResult {
+      try CommandResult.run(
+        [
+          "batch-endpoint", "invoke", "-n", "diabetes-batch", "--input", folder.path, "--job-name",
+          name, "--set", "swerve.mini_batch_rows=20", "--workspace", gateway.workspace.path,
+        ] + more)
+    }
+    func output(_ name: String) throws -> Data {
+      try Data(
+        contentsOf: gateway.workspace.appendingPathComponent(
+          "datastores/workspaceblobstore/azureml/\(name)/score/predictions.csv"))
+    }
+    #expect(try invoke("undisturbed", "--stream").status == 0)
+    #expect(try invoke("disturbed").status == 0)
+    func scoredRows() throws -> Int {
+      let shown = try gateway.swerve(
+        "job", "show", "-n", "disturbed", "--query", "scored_rows", "-o", "tsv")
+      return Int(shown.output.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
+    }
+    for _ in 0..<500 where try scoredRows() < 100 { usleep(5000) }
+    gateway.killNow()
+    try gateway.start(arguments: arguments)
+    let rows = try scoredRows()
+    #expect(rows < 16 * 148, "the job was not over: \(rows)")
+    let restarted = try gateway.restart([])
+    #expect(restarted.status == 0, "\(restarted.error)")
+    let streamed = try gateway.swerve("job", "stream", "-n", "disturbed")
+    #expect(streamed.status == 0, "\(streamed.error)")
+    #expect(try output("disturbed") == output("undisturbed"))
+    print("batch: killed at \(rows) of \(16 * 148) rows, restarted, and equal")
+  }
+
+  @Test func `from another machine data is uploaded, scored by address and downloaded`() throws {
+    let gateway = try GatewayProcess(arguments: [
+      "--apply", GatewayProcess.models.path, "--admin-listen", "127.0.0.1:0",
+    ])
+    guard case .object(let ready) = try JSONReader.read(gateway.readyLine, source: "ready"),
+      case .string(let address)? = ready["admin_address"]
+    else { throw GatewayProcess.StartFailure(description: gateway.readyLine) }
+    let made = try gateway.swerve("admin-key", "create", "-n", "a", "--query", "key", "-o", "tsv")
+    let key = made.output.trimmingCharacters(in: .whitespacesAndNewlines)
+    func remote(_ arguments: String...) throws -> CommandResult {
+      try CommandResult.run(
+        arguments + ["--url", address], environment: ["SWERVE_ADMIN_KEY": key])
+    }
+    let data = try remote("data", "create", "-n", "patients", "--path", Self.data)
+    #expect(data.status == 0, "\(data.error)")
+    let invoked = try remote(
+      "batch-endpoint", "invoke", "-n", "diabetes-batch", "--input", "azureml:patients:1",
+      "--job-name", "far", "--stream", "--query", "scored_rows", "-o", "tsv")
+    #expect(invoked.status == 0, "\(invoked.error)")
+    #expect(invoked.output == "442\n")
+    let folder = gateway.workspace.appendingPathComponent("copy").path
+    #expect(try remote("job", "download", "-n", "far", "-p", folder).status == 0)
+    let written = try String(
+      contentsOfFile: folder + "/named-outputs/score/predictions.csv", encoding: .utf8)
+    #expect(Self.isEqual(written.split(separator: "\n"), try Self.expected()))
+    let local = try remote(
+      "batch-endpoint", "invoke", "-n", "diabetes-batch", "--input", Self.data)
+    #expect(local.status == 1)
+    #expect(local.error.contains("which the gateway at --url cannot read"))
+  }
 }
