@@ -12,7 +12,7 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
 
   // MARK: Jobs
 
-  /// The order cannot be taken: what is wrong with it.
+  /// The order cannot be taken, or not be carried out: what is wrong with it, or with a disk.
   case refused(String)
   /// Something is where the output shall appear.
   case outputExists(String)
@@ -27,7 +27,7 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
   case nothingScored(count: Int, first: String)
   /// The disk, or what is left of it for us, is full.
   case noSpace(String)
-  /// The workspace's database or folder does not do its work.
+  /// The workspace's database does not do its work.
   case store(String)
   /// No fault: the job ends here, or goes on later.
   case interrupted(Interruption)
@@ -65,8 +65,11 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
 
   init(_ error: StoreError) {
     self =
-      if case .noSpace(let path) = error { .noSpace("\(path): no space left on the device") } else {
-        .store("\(error)")
+      switch error {
+      case .noSpace(let path): .noSpace("\(path): no space left on the device")
+      // It may be had again: a job waits for it.
+      case .database: .store("\(error)")
+      case .io, .locked, .escapes, .exists: .refused("\(error)")
       }
   }
 

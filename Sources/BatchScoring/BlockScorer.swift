@@ -92,7 +92,15 @@ struct BlockScorer {
     }
     scored.faults = table.faults
     let rows = table.readRows
-    let cells = carried?.cells(block.bytes.span, rows: rows)
+    var cells: CarriedCells?
+    if let carried {
+      cells = carried.cells(block.bytes.span, rows: rows)
+      guard cells != nil else {
+        let reason = "the cells to be carried were not found"
+        scored.failure = ScoredBlock.Failure(row: block.firstRow, reason: reason)
+        return scored
+      }
+    }
     score(table.inputs, rows, cells, firstRow: block.firstRow, into: &scored)
     return scored
   }

@@ -176,7 +176,7 @@ struct RowCutter {
   /// again. Of another nothing is kept up to the next line feed.
   private mutating func takeFault() throws(BatchError) -> TextBlock {
     let looked = buffer[..<min(buffer.count, limits.maxRowBytes + 1)]
-    let value = String(decoding: looked.prefix(200), as: UTF8.self)
+    let value = String(decoding: looked.prefix(200).prefix { $0 != 0x0A }, as: UTF8.self)
     var reason = "is longer than \(limits.maxRowBytes) bytes"
     var byteCount = 0
     var end = looked.firstIndex(of: 0x0A)

@@ -171,7 +171,7 @@ package enum NumberScanner {
 
   /// Eight digits, the first in the lowest byte, as one number.
   @inline(__always)
-  static func joined(_ values: UInt64) -> UInt64 {
+  private static func joined(_ values: UInt64) -> UInt64 {
     let pairs = values &* 10 &+ (values >> 8)
     let evenFours = (pairs & 0x0000_00FF_0000_00FF) &* 0x000F_4240_0000_0064
     let oddFours = ((pairs >> 16) & 0x0000_00FF_0000_00FF) &* 0x0000_2710_0000_0001
@@ -211,7 +211,7 @@ package enum NumberScanner {
 
   private static func exactPower(_ exponent: Int) -> Double { exactPowersOfTen[exponent] }
 
-  static let exactPowersOfTen: [Double] = [
+  private static let exactPowersOfTen: [Double] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
   ]

@@ -6,13 +6,16 @@ package import Tensors
 
 /// A model file mapped into memory, read only. Unmapped with the last reference.
 ///
-/// Only files that the gateway owns are mapped: one truncated underneath would be SIGBUS.
+/// What is truncated while it is mapped ends the process (SIGBUS). The gateway therefore serves its
+/// own copies; only commands that read one model and end (`swerve model check`, `swerve score` of
+/// a path) map a file where the user has it.
 package final class ModelFile: @unchecked Sendable {
   package let path: String
   private let mapping: UnsafeRawBufferPointer
 
   package init(path: String) throws(ModelFormatError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // A FIFO would be waited for before it can be told from a file.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       throw .unreadable(path: path, reason: String(cString: strerror(errno)))
     }
@@ -44,6 +47,16 @@ package final class ModelFile: @unchecked Sendable {
   }
 
   package var count: Int { mapping.count }
+
+  /// Takes the pages that lie whole in `range` off this process's memory. The file is mapped for
+  /// reading only: they are the same when they are read again.
+  func releasePages(_ range: Range<Int>) {
+    let page = Int(getpagesize())
+    let first = (range.lowerBound + page - 1) / page * page
+    let end = min(range.upperBound, mapping.count) / page * page
+    guard first < end, let start = mapping.baseAddress else { return }
+    madvise(UnsafeMutableRawPointer(mutating: start + first), end - first, MADV_DONTNEED)
+  }
 
   /// A tensor buffer over `range` of the file, which stays mapped as long as the buffer lives.
   package func buffer(_ range: Range<Int>, elementSize: Int) -> TensorBuffer {

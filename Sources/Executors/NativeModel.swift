@@ -11,17 +11,19 @@ package enum NativeModel {
   package static func load(
     _ file: ModelFile, rounds: TreeRounds = .asSaved
   ) throws(ModelFormatError) -> any ModelExecutor {
-    try load(bytes: file.bytes, path: file.path, rounds: rounds)
+    try load(bytes: file.bytes, path: file.path, rounds: rounds, file: file)
   }
 
-  /// - Parameter path: What errors call the file.
+  /// - Parameters:
+  ///   - path: What errors call the file.
+  ///   - file: Where `bytes` lie, if they do in one, so that what has been read can be let go.
   package static func load(
-    bytes: RawSpan, path: String, rounds: TreeRounds = .asSaved
+    bytes: RawSpan, path: String, rounds: TreeRounds = .asSaved, file: ModelFile? = nil
   ) throws(ModelFormatError) -> any ModelExecutor {
     switch ModelFormat.detect(bytes: bytes, path: path) {
-    case .xgboostJSON: return try loadXGBoostJSON(bytes, rounds: rounds)
-    case .xgboostUBJSON: return try loadXGBoostUBJSON(bytes, rounds: rounds)
-    case .lightGBMText: return try loadLightGBM(bytes)
+    case .xgboostJSON: return try loadXGBoostJSON(bytes, rounds: rounds, file: file)
+    case .xgboostUBJSON: return try loadXGBoostUBJSON(bytes, rounds: rounds, file: file)
+    case .lightGBMText: return try loadLightGBM(bytes, file: file)
     case .xgboostBinary, .onnx, .unknown:
       throw ForeignFormat.refusal(bytes: bytes, path: path)
     }
@@ -29,24 +31,24 @@ package enum NativeModel {
 
   /// Reads an XGBoost model that is JSON, whatever its first bytes say.
   package static func loadXGBoostJSON(
-    _ bytes: RawSpan, rounds: TreeRounds = .asSaved
+    _ bytes: RawSpan, rounds: TreeRounds = .asSaved, file: ModelFile? = nil
   ) throws(ModelFormatError) -> any ModelExecutor {
-    var reader = JSONDocumentReader(format: "XGBoost JSON", bytes: bytes)
+    var reader = JSONDocumentReader(format: "XGBoost JSON", bytes: bytes, file: file)
     return try XGBoostReader.read(from: &reader, byteCount: bytes.byteCount, rounds: rounds)
   }
 
   /// Reads an XGBoost model that is UBJSON, whatever its first bytes say.
   package static func loadXGBoostUBJSON(
-    _ bytes: RawSpan, rounds: TreeRounds = .asSaved
+    _ bytes: RawSpan, rounds: TreeRounds = .asSaved, file: ModelFile? = nil
   ) throws(ModelFormatError) -> any ModelExecutor {
-    var reader = UBJSONDocumentReader(format: "XGBoost UBJSON", bytes: bytes)
+    var reader = UBJSONDocumentReader(format: "XGBoost UBJSON", bytes: bytes, file: file)
     return try XGBoostReader.read(from: &reader, byteCount: bytes.byteCount, rounds: rounds)
   }
 
   /// Reads a LightGBM text model.
   package static func loadLightGBM(
-    _ bytes: RawSpan
+    _ bytes: RawSpan, file: ModelFile? = nil
   ) throws(ModelFormatError) -> any ModelExecutor {
-    TreeExecutor(try LightGBMReader.read(bytes))
+    TreeExecutor(try LightGBMReader.read(bytes, file: file))
   }
 }

@@ -67,10 +67,15 @@ package enum ONNXSupport {
         Row(
           domain: definition.domain, name: definition.name, versions: definition.versions,
           types: definition.maxInputs == 0
-            ? [] : ElementType.allCases.filter(definition.types.contains),
+            ? [] : ElementType.allCases.filter(types(of: definition).contains),
           others: others(definition))
       }
       .sorted { ($0.domain, $0.name) < ($1.domain, $1.name) }
+  }
+
+  private static func types(of definition: OperatorDefinition) -> Set<ElementType> {
+    HalfPrecision.takesHalf(definition)
+      ? definition.types.union([.float16]) : definition.types
   }
 
   /// The newest operator set known, by domain.
@@ -83,6 +88,18 @@ package enum ONNXSupport {
       "All values of one request take at most \(ONNXScratch.maxLiveBytes >> 20) MiB at one time.",
       "Constants that are computed while a model loads take at most "
         + "\(PlanBuilder.maxFoldedBytes >> 20) MiB; what is over is computed for each batch.",
+      "A graph has at most \(GraphMessage.maxNodes) nodes, calls of functions unfolded.",
+      "While they are read, a file's messages take at most \(MessageBudget.factor) times its "
+        + "size and \(MessageBudget.floor >> 10) KiB, and so many bytes in total as "
+        + "\(LoadBudget.factor) times all files and \(LoadBudget.floor >> 10) KiB what cannot be "
+        + "used where it lies in them: sparse and packed tensors, those in typed fields "
+        + "(where numbers of 64 bits count half), aligned copies.",
+      "Networks of float16 are computed as ONNX Runtime's CPU provider computes them: in float32, "
+        + "and rounded where a value is moved by an operator that it has a float16 kernel for, or "
+        + "given. Their weights are widened when the model loads, to twice the file's size.",
+      "A sparse tensor has at most \(TensorReader.maxSparseElements) elements.",
+      "Weights are packed anew up to \(LoadBudget.maxPackedTensorBytes >> 10) KiB a tensor and "
+        + "\(LoadBudget.maxPackedBytes >> 10) KiB a model; larger ones are used as they lie.",
       "Messages are nested at most \(ProtobufReader.maxDepth) deep.",
       "External data must lie in the package, at a relative path without `..`.",
       "Inputs are tensors; an output is a tensor or, behind ZipMap, a list of maps.",

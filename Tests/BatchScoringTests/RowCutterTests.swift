@@ -1,3 +1,4 @@
+import Serving
 import Testing
 
 @testable import BatchScoring
@@ -18,11 +19,12 @@ struct PieceSource: ByteSource {
 @Suite struct RowCutterTests {
   private static func blocks(
     _ text: String, _ grammar: RowCutter.Grammar = .csv(skipsBlankLines: true), maxRows: Int = 2,
-    maxBytes: Int = 1000, pieceBytes: Int = 7
+    maxBytes: Int = 1000, maxRowBytes: Int = 1000, pieceBytes: Int = 7
   ) throws -> [TextBlock] {
     var limits = RowCutter.Limits()
     limits.maxRows = maxRows
     limits.maxBytes = maxBytes
+    limits.maxRowBytes = maxRowBytes
     var cutter = RowCutter(
       PieceSource(bytes: Array(text.utf8), pieceBytes: pieceBytes), name: "t", grammar: grammar,
       limits: limits)
@@ -83,5 +85,83 @@ struct PieceSource: ByteSource {
       grammar: .csv(skipsBlankLines: true))
     let error = #expect(throws: BatchError.self) { try cutter.takeHeader() }
     #expect(error?.description == "t.csv: is UTF-16; expected UTF-8")
+  }
+
+  @Test(arguments: [1, 3, 10, 11, 100])
+  func `a row that is too long is a fault and those around it are rows`(_ pieceBytes: Int) throws {
+    let text = "1,2\n" + String(repeating: "x", count: 25) + "\n3,4\n12345678,\n123456789,\n5,6"
+    let blocks = try Self.blocks(text, maxRows: 9, maxRowBytes: 10, pieceBytes: pieceBytes)
+    #expect(Self.texts(blocks) == ["1,2\n", "", "3,4\n12345678,\n", "", "5,6\n"])
+    #expect(blocks.map(\.firstRow) == [0, 1, 2, 4, 5])
+    #expect(blocks.map(\.byteCount) == [4, 26, 14, 11, 3])
+    #expect(blocks[1].fault?.reason == "is longer than 10 bytes")
+    #expect(blocks[3].fault?.value == "123456789,")
+    var offset = 0
+    for block in blocks {
+      #expect(block.offset == offset)
+      offset += block.byteCount
+    }
+  }
+
+  @Test(arguments: [1, 3, 10, 11, 100])
+  func `a quote that is not closed costs its own line`(_ pieceBytes: Int) throws {
+    let text = "1,2\n3,\"4\n5,6\n7,8\n9,10\n11,12\n"
+    let atEnd = try Self.blocks(text, maxRows: 9, pieceBytes: pieceBytes)
+    #expect(Self.texts(atEnd) == ["1,2\n", "", "5,6\n7,8\n9,10\n11,12\n"])
+    #expect(atEnd[1].fault?.reason == "EOF inside string: a quote is not closed")
+    let long = try Self.blocks(text, maxRows: 9, maxRowBytes: 12, pieceBytes: pieceBytes)
+    #expect(Self.texts(long) == Self.texts(atEnd))
+    #expect(long[1].fault?.reason == "a quote is not closed within 12 bytes")
+    #expect(long[1].fault?.value == "3,\"4")
+  }
+
+  @Test func `a byte order mark of JSON Lines is none of the first`() throws {
+    let blocks = try Self.blocks("\u{FEFF}{}\n", .jsonLines)
+    #expect(Self.texts(blocks) == ["{}\n"])
+  }
+
+  @Test func `only white space of JSON makes a line blank`() throws {
+    let blocks = try Self.blocks("{}\n \t\r\n\u{0B}\n{}\n", .jsonLines, maxRows: 9)
+    #expect(blocks.map(\.rowCount) == [3])
+  }
+
+  /// Quotes, line ends and commas in any order, cut as a loop anyone can read cuts them.
+  @Test func `blocks hold what a plain loop finds`() throws {
+    var random = SystemRandomNumberGenerator()
+    for _ in 0..<2000 {
+      let length = Int.random(in: 0...40, using: &random)
+      let text = String((0..<length).map { _ in "a,\"\n\r".randomElement(using: &random)! })
+      var rows: [String] = []
+      var row = ""
+      var isOpen = false
+      var isStart = true
+      let characters = text.unicodeScalars.map { $0 }
+      var index = 0
+      while index < characters.count {
+        let character = characters[index]
+        row.unicodeScalars.append(character)
+        if isOpen, character == "\"" {
+          if index + 1 < characters.count, characters[index + 1] == "\"" {
+            index += 1
+            row.unicodeScalars.append("\"")
+          } else {
+            isOpen = false
+          }
+        } else if !isOpen, isStart, character == "\"" {
+          isOpen = true
+        } else if !isOpen, character == "\n" {
+          rows.append(row)
+          row = ""
+        }
+        isStart = !isOpen && (character == "," || character == "\n")
+        index += 1
+      }
+      // Where a quote stays open another rule holds.
+      if isOpen { continue }
+      if !row.isEmpty { rows.append(row + "\n") }
+      let blocks = try Self.blocks(
+        text, .csv(skipsBlankLines: false), maxRows: 1, pieceBytes: Int.random(in: 1...9))
+      #expect(Self.texts(blocks) == rows, "\(text.debugDescription)")
+    }
   }
 }

@@ -6,7 +6,7 @@ import Testing
 @testable import BatchScoring
 
 /// Sums its columns; refuses a row whose first value is 13.
-private struct SummingExecutor: ModelExecutor {
+struct SummingExecutor: ModelExecutor {
   let signature: ModelSignature
   var summary: String { "sums" }
 

@@ -13,9 +13,16 @@ import Testing
     /// - Parameter when: `3`: the third call; `1+`: each.
     init(_ gateway: GatewayProcess, calls: String, error: String, when: String) throws {
       trace = GatewayProcess.temporaryFolder().appendingPathComponent("trace")
-      process.executableURL = URL(fileURLWithPath: "/usr/bin/strace")
+      process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+      // The tests' threads block signals, a child inherits that, and strace ends by one.
+      let unblock = """
+        import os, signal, sys
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        os.execv("/usr/bin/strace", sys.argv)
+        """
       process.arguments = [
-        "-f", "-o", trace.path, "-p", "\(gateway.process.processIdentifier)", "-e",
+        "python3", "-c", unblock, "-f", "-o", trace.path, "-p",
+        "\(gateway.process.processIdentifier)", "-e",
         "trace=\(calls)", "-e", "inject=\(calls):error=\(error):when=\(when)",
       ]
       let output = Pipe()
@@ -36,14 +43,14 @@ import Testing
     ///
     /// - Returns: How many calls have failed.
     func end() -> Int {
-      process.interrupt()
+      process.terminate()
       process.waitUntilExit()
       let text = (try? String(contentsOf: trace, encoding: .utf8)) ?? ""
       try? FileManager.default.removeItem(at: trace.deletingLastPathComponent())
       return text.split(separator: "\n").count(where: { $0.contains("(INJECTED)") })
     }
 
-    deinit { if process.isRunning { process.interrupt() } }
+    deinit { if process.isRunning { process.terminate() } }
   }
 
   private struct Failure: Error, CustomStringConvertible { var description: String }
@@ -134,12 +141,14 @@ import Testing
     guard try CommandLineTool.run("mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", disk.path) == 0
     else { return print("C4: no tmpfs may be mounted here: skipped") }
     defer { _ = try? CommandLineTool.run("umount", disk.path) }
+    let workspace = disk.appendingPathComponent("w")
+    try FileManager.default.createDirectory(at: workspace, withIntermediateDirectories: true)
     let gateway = try GatewayProcess(
-      workspace: disk.appendingPathComponent("w"),
+      workspace: workspace,
       arguments: ["--apply", GatewayProcess.models.path])
     let key = try gateway.key(of: "iris")
     let filler = disk.appendingPathComponent("filler")
-    FileManager.default.createFile(atPath: filler.path, contents: nil)
+    _ = FileManager.default.createFile(atPath: filler.path, contents: nil)
     let handle = try FileHandle(forWritingTo: filler)
     while (try? handle.write(contentsOf: Data(count: 1 << 12))) != nil {}
     try handle.close()
@@ -175,7 +184,11 @@ import Testing
       #expect(gateway.process.isRunning)
       #expect(try Self.create(name + "-again", gateway).status == 0, "\(error) at \(calls)")
     }
-    #expect(try gateway.swerve("doctor").status == 0)
+    // What could not be removed while nothing could be opened goes at the next start.
+    #expect(gateway.terminate() == 0)
+    try gateway.start(arguments: [])
+    let doctor = try gateway.swerve("doctor")
+    #expect(doctor.status == 0, "\(doctor.output)")
     #expect(gateway.terminate() == 0)
   }
 

@@ -38,6 +38,7 @@ struct StandardCase: Decodable, CustomStringConvertible, Sendable {
 
   static let all: [StandardCase] =
     cases(in: "standard.json") + cases(in: "structure.json") + cases(in: "packed.json")
+    + cases(in: "half.json")
 
   private static func cases(in file: String) -> [StandardCase] {
     guard let data = FileManager.default.contents(atPath: "\(Fixtures.folder)/\(file)"),

@@ -61,7 +61,8 @@ import Telemetry
     let seconds = Double(MonotonicClock.system.now() - start) / 1e9
     print(
       #"{"status":"\#(job.status.rawValue)","scored":\#(job.progress.scoredRows),"#
-        + #""failed":\#(job.progress.failedRows),"seconds":\#(seconds),"peak_kb":\#(peakKilobytes)}"#)
+        + #""failed":\#(job.progress.failedRows),"seconds":\#(seconds),"peak_kb":\#(peakKilobytes)}"#
+    )
     if let reason = job.reason { print(reason) }
     return job.status
   }

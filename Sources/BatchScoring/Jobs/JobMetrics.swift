@@ -36,14 +36,14 @@ final class JobMetrics: Sendable {
     }
     let help = "Rows of batch jobs, by how they went."
     add(
-      "swerve_batch_rows_total", help, new.scoredRows - old.scoredRows, [("result", "scored")])
+      "swerve_batch_job_rows_total", help, new.scoredRows - old.scoredRows, [("result", "scored")])
     add(
-      "swerve_batch_rows_total", help, new.failedRows - old.failedRows, [("result", "failed")])
+      "swerve_batch_job_rows_total", help, new.failedRows - old.failedRows, [("result", "failed")])
     add(
-      "swerve_batch_mini_batches_total", "Mini-batches of batch jobs.",
+      "swerve_batch_job_mini_batches_total", "Mini-batches of batch jobs.",
       new.miniBatches - old.miniBatches)
     add(
-      "swerve_batch_read_bytes_total", "Bytes of input that batch jobs have read, as they lie.",
+      "swerve_batch_job_read_bytes_total", "Bytes of input that batch jobs have read, as they lie.",
       new.doneBytes + new.readBytes - old.doneBytes - old.readBytes)
   }
 }

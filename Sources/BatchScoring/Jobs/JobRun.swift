@@ -100,7 +100,8 @@ final class JobRun {
     let listing = try InputListing(order.input)
     let files = try listedFiles(listing)
     let model = try loadModel()
-    try change(.running)
+    // A job that was paused runs again when something of it has found room.
+    if job.job.status != .paused { try change(.running) }
     let writer = try makeWriter(files, work)
     try read(listing, files, model.loaded, into: writer)
     try finishOutput(model.version, writer, work)
@@ -210,9 +211,13 @@ final class JobRun {
             try control.check()
             throw .interrupted(.stop)
           }
+          if let failure = piece.failure {
+            throw .scoring(
+              file: files[piece.place.file].path, row: failure.row, reason: failure.reason)
+          }
           let before = writer.committed
           try writer.take(piece)
-          noteCommit(writer, before)
+          try noteCommit(writer, before)
         })
     } catch {
       failure = error
@@ -222,7 +227,7 @@ final class JobRun {
       if failure == .interrupted(.stop) {
         let before = writer.committed
         try writer.commit()
-        noteCommit(writer, before)
+        try noteCommit(writer, before)
       } else if failure != .interrupted(.crash) {
         writer.rollBack()
       }
@@ -231,7 +236,7 @@ final class JobRun {
     }
     let before = writer.committed
     try writer.commit()
-    noteCommit(writer, before)
+    try noteCommit(writer, before)
   }
 
   private static let maxThreads = 256
@@ -329,8 +334,9 @@ final class JobRun {
     report(job.job)
   }
 
-  private func noteCommit(_ writer: JobWriter, _ before: JobProgress) {
+  private func noteCommit(_ writer: JobWriter, _ before: JobProgress) throws(BatchError) {
     if writer.committed != before {
+      if job.job.status == .paused { try change(.running) }
       surroundings.metrics.count(order, from: before, to: writer.committed)
     }
     job.job.progress = writer.progress.shown

@@ -53,7 +53,11 @@ package final class JobService: Sendable {
     } catch {
       throw BatchError(error)
     }
-    let unfinished = try store.unfinished()
+    let (unfinished, problems) = try store.unfinished()
+    for problem in problems {
+      surroundings.log.write(
+        .error, "a batch job cannot be gone on with", ["reason": .string(problem)])
+    }
     try collectGarbage(unfinished)
     surroundings.metrics.set(try store.statusCounts())
     let hasBegun = state.withLock { state in
@@ -92,21 +96,34 @@ package final class JobService: Sendable {
     state.withLock { $0.live = [:] }
   }
 
-  /// Removes folders that no unfinished job works in.
+  /// Removes folders that no unfinished job works in. What cannot be removed is told, and tried
+  /// again at the next start.
   private func collectGarbage(_ unfinished: [StoredJob]) throws(BatchError) {
     let named = Set(unfinished.compactMap(\.workFolder))
     for job in try store.untidy() {
-      if let path = job.workFolder, !named.contains(path) { try WorkFolder(path: path).remove() }
-      try store.clearWorkFolder(job.sequence)
-    }
-    do throws(StoreError) {
-      for entry in try FolderTree.entries(surroundings.workFolder) {
-        let path = surroundings.workFolder + "/" + entry.name
-        if !named.contains(path) { try FolderTree.remove(path) }
+      guard let path = job.workFolder else { continue }
+      do throws(BatchError) {
+        if !named.contains(path) { try WorkFolder(path: path).remove() }
+        try store.clearWorkFolder(job.sequence)
+      } catch {
+        tellLeft(path, "\(error)")
       }
-    } catch {
+    }
+    let entries: [FolderTree.Entry]
+    do { entries = try FolderTree.entries(surroundings.workFolder) } catch {
       throw BatchError(error)
     }
+    for entry in entries {
+      let path = surroundings.workFolder + "/" + entry.name
+      guard !named.contains(path) else { continue }
+      do { try FolderTree.remove(path) } catch { tellLeft(path, "\(error)") }
+    }
+  }
+
+  private func tellLeft(_ path: String, _ reason: String) {
+    surroundings.log.write(
+      .warning, "files of a batch job are left",
+      ["path": .string(path), "reason": .string(reason)])
   }
 
   // MARK: Running

@@ -105,10 +105,24 @@ struct JobStore: Sendable {
   }
 
   /// Oldest first.
-  func unfinished() throws(BatchError) -> [StoredJob] {
-    try read { (transaction) throws(BatchError) in
-      try Self.query(transaction, "WHERE ended_at IS NULL ORDER BY sequence", [])
+  ///
+  /// - Returns: With them, what is wrong with those that cannot be read: a later version may have
+  ///   written them.
+  func unfinished() throws(BatchError) -> (jobs: [StoredJob], problems: [String]) {
+    let rows = try read { (transaction) throws(BatchError) in
+      try Self.run(
+        transaction, "SELECT * FROM jobs WHERE ended_at IS NULL ORDER BY sequence", [])
     }
+    var jobs: [StoredJob] = []
+    var problems: [String] = []
+    for row in rows {
+      do throws(BatchError) {
+        jobs.append(try StoredJob(row))
+      } catch {
+        problems.append("\(error)")
+      }
+    }
+    return (jobs, problems)
   }
 
   /// Ended, with files of theirs that may still lie there.
@@ -128,12 +142,22 @@ struct JobStore: Sendable {
   }
 
   func files(_ sequence: Int64) throws(BatchError) -> [JobFile] {
-    let rows = try read { (transaction) throws(BatchError) in
-      try Self.run(
-        transaction, "SELECT * FROM job_files WHERE job = ? ORDER BY place", [.integer(sequence)])
+    var files: [JobFile] = []
+    // A row of a result takes ten times what it becomes.
+    while true {
+      let rows = try read { (transaction) throws(BatchError) in
+        try Self.run(
+          transaction,
+          "SELECT * FROM job_files WHERE job = ? AND place >= ? ORDER BY place LIMIT ?",
+          [.integer(sequence), .integer(Int64(files.count)), .integer(Int64(Self.chunkRows))])
+      }
+      files += rows.map(JobFile.init)
+      if rows.count < Self.chunkRows { return files }
     }
-    return rows.map(JobFile.init)
   }
+
+  /// Rows that are read or written at once: others have to get at the database in between.
+  private static let chunkRows = 2000
 
   // MARK: Changing
 
@@ -164,10 +188,8 @@ struct JobStore: Sendable {
     _ sequence: Int64, _ files: [JobFile], _ progress: JobProgress
   ) throws(BatchError) {
     try execute("DELETE FROM job_files WHERE job = ?", [.integer(sequence)])
-    // Others have to get at the database in between.
-    let chunk = 2000
-    for start in stride(from: 0, to: max(files.count, 1), by: chunk) {
-      let end = min(start + chunk, files.count)
+    for start in stride(from: 0, to: max(files.count, 1), by: Self.chunkRows) {
+      let end = min(start + Self.chunkRows, files.count)
       try write { (transaction) throws(BatchError) in
         for place in start..<end {
           let file = files[place]

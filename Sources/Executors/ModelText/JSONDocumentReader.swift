@@ -3,6 +3,7 @@ struct JSONDocumentReader: ModelDocumentReader, ~Escapable {
   private let format: String
   private let bytes: RawSpan
   private var position = 0
+  private var passed: PassedPages
   /// The brackets that are open.
   private var open: [UInt8] = []
   /// Whether a value of the innermost container has just been read: a comma must follow it.
@@ -10,12 +11,14 @@ struct JSONDocumentReader: ModelDocumentReader, ~Escapable {
   private var key = ""
 
   @_lifetime(copy bytes)
-  init(format: String, bytes: RawSpan) {
+  init(format: String, bytes: RawSpan, file: ModelFile? = nil) {
     self.format = format
     self.bytes = bytes
+    passed = PassedPages(file)
   }
 
   mutating func beginObject() throws(ModelFormatError) {
+    passed.pass(position)
     try begin(UInt8(ascii: "{"), name: "an object")
   }
 

@@ -15,16 +15,19 @@ struct UBJSONDocumentReader: ModelDocumentReader, ~Escapable {
   private let format: String
   private let bytes: RawSpan
   private var position = 0
+  private var passed: PassedPages
   private var open: [Container] = []
   private var key = ""
 
   @_lifetime(copy bytes)
-  init(format: String, bytes: RawSpan) {
+  init(format: String, bytes: RawSpan, file: ModelFile? = nil) {
     self.format = format
     self.bytes = bytes
+    passed = PassedPages(file)
   }
 
   mutating func beginObject() throws(ModelFormatError) {
+    passed.pass(position)
     let marker = try takeMarker()
     guard marker == UInt8(ascii: "{") else { throw unexpected(marker, expected: "an object") }
     try begin(isObject: true)

@@ -12,8 +12,10 @@ struct BlockTreeKernel: Sendable {
   private static let maxColumns = 4096
   /// Outputs whose sums stay in the cache.
   private static let maxGroups = 256
-  private static let level = swerve_tree_level()
+  private static let bestLevel = swerve_tree_level()
 
+  /// Which of the C functions run here.
+  private let level: Int32
   private let columns: RankColumns
   private let nodes: [swerve_tree_node]
   private let trees: [swerve_tree]
@@ -30,20 +32,34 @@ struct BlockTreeKernel: Sendable {
   let minRows: Int
 
   /// nil for an ensemble that is walked: its trees are too large, or its leaves are no values.
-  init?(_ ensemble: TreeEnsemble, _ arithmetic: TreeArithmetic) {
+  ///
+  /// - Parameters:
+  ///   - isWorthwhile: Also where walking is probably faster.
+  ///   - maxLevel: So that a test meets what runs on older CPUs.
+  init?(
+    _ ensemble: TreeEnsemble, _ arithmetic: TreeArithmetic, isWorthwhile: Bool = false,
+    maxLevel: Int32 = .max
+  ) {
     guard ensemble.leafVectors.isEmpty, ensemble.linearLeaves.count == 0, !ensemble.trees.isEmpty,
       ensemble.groupCount <= Self.maxGroups, let survey = Survey(ensemble, arithmetic),
       survey.largest <= Self.maxLeaves
     else { return nil }
-    columns = RankColumns(survey.thresholds, categorySets: ensemble.categorySets, arithmetic)
-    guard columns.count <= Self.maxColumns,
-      columns.count * Self.minNodesPerColumn <= survey.nodeCount + 4 * ensemble.featureCount
+    guard
+      let columns = RankColumns(
+        survey.thresholds, categorySets: ensemble.categorySets, arithmetic)
     else { return nil }
+    self.columns = columns
+    let columnCost = columns.count * Self.minNodesPerColumn
+    guard columns.count <= Self.maxColumns,
+      isWorthwhile
+        || columns.areSpread && columnCost <= survey.nodeCount + 4 * ensemble.featureCount
+    else { return nil }
+    level = min(Self.bestLevel, maxLevel)
     leafCells = survey.largest
     featureCount = ensemble.featureCount
     groupCount = ensemble.groupCount
     let tableSize = survey.largest <= 32 ? 32 : 64
-    let hasTables = Self.level == 2 && survey.largest <= 64
+    let hasTables = level == 2 && survey.largest <= 64
     form = Int32(
       hasTables
         ? Int(tableSize == 32 ? SWERVE_LEAVES_32 : SWERVE_LEAVES_64)
@@ -107,7 +123,8 @@ struct BlockTreeKernel: Sendable {
       while start < rows.upperBound {
         let block = start..<min(start + cellBytes, rows.upperBound)
         columns.encode(
-          features, featureCount: featureCount, rows: block, codes: codes, cellBytes: cellBytes)
+          features, featureCount: featureCount, rows: block, codes: codes, cellBytes: cellBytes,
+          level: level)
         eachSum(of: block) { place, index in
           sums[place] = index < 0 ? 0 : unsafe margins[unchecked: index]
         }
@@ -148,15 +165,18 @@ struct BlockTreeKernel: Sendable {
       guard let leaves = leaves.baseAddress else { return }
       for first in stride(from: 0, to: groups, by: atOnce) {
         Element.addTrees(
-          Self.level, form, nodes, trees, leaves, codes + first * group, area,
+          level, form, nodes, trees, leaves, codes + first * group, area,
           sums + first * group, Int32(atOnce))
       }
     }
   }
 }
 
-/// The sums' type, and the C function for it.
+/// The values' and sums' type, and the C functions for it.
 protocol TreeSum: BinaryFloatingPoint, BitwiseCopyable {
+  static func rank(
+    _ values: UnsafePointer<Self>, _ stride: Int, _ count: Int, _ ranks: inout swerve_ranks,
+    _ codes: UnsafeMutablePointer<Int8>, _ level: Int32)
   static func addTrees(
     _ level: Int32, _ form: Int32, _ nodes: [swerve_tree_node], _ trees: [swerve_tree],
     _ leaves: UnsafeRawPointer, _ codes: UnsafePointer<Int8>, _ area: UnsafeMutablePointer<Int8>,
@@ -164,6 +184,13 @@ protocol TreeSum: BinaryFloatingPoint, BitwiseCopyable {
 }
 
 extension Double: TreeSum {
+  static func rank(
+    _ values: UnsafePointer<Double>, _ stride: Int, _ count: Int, _ ranks: inout swerve_ranks,
+    _ codes: UnsafeMutablePointer<Int8>, _ level: Int32
+  ) {
+    swerve_rank_doubles(level, values, stride, count, &ranks, codes)
+  }
+
   static func addTrees(
     _ level: Int32, _ form: Int32, _ nodes: [swerve_tree_node], _ trees: [swerve_tree],
     _ leaves: UnsafeRawPointer, _ codes: UnsafePointer<Int8>, _ area: UnsafeMutablePointer<Int8>,
@@ -176,6 +203,13 @@ extension Double: TreeSum {
 }
 
 extension Float: TreeSum {
+  static func rank(
+    _ values: UnsafePointer<Float>, _ stride: Int, _ count: Int, _ ranks: inout swerve_ranks,
+    _ codes: UnsafeMutablePointer<Int8>, _ level: Int32
+  ) {
+    swerve_rank_floats(level, values, stride, count, &ranks, codes)
+  }
+
   static func addTrees(
     _ level: Int32, _ form: Int32, _ nodes: [swerve_tree_node], _ trees: [swerve_tree],
     _ leaves: UnsafeRawPointer, _ codes: UnsafePointer<Int8>, _ area: UnsafeMutablePointer<Int8>,

@@ -4,6 +4,7 @@
 struct LightGBMReader: ~Escapable {
   private let bytes: RawSpan
   private var position = 0
+  private var passed: PassedPages
   private var lineNumber = 0
 
   private var header: [String: String] = [:]
@@ -15,14 +16,17 @@ struct LightGBMReader: ~Escapable {
   /// Where `pandas_categorical:` tells the names of categories.
   private var pandasCategories: Range<Int>?
 
-  static func read(_ bytes: RawSpan) throws(ModelFormatError) -> TreeModel {
-    var reader = LightGBMReader(bytes)
+  static func read(
+    _ bytes: RawSpan, file: ModelFile?
+  ) throws(ModelFormatError) -> TreeModel {
+    var reader = LightGBMReader(bytes, file)
     return try reader.read()
   }
 
   @_lifetime(copy bytes)
-  private init(_ bytes: RawSpan) {
+  private init(_ bytes: RawSpan, _ file: ModelFile?) {
     self.bytes = bytes
+    passed = PassedPages(file)
     // A node takes 40 bytes of text and more; see `XGBoostReader.read`.
     if bytes.byteCount > 1 << 20 { nodes.reserveCapacity(bytes.byteCount / 40) }
   }
@@ -84,6 +88,7 @@ struct LightGBMReader: ~Escapable {
     while let line = nextLine() {
       if line.isEmpty { continue }
       if isTreeLine(line) {
+        passed.pass(position)
         var block = LightGBMTreeBlock(index: trees.count)
         try readBlock(&block)
         let start = nodes.count

@@ -1,3 +1,5 @@
+internal import CTreeKernel
+
 /// Rows as bytes. A feature is only ever compared with the thresholds that the trees have for it, so
 /// a value can be replaced by its rank among them without changing one decision.
 ///
@@ -41,32 +43,40 @@ struct RankColumns: Sendable {
     var question: Question
     var firstColumn: Int
     var columnCount: Int
-    /// In `thresholds`; behind the last stands infinity.
+    /// In `thresholds`; behind the last stand infinities.
     var start: Int
-    var count: Int
-    /// A value's bucket is `(value - lowest) * scale`; `firstRanks` has each bucket's first rank.
-    var lowest: Double
-    var scale: Double
+    /// In `thresholds` too: every eighth one, for those of one column.
+    var pivots = 0
+    var pivotVectors = 0
+    /// In `firstRanks`.
     var buckets: Int
+    var bucketCount: Int
+    /// A value's bucket is `(value - lowest) * scale`.
+    var lowest = 0.0
+    var scale = 0.0
     /// Thresholds that a bucket has at most.
-    var steps: Int
+    var steps = 0
   }
 
   /// LightGBM's `kZeroThreshold`, a float32: what is no larger counts as zero.
   static let nearZero = 1.0000000180025095e-35
-  private static let bucketCount = 512
+  private static let bucketCounts = [64, 256, 1024, 4096]
   private static let columnThresholds = 255
+  /// More of one feature's are too many for their places' type.
+  private static let maxThresholds = 60_000
 
   private var sources: [Source] = []
   private var thresholds: [Double] = []
-  private var firstRanks: [Int32] = []
+  private var firstRanks: [UInt16] = []
   private let categorySets: CategorySets
   private let arithmetic: TreeArithmetic
   private var indices: [Question: Int] = [:]
   private(set) var count = 0
+  /// Whether values are found in few steps: false where thresholds lie heaped in one place.
+  private(set) var areSpread = true
 
   /// - Parameter thresholds: What each question compares with, in any order; none NaN.
-  init(
+  init?(
     _ thresholds: [Question: [Double]], categorySets: CategorySets, _ arithmetic: TreeArithmetic
   ) {
     self.categorySets = categorySets
@@ -74,37 +84,62 @@ struct RankColumns: Sendable {
     // In the features' order, so that a row is read from front to back.
     for question in thresholds.keys.sorted(by: { $0.isBefore($1) }) {
       indices[question] = sources.count
-      append(question, thresholds[question] ?? [])
+      let sorted = Set(thresholds[question] ?? []).sorted()
+      guard sorted.count <= Self.maxThresholds else { return nil }
+      append(question, sorted)
     }
   }
 
-  private mutating func append(_ question: Question, _ values: [Double]) {
-    let sorted = Set(values).sorted()
+  private mutating func append(_ question: Question, _ sorted: [Double]) {
     let columns = max(1, (sorted.count + Self.columnThresholds - 1) / Self.columnThresholds)
     var source = Source(
       question: question, firstColumn: count, columnCount: columns, start: thresholds.count,
-      count: sorted.count, lowest: 0, scale: 0, buckets: firstRanks.count, steps: 0)
+      buckets: firstRanks.count, bucketCount: 1)
     count += columns
     defer { sources.append(source) }
     guard question.categorySet < 0 else { return }
     thresholds += sorted
-    thresholds.append(.infinity)
-    let finite = sorted.filter(\.isFinite)
-    if let low = finite.first, let high = finite.last, (high - low).isFinite, high > low {
-      let scale = Double(Self.bucketCount - 1) / (high - low)
-      if scale.isFinite { (source.lowest, source.scale) = (low, scale) }
+    // Vectors read eight at once, from each eighth on.
+    thresholds += repeatElement(.infinity, count: 16 - sorted.count % 8)
+    if columns == 1 {
+      source.pivots = thresholds.count
+      let needed = (sorted.count / 8 + 7) / 8
+      source.pivotVectors = needed <= 1 ? 1 : needed == 2 ? 2 : 4
+      let pivots = stride(from: 7, to: sorted.count, by: 8).map { sorted[$0] }
+      thresholds += pivots
+      thresholds += repeatElement(.infinity, count: 8 * source.pivotVectors - pivots.count)
     }
-    // Rounding keeps the order, so what has a lower bucket is less.
-    var counts = [Int32](repeating: 0, count: Self.bucketCount)
-    for value in sorted {
-      counts[RankColumns.bucket(value, source.lowest, source.scale)] += 1
+    var counts: [Int] = [sorted.count]
+    // As few buckets as leave one or two thresholds in each.
+    for bucketCount in Self.bucketCounts where (counts.max() ?? 0) > 2 {
+      source.bucketCount = bucketCount
+      (source.lowest, source.scale) = Self.spread(sorted, over: bucketCount)
+      counts = Array(repeating: 0, count: bucketCount)
+      for value in sorted { counts[Self.bucket(value, source)] += 1 }
     }
-    source.steps = Int(counts.max() ?? 0)
-    var rank: Int32 = 0
+    source.steps = counts.max() ?? 0
+    if source.steps > 16 { areSpread = false }
+    var rank = 0
     for bucketCount in counts {
-      firstRanks.append(rank)
+      firstRanks.append(UInt16(rank))
       rank += bucketCount
     }
+    // Vectors read two at once.
+    firstRanks.append(0)
+  }
+
+  private static func spread(_ sorted: [Double], over bucketCount: Int) -> (Double, Double) {
+    let finite = sorted.filter(\.isFinite)
+    guard let low = finite.first, let high = finite.last else { return (0, 0) }
+    let scale = Double(bucketCount - 1) / (high - low)
+    return scale.isFinite ? (low, scale) : (0, 0)
+  }
+
+  /// As `tree_kernel.h` has it.
+  private static func bucket(_ value: Double, _ source: Source) -> Int {
+    let place = (value - source.lowest) * source.scale
+    // Also for NaN, which no comparison is true of.
+    return Int(min(place > 0 ? place : 0, Double(source.bucketCount - 1)))
   }
 
   func place(_ question: Question, threshold: Double) -> Place {
@@ -117,41 +152,12 @@ struct RankColumns: Sendable {
       limit: Int8(rank % Self.columnThresholds - 128))
   }
 
-  @inline(__always)
-  private static func bucket(_ value: Double, _ lowest: Double, _ scale: Double) -> Int {
-    var place = (value - lowest) * scale
-    // Also for NaN, which no comparison is true of.
-    place = place > 0 ? place : 0
-    place = place < Double(bucketCount - 1) ? place : Double(bucketCount - 1)
-    // Whole numbers stand in the low bits of what is so large; rounding keeps the order too.
-    return Int(truncatingIfNeeded: (place + 0x1p52).bitPattern & UInt64(bucketCount - 1))
-  }
-
   /// How many thresholds are less: `value <= threshold` for those whose rank is not less.
-  @inline(__always)
   private func rank(_ value: Double, _ source: Source) -> Int {
-    // `append` has made the tables: a bucket is one of `bucketCount`, and behind the thresholds
-    // stands infinity, which is less than nothing.
-    let bucket = RankColumns.bucket(value, source.lowest, source.scale)
-    let thresholds = self.thresholds.span
-    var rank = unsafe Int(firstRanks.span[unchecked: source.buckets + bucket])
-    if source.steps <= 6 {
-      for _ in 0..<source.steps {
-        rank &+= unsafe thresholds[unchecked: source.start + rank] < value ? 1 : 0
-      }
-      return rank
-    }
-    var low = rank
-    var high = min(rank + source.steps, source.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if unsafe thresholds[unchecked: source.start + middle] < value {
-        low = middle + 1
-      } else {
-        high = middle
-      }
-    }
-    return low
+    var rank = Int(firstRanks[source.buckets + RankColumns.bucket(value, source)])
+    // Behind the last threshold stands infinity.
+    while thresholds[source.start + rank] < value { rank += 1 }
+    return rank
   }
 
   /// Writes the codes of rows.
@@ -159,54 +165,70 @@ struct RankColumns: Sendable {
   /// - Parameters:
   ///   - features: Row-major, `featureCount` a row.
   ///   - rows: At most `cellBytes`.
+  ///   - level: Which of the C functions.
   ///   - codes: `count` cells of `cellBytes`: a byte for each row, in the rows' order.
-  func encode<Element: BinaryFloatingPoint & BitwiseCopyable>(
+  func encode<Element: TreeSum>(
     _ features: Span<Element>, featureCount: Int, rows: Range<Int>,
-    codes: UnsafeMutablePointer<Int8>, cellBytes: Int
+    codes: UnsafeMutablePointer<Int8>, cellBytes: Int, level: Int32
   ) {
     precondition(rows.count <= cellBytes && rows.upperBound * featureCount <= features.count)
-    // So many rows that they stay in the nearest cache while column after column is read.
-    var start = rows.lowerBound
-    while start < rows.upperBound {
-      let end = min(start + 64, rows.upperBound)
-      for source in sources {
-        let cell = codes + source.firstColumn * cellBytes - rows.lowerBound
-        let feature = Int(source.question.feature)
-        if source.question.categorySet >= 0 {
-          for row in start..<end {
-            cell[row] = categoryCode(
-              Double(features[row * featureCount + feature]), source.question)
-          }
-        } else if source.columnCount == 1, source.question.zero == .compared {
-          let nanRank = source.question.nanGoesFirst ? 0 : Self.columnThresholds
-          for row in start..<end {
-            // `TreeEnsemble.init` has checked every feature index, the precondition the rows.
-            let value = Double(unsafe features[unchecked: row &* featureCount &+ feature])
-            let rank = value.isNaN ? nanRank : self.rank(value, source)
-            cell[row] = Int8(truncatingIfNeeded: rank &- 128)
-          }
-        } else {
-          for row in start..<end {
-            let rank = carefulRank(Double(features[row * featureCount + feature]), source)
-            for column in 0..<source.columnCount {
-              let inColumn = min(max(rank - column * Self.columnThresholds, 0), 255)
-              cell[column * cellBytes + row] = Int8(inColumn - 128)
+    features.withUnsafeBufferPointer { features in
+      thresholds.withUnsafeBufferPointer { thresholds in
+        firstRanks.withUnsafeBufferPointer { firstRanks in
+          guard let first = features.baseAddress else { return }
+          let firstRow = first + rows.lowerBound * featureCount
+          for source in sources {
+            let cell = codes + source.firstColumn * cellBytes
+            // `TreeEnsemble.init` has checked every feature index.
+            let values = firstRow + Int(source.question.feature)
+            if source.question.categorySet < 0,
+              source.question.zero == .compared || source.question.zero == .isZero,
+              let start = thresholds.baseAddress, let ranks = firstRanks.baseAddress
+            {
+              var table = swerve_ranks(
+                thresholds: start + source.start,
+                pivots: source.pivotVectors > 0 ? start + source.pivots : nil,
+                pivot_vectors: source.pivotVectors, first_ranks: ranks + source.buckets,
+                lowest: source.lowest, scale: source.scale,
+                last_bucket: Double(source.bucketCount - 1),
+                zero_limit: source.question.zero == .isZero ? Self.nearZero : -1,
+                steps: Int32(source.steps), nan_rank: source.question.nanGoesFirst ? 0 : 1 << 24,
+                columns: Int32(source.columnCount))
+              Element.rank(values, featureCount, rows.count, &table, cell, level)
+            } else {
+              for row in 0..<rows.count {
+                encode(Double(values[row * featureCount]), source, cell + row, cellBytes)
+              }
             }
           }
         }
       }
-      start = end
+    }
+  }
+
+  /// What is rare: categories, and zeros that go where missing values go.
+  private func encode(
+    _ value: Double, _ source: Source, _ code: UnsafeMutablePointer<Int8>, _ cellBytes: Int
+  ) {
+    if source.question.categorySet >= 0 {
+      code.pointee = categoryCode(value, source.question)
+      return
+    }
+    let rank = carefulRank(value, source)
+    for column in 0..<source.columnCount {
+      let inColumn = min(max(rank - column * Self.columnThresholds, 0), 255)
+      code[column * cellBytes] = Int8(inColumn - 128)
     }
   }
 
   private func carefulRank(_ value: Double, _ source: Source) -> Int {
-    if value.isNaN { return source.question.nanGoesFirst ? 0 : .max / 2 }
+    if value.isNaN { return source.question.nanGoesFirst ? 0 : 1 << 24 }
     guard abs(value) <= RankColumns.nearZero else { return rank(value, source) }
     return switch source.question.zero {
     case .compared: rank(value, source)
     case .isZero: rank(0, source)
     case .goesFirst: 0
-    case .goesSecond: .max / 2
+    case .goesSecond: 1 << 24
     }
   }
 

@@ -55,6 +55,7 @@ struct GraphReader {
     }
     var unfolded = UnfoldedCount(functions)
     guard unfolded.count(message.nodes) <= GraphReader.maxNodes else { throw tooManyNodes }
+    tensors.mapExternalFiles(model)
     try readInitializers(message)
     let inputs = try readInputs(message)
     let nodes = try readNodes(message.nodes, Surroundings(opsets: opsets))

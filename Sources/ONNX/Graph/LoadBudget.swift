@@ -11,6 +11,11 @@ final class LoadBudget: Sendable {
   static let maxPackedTensorBytes = 1 << 20
   static let maxPackedBytes = 4 << 20
 
+  /// What may be expanded: integers of two bits in bytes of their own take four times the files;
+  /// and a little for small models.
+  static let factor = 4
+  static let floor = 512 << 10
+
   private struct State {
     var files: [String: ModelFile] = [:]
     var expandedBytes = 0
@@ -22,11 +27,9 @@ final class LoadBudget: Sendable {
 
   init(modelBytes: Int) { self.modelBytes = modelBytes }
 
-  /// What integers of two bits take in bytes of their own, four times the files; and a little for
-  /// small models.
   var maxExpandedBytes: Int {
     let files = state.withLock { $0.files.values.reduce(modelBytes) { $0 + $1.count } }
-    return 4 * files + (512 << 10)
+    return LoadBudget.factor * files + LoadBudget.floor
   }
 
   /// Counts bytes that are not used where they lie in a file: a small file could ask for any number

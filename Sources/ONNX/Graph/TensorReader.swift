@@ -94,7 +94,9 @@ struct TensorReader {
         format: "ONNX", what: "\(place) is sparse and has \(shape.elementCount) elements",
         advice: "save weights of over \(TensorReader.maxSparseElements) elements densely")
     }
-    try expand(shape.elementCount * values.elementType.byteSize, place)
+    try expand(
+      shape.elementCount * values.elementType.byteSize + values.alignedCopyByteCount
+        + indices.alignedCopyByteCount, place)
     var result = Tensor(values.elementType, shape: shape)
     let places = indices.values(as: Int64.self)
     for index in 0..<count {
@@ -118,7 +120,7 @@ struct TensorReader {
     return result
   }
 
-  private static let maxSparseElements = 1 << 22
+  static let maxSparseElements = 1 << 22
   /// A smaller tensor is copied: it costs nothing, and is aligned.
   private static let minMappedBytes = 1 << 12
 
@@ -152,6 +154,15 @@ struct TensorReader {
       for index in 0..<expected where buffer.bytes[index] != 0 { buffer.bytes[index] = 1 }
     }
     return Tensor(type, shape: shape, buffer: buffer)
+  }
+
+  /// A node's own tensor. Operators read it as they are built, aligned.
+  func attribute(
+    _ message: TensorMessage, at place: String
+  ) throws(ModelFormatError) -> Tensor {
+    let tensor = try tensor(message, at: place)
+    try expand(tensor.alignedCopyByteCount, place)
+    return tensor
   }
 
   /// Counts bytes that are not used where they lie: sparse tensors, or many over one piece of
@@ -199,13 +210,18 @@ struct TensorReader {
       }
       return Tensor(strings: strings, shape: shape)
     }
-    try expand(shape.elementCount * type.byteSize, place)
+    // A number of 64 bits below 128 takes a byte in the file: eight times is what such a field may
+    // always take, so it counts half.
+    let counted = field == .int64s || field == .uint64s ? type.byteSize / 2 : type.byteSize
+    try expand(shape.elementCount * counted, place)
     let buffer = TensorBuffer(byteCount: shape.elementCount * type.byteSize)
     switch field {
     case .floats, .doubles:
       // The system's byte order is the file's.
       var end = 0
-      try message.forEachChunk(field, in: file.bytes) { range in
+      try message.forEachChunk(field, in: file.bytes) { range throws(ModelFormatError) in
+        // Counted in an earlier pass: whoever writes to the file meanwhile could change that.
+        guard range.count <= buffer.byteCount - end else { throw changed(place) }
         file.bytes.extracting(range).withUnsafeBytes { bytes in
           UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[end...]).copyMemory(from: bytes)
         }
@@ -218,10 +234,14 @@ struct TensorReader {
           unpacking.add(UInt8(truncatingIfNeeded: $0), to: buffer)
         }
       } else {
-        try fill(buffer, type, field, message)
+        try fill(buffer, type, field, message, place)
       }
     }
     return Tensor(type, shape: shape, buffer: buffer)
+  }
+
+  private func changed(_ place: String) -> ModelFormatError {
+    .unreadable(path: file.path, reason: "it changed while \(place) was read")
   }
 
   private static func field(_ type: ElementType) -> TensorMessage.Field {
@@ -237,17 +257,18 @@ struct TensorReader {
     }
   }
 
-  /// The lowest bytes of each integer, whose count has been checked.
+  /// The lowest bytes of each integer.
   private func fill(
     _ buffer: TensorBuffer, _ type: ElementType, _ field: TensorMessage.Field,
-    _ message: TensorMessage
+    _ message: TensorMessage, _ place: String
   ) throws(ModelFormatError) {
     func fill<Word: FixedWidthInteger & BitwiseCopyable>(
       _: Word.Type, isBoolean: Bool = false
     ) throws(ModelFormatError) {
       let words = buffer.bytes.bindMemory(to: Word.self)
       var index = 0
-      try message.forEachInteger(field, in: file.bytes) { value in
+      try message.forEachInteger(field, in: file.bytes) { value throws(ModelFormatError) in
+        guard index < words.count else { throw changed(place) }
         words[index] = isBoolean ? (value == 0 ? 0 : 1) : Word(truncatingIfNeeded: value)
         index += 1
       }
@@ -279,6 +300,19 @@ struct TensorReader {
       }
     }
     guard type != .string else { throw malformed(place, "strings cannot be external data") }
+    let data = try budget.file(try externalPath(location, place))
+    let count = length ?? TensorReader.packedBytes(type, shape)
+    guard offset <= data.count, count <= data.count - offset else {
+      throw malformed(
+        place, "bytes \(offset) and \(count) on are wanted; '\(location)' has \(data.count)")
+    }
+    return try raw(data, offset..<(offset + count), type, shape, place)
+  }
+
+  /// Where a file of the package really lies.
+  private func externalPath(
+    _ location: String, _ place: String
+  ) throws(ModelFormatError) -> String {
     // By bytes, as the system reads it: a combining mark after a slash hides it among characters.
     let parts = location.utf8.split(
       separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
@@ -296,13 +330,43 @@ struct TensorReader {
     else {
       throw .unreadable(path: path, reason: "external data of \(place) is not in the package")
     }
-    let data = try budget.file(real)
-    let count = length ?? TensorReader.packedBytes(type, shape)
-    guard offset <= data.count, count <= data.count - offset else {
-      throw malformed(
-        place, "bytes \(offset) and \(count) on are wanted; '\(location)' has \(data.count)")
+    return real
+  }
+
+  /// Maps the files beside the model: what tensors may take goes by the size of all of them, and
+  /// not by those that happen to come first. One that cannot be mapped is told by its tensor.
+  func mapExternalFiles(_ model: ModelMessage) {
+    var seen: Set<String> = []
+    if let graph = model.graph { mapExternalFiles(graph, &seen) }
+    for function in model.functions { mapExternalFiles(function.nodes, &seen) }
+  }
+
+  private func mapExternalFiles(_ graph: GraphMessage, _ seen: inout Set<String>) {
+    for tensor in graph.initializers { mapExternalFile(tensor, &seen) }
+    for sparse in graph.sparseInitializers {
+      mapExternalFile(sparse.values, &seen)
+      mapExternalFile(sparse.indices, &seen)
     }
-    return try raw(data, offset..<(offset + count), type, shape, place)
+    mapExternalFiles(graph.nodes, &seen)
+  }
+
+  private func mapExternalFiles(_ nodes: [NodeMessage], _ seen: inout Set<String>) {
+    for attribute in nodes.lazy.flatMap(\.attributes) {
+      if let tensor = attribute.tensor { mapExternalFile(tensor, &seen) }
+      if let sparse = attribute.sparseTensor {
+        mapExternalFile(sparse.values, &seen)
+        mapExternalFile(sparse.indices, &seen)
+      }
+      for graph in attribute.graphs { mapExternalFiles(graph, &seen) }
+    }
+  }
+
+  private func mapExternalFile(_ tensor: TensorMessage, _ seen: inout Set<String>) {
+    guard tensor.isExternal, let location = tensor.external.last(where: { $0.key == "location" }),
+      seen.insert(location.value).inserted,
+      let path = try? externalPath(location.value, "")
+    else { return }
+    _ = try? budget.file(path)
   }
 
   private func resolved(_ path: String) -> String? {

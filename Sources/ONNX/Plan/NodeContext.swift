@@ -107,7 +107,10 @@ struct NodeContext {
   }
   mutating func tensor(_ name: String) throws(ModelFormatError) -> Tensor? {
     guard let message = try attribute(name, .tensor)?.tensor else { return nil }
-    return try tensors.tensor(message, at: "node '\(node.label)', attribute '\(name)'")
+    let place = "node '\(node.label)', attribute '\(name)'"
+    // A constant's copy is counted where it is read, if at all.
+    if node.operatorName == "Constant" { return try tensors.tensor(message, at: place) }
+    return try tensors.attribute(message, at: place)
   }
 
   /// An attribute that nobody read would change the answer without being heard.

@@ -146,4 +146,6 @@ struct PlanStep {
   /// Slots that nobody reads after it.
   var releases: [Int] = []
   var mixesRows = false
+  /// Every input is constant, and so its outputs may be.
+  var canFold = false
 }

@@ -15,12 +15,17 @@ struct PlanBuilder {
   static let newestOpsets = ["ai.onnx": 28, "ai.onnx.ml": 5]
 
   private let graph: Graph
-  private let tensors: TensorReader
-  private var types: [ElementType?]
-  private var constants: [Tensor?]
+  let tensors: TensorReader
+  var types: [ElementType?]
+  var constants: [Tensor?]
+  let half: HalfPrecision
+  /// By a value of half floats, the value that holds the same in float32: as it was computed, or
+  /// cast from the half floats.
+  var computed: [Int: Int] = [:]
+  var widened: [Int: Int] = [:]
   private var mapKeys: [Int: Tensor] = [:]
   /// Inputs that may be left out have an initializer, but a request may replace it.
-  private var replaceable: Set<Int> = []
+  private(set) var replaceable: Set<Int> = []
   private var blocks: [[PlanStep]] = [[]]
   private var blockOutputs: Set<Int> = []
   /// Memory whose aligned copy has been counted.
@@ -38,6 +43,7 @@ struct PlanBuilder {
   private init(_ graph: Graph, file: ModelFile) {
     self.graph = graph
     tensors = graph.tensors
+    half = HalfPrecision(graph)
     types = [ElementType?](repeating: nil, count: graph.valueNames.count)
     constants = [Tensor?](repeating: nil, count: graph.valueNames.count)
     foldingBytes = min(PlanBuilder.maxFoldedBytes, 2 * file.count + (1 << 19))
@@ -60,6 +66,10 @@ struct PlanBuilder {
     dropUnread(outputValues)
     for step in blocks.joined() {
       try countCopies(step)
+    }
+    // What is asked for is read aligned.
+    for output in graph.outputs {
+      try countCopy(of: output.value, for: "output '\(graph.valueNames[output.value])'")
     }
     let outputs = try graph.outputs.map {
       (output: GraphOutput) throws(ModelFormatError) -> ModelOutput in
@@ -101,14 +111,28 @@ struct PlanBuilder {
 
   private mutating func compile(_ nodes: [GraphNode]) throws(ModelFormatError) -> [PlanStep] {
     var steps: [PlanStep] = []
-    for node in nodes {
-      if let step = try compile(node) { steps.append(step) }
-    }
+    for node in nodes { try compile(node, to: &steps) }
     return steps
   }
 
-  /// Nil when the node's outputs are constants now.
-  private mutating func compile(_ node: GraphNode) throws(ModelFormatError) -> PlanStep? {
+  /// Appends the step unless its outputs can be constants from now on.
+  mutating func append(_ step: PlanStep, to steps: inout [PlanStep]) {
+    if step.canFold, step.inputs.allSatisfy({ $0.map(isConstant) ?? true }), fold(step) { return }
+    steps.append(step)
+  }
+
+  private func isConstant(_ value: Int) -> Bool {
+    constants[value] != nil && !replaceable.contains(value)
+  }
+
+  /// A value that is in no file.
+  mutating func newValue(_ type: ElementType, _ constant: Tensor? = nil) -> Int {
+    types.append(type)
+    constants.append(constant)
+    return types.count - 1
+  }
+
+  mutating func step(_ node: GraphNode) throws(ModelFormatError) -> PlanStep {
     let known = node.inputs.map { value in
       value.flatMap { replaceable.contains($0) ? nil : constants[$0] }
     }
@@ -131,18 +155,16 @@ struct PlanBuilder {
       types[value] = built.outputs[index]
     }
     if let keys = built.mapKeys, let value = node.outputs.first ?? nil { mapKeys[value] = keys }
+    // What was packed anew is no input any more.
+    let hasConstants = zip(node.inputs, known).allSatisfy { $0 == nil || $1 != nil }
     var inputs = node.inputs
     for index in built.unreadInputs { inputs[index] = nil }
-    let step = PlanStep(
+    return PlanStep(
       label: node.label, operatorName: node.operatorName, operation: built.operation,
       inputs: inputs, outputs: node.outputs, types: built.outputs,
       captures: node.blocks.flatMap(\.captures),
-      mixesRows: built.mixesRows)
-    let isConstant = zip(node.inputs, known).allSatisfy { $0 == nil || $1 != nil }
-    if isConstant, built.mapKeys == nil, node.blocks.isEmpty, fold(step) {
-      return nil
-    }
-    return step
+      mixesRows: built.mixesRows,
+      canFold: hasConstants && built.mapKeys == nil && node.blocks.isEmpty)
   }
 
   private mutating func compile(
@@ -156,6 +178,11 @@ struct PlanBuilder {
       }
       types[input.value] = given ?? input.elementType
     }
+    // What is computed inside is not there outside, and a body is told of what it reads by the file.
+    let outer = (computed, widened)
+    computed = [:]
+    widened = widened.filter { constants[$0.value] != nil }
+    defer { (computed, widened) = outer }
     let steps = try compile(block.nodes)
     var outputTypes: [ElementType] = []
     for output in block.outputs {
@@ -272,20 +299,29 @@ struct PlanBuilder {
   /// Counts the aligned copies that a step will ask for, each once.
   private mutating func countCopies(_ step: PlanStep) throws(ModelFormatError) {
     for (index, value) in step.inputs.enumerated() {
-      guard let value, let tensor = constants[value], tensor.alignedCopyByteCount > 0,
-        !step.operation.takesInPlace(index, tensor),
-        !countedCopies.contains(tensor.memoryIdentity)
+      guard let value, let tensor = constants[value],
+        !step.operation.takesInPlace(index, tensor)
       else { continue }
-      guard tensors.budget.expand(tensor.alignedCopyByteCount) else {
-        throw .unsupported(
-          format: "ONNX",
-          what: "input \(index) of node '\(step.label)' (\(step.operatorName)) needs a copy of "
-            + "\(tensor.alignedCopyByteCount) bytes, more with the tensors before it than the "
-            + "\(tensors.budget.maxExpandedBytes) that files of this size may take",
-          advice: "save each tensor once")
-      }
-      countedCopies.insert(tensor.memoryIdentity)
+      try countCopy(
+        of: value, for: "input \(index) of node '\(step.label)' (\(step.operatorName))")
     }
+  }
+
+  private mutating func countCopy(
+    of value: Int, for reader: String
+  ) throws(ModelFormatError) {
+    guard let tensor = constants[value], tensor.alignedCopyByteCount > 0,
+      !countedCopies.contains(tensor.memoryIdentity)
+    else { return }
+    guard tensors.budget.expand(tensor.alignedCopyByteCount) else {
+      throw .unsupported(
+        format: "ONNX",
+        what: "\(reader) needs a copy of "
+          + "\(tensor.alignedCopyByteCount) bytes, more with the tensors before it than the "
+          + "\(tensors.budget.maxExpandedBytes) that files of this size may take",
+        advice: "save each tensor once")
+    }
+    countedCopies.insert(tensor.memoryIdentity)
   }
 
   /// Lets go of constants that no step reads: weights that an operator has packed anew, and

@@ -38,13 +38,15 @@ package struct CarriedColumns: Sendable {
   /// - Parameters:
   ///   - text: The block that was decoded.
   ///   - rows: Places of rows in it, ascending.
-  package func cells(_ text: Span<UInt8>, rows: [Int]) -> CarriedCells {
+  /// - Returns: nil where the text has fewer rows.
+  package func cells(_ text: Span<UInt8>, rows: [Int]) -> CarriedCells? {
     var cells = CarriedCells()
     cells.ends.reserveCapacity(rows.count)
     var position = 0
     var row = 0
     for wanted in rows {
       while true {
+        guard position < text.count else { return nil }
         let (line, isBlank) = nextLine(text, &position)
         if isBlank { continue }
         row += 1
@@ -60,18 +62,20 @@ package struct CarriedColumns: Sendable {
     return cells
   }
 
+  /// Blank is what `RowCutter` takes for it.
   private func nextLine(_ text: Span<UInt8>, _ position: inout Int) -> (Range<Int>, Bool) {
-    precondition(position < text.count, "a row is asked for that the text does not have")
     let start = position
     var quotes = QuoteState.cellStart
-    var isBlank = true
+    var isEmpty = true
     while position < text.count {
       let byte = text[position]
       position += 1
-      if byte > 0x20 || (input == .csv && byte != 0x0A && byte != 0x0D) { isBlank = false }
+      let isSpace = byte == 0x20 || byte == 0x09
+      if byte != 0x0A, byte != 0x0D, input == .csv || !isSpace { isEmpty = false }
       if input == .csv ? quotes.take(byte) : byte == 0x0A { break }
     }
-    return (start..<position, isBlank && (input == .jsonl || width > 1))
+    let isBlank = isEmpty && (input == .jsonl || (width > 1 && position - start <= 2))
+    return (start..<position, isBlank)
   }
 
   // MARK: CSV

@@ -16,29 +16,31 @@ import Testing
     _ change: Change
   ) throws {
     var failures = 0
-    for moment in stride(from: 1, through: 60, by: 3) {
-      let workshop = try JobWorkshop()
-      try workshop.write("a.csv", JobWorkshop.rows(0..<300))
-      try workshop.write("b.csv", JobWorkshop.rows(300..<600))
-      let path = workshop.path + "/data/" + (moment % 2 == 0 ? "a.csv" : "b.csv")
+    let workshop = try JobWorkshop()
+    for moment in stride(from: 1, through: 39, by: 2) {
+      let name = "job-\(moment)"
+      try workshop.write(name + "/a.csv", JobWorkshop.rows(0..<300))
+      try workshop.write(name + "/b.csv", JobWorkshop.rows(300..<600))
+      let file = moment % 4 == 1 ? "a" : "b"
+      let path = workshop.path + "/data/\(name)/\(file).csv"
       let trap = StepTrap(at: moment) { () throws(BatchError) in make(change, path) }
       let job = try workshop.run(
-        workshop.order { $0.miniBatchRows = 32 }
+        workshop.order(name, input: name) { $0.miniBatchRows = 64 }
       ) {
-        $0.maxBlockBytes = 300
+        $0.maxBlockBytes = 600
         $0.commits = CommitPolicy(maxMiniBatches: 1, minInterval: 0, maxInterval: 0)
         $0.steps = trap.steps
       }
       if job.status == .failed {
         failures += 1
         #expect(
-          job.reason?.hasPrefix("InputChanged: \(moment % 2 == 0 ? "a" : "b").csv: ") == true
+          job.reason?.hasPrefix("InputChanged: \(file).csv: ") == true
             || job.reason?.contains("No such file") == true, "\(job.reason ?? "")")
-        #expect(workshop.output() == nil)
+        #expect(workshop.output(name) == nil)
       } else {
         #expect(job.status == .completed)
         // What was there when the job was listed, or the change as a whole before that.
-        let rows = try #require(workshop.text()).utf8.count { $0 == 0x0A } - 1
+        let rows = try #require(workshop.text(name)).utf8.count { $0 == 0x0A } - 1
         #expect(rows == 600 || moment <= 2, "\(change) at \(moment): \(rows)")
       }
       #expect(workshop.leftovers == [])

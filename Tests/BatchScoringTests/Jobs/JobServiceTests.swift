@@ -215,7 +215,7 @@ import Testing
     let metrics = String(decoding: workshop.metrics.prometheusText(), as: UTF8.self)
     for line in [
       "swerve_batch_jobs{status=\"Completed\"} 1", "swerve_batch_jobs{status=\"Running\"} 0",
-      "swerve_batch_rows_total{deployment=\"blue\",endpoint=\"ep\",result=\"scored\"} 100",
+      "swerve_batch_job_rows_total{deployment=\"blue\",endpoint=\"ep\",result=\"scored\"} 100",
     ] {
       #expect(metrics.contains(line), "\(line) in \(metrics)")
     }

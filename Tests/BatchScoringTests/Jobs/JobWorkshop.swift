@@ -18,9 +18,14 @@ final class JobWorkshop: Sendable {
   let metrics = MetricRegistry()
   let log = Log(descriptor: open("/dev/null", O_WRONLY), level: .error)
 
-  init() throws {
-    var template = Array("/tmp/swerve-jobs-XXXXXX".utf8CString)
-    path = String(cString: mkdtemp(&template))
+  /// - Parameter folder: An empty one to use; nil: a new one, removed in the end.
+  init(on folder: String? = nil) throws {
+    if let folder {
+      path = folder
+    } else {
+      var template = Array("/tmp/swerve-jobs-XXXXXX".utf8CString)
+      path = String(cString: mkdtemp(&template))
+    }
     for folder in ["data", "store", "source"] { mkdir(path + "/" + folder, 0o755) }
     database = try Database(path: path + "/swerve.db")
     registry = try ModelRegistry(
@@ -31,7 +36,7 @@ final class JobWorkshop: Sendable {
       ModelRegistration(name: "steps", version: "1", path: file))
   }
 
-  deinit { _ = system("rm -rf '\(path)'") }
+  deinit { _ = system("rm -rf '\(path)' 2>/dev/null") }
 
   /// Of two columns: 1.5 for small `a` and `b`, 3.125 for small `a` alone, 2.25 else.
   private static let modelText = {

@@ -194,6 +194,13 @@ case("DequantizeLinear half INT32", [h.make_node("DequantizeLinear", ["q", "s"],
      [initializer("s", "FLOAT16", [], np.float16(0.013).tobytes()), initializer("q", "INT32", [88], R.randint(-1 << 20, 1 << 20, 88).astype(np.int32).tobytes())],
      [("y", "FLOAT16", [88])], opset=21)
 
+# Infinities and NaN are the smallest int32, and a negative zero point wraps below it.
+edges = np.array([-np.inf, np.inf, np.nan, -65504, 65504, -3.6, 0.5], np.float16)
+for kind, zero in (("INT8", -5), ("INT8", -128), ("INT8", 5), ("INT16", -5), ("UINT8", 5), ("UINT16", 5)):
+    case(f"QuantizeLinear half {kind} edges, zero point {zero}", [h.make_node("QuantizeLinear", ["x", "s", "z"], ["y"], "n")], {"x": edges},
+         [initializer("s", "FLOAT16", [], np.float16(0.5).tobytes()), initializer("z", kind, [], np.array(zero, PLAIN[kind]).tobytes())],
+         [("y", kind, [7])], opset=21)
+
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "packed.json"), "w") as file:
     file.write("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")
 print(len(cases), "cases", file=sys.stderr)

@@ -67,7 +67,19 @@ struct BatchingTests {
     }
   }
 
-  @Test func `one bad request in a batch fails alone`() {
+  @Test func `a model whose nodes mix rows is refused, and the nodes are named`() {
+    let executor = TestExecutor(batchDependentNodes: ["mean (ReduceMean)", "rank (TopK)"])
+    let scorer = Scorer(LoadedModel(executor: executor, format: "onnx"))
+    #expect(
+      WarmUp.joinFault(scorer, sample: WarmUp.Sample())
+        == "rows are not independent: mean (ReduceMean), rank (TopK)")
+    #expect(
+      WarmUp.joinFault(
+        Scorer(LoadedModel(executor: TestExecutor(), format: "onnx")), sample: WarmUp.Sample())
+        == nil)
+  }
+
+  @Test func `O11 · one bad request in a batch fails alone`() {
     let executor = TestExecutor(keepsRuns: true)
     held(executor) { fixture in
       let good = [FakeCaller(rows: [[1, 1, 1, 1]]), FakeCaller(rows: [[2, 2, 2, 2]])]
