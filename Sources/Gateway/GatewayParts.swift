@@ -132,6 +132,10 @@ final class GatewayParts: Sendable {
       }
     }
     try checkOpenEndpoints(configuration)
+  }
+
+  /// Goes on with unfinished jobs and with what is scheduled, once this process alone does so.
+  func startJobs() throws(GatewayError) {
     do {
       try jobs.start()
     } catch {

@@ -55,6 +55,7 @@ package final class GatewayServer: Sendable {
       if inherited == nil {
         parts.clearLeftovers()
         try parts.load(configuration)
+        try parts.startJobs()
       }
     } catch {
       listeners.stop(deadline: MonotonicClock.system.now())
@@ -106,6 +107,14 @@ package final class GatewayServer: Sendable {
       listeners.giveUp()
       parts.stop()
       throw error
+    }
+    do throws(GatewayError) {
+      try parts.startJobs()
+    } catch {
+      // Nobody else can answer any more: requests go on without the jobs.
+      parts.log.write(
+        .error, "the jobs cannot go on; a restart takes them up",
+        ["reason": .string(error.description)])
     }
     signals.beginServing()
   }

@@ -165,14 +165,17 @@ struct ShapeOf: Operator {
   let end: Int?
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
-    let shape = try scratch.input(0).shape
+    scratch.give(0, sizes(of: try scratch.input(0).shape.array))
+  }
+
+  /// The sizes asked for, int64 `[count]`.
+  func sizes(of shape: [Int]) -> Tensor {
     func clamped(_ axis: Int) -> Int {
-      axis < 0 ? max(0, axis + shape.rank) : min(axis, shape.rank)
+      axis < 0 ? max(0, axis + shape.count) : min(axis, shape.count)
     }
     let first = clamped(start)
-    let last = max(first, clamped(end ?? shape.rank))
-    scratch.give(
-      0, Tensor(shape.array[first..<last].map { Int64($0) }, shape: Shape(last - first)))
+    let last = max(first, clamped(end ?? shape.count))
+    return Tensor(shape[first..<last].map { Int64($0) }, shape: Shape(last - first))
   }
 }
 

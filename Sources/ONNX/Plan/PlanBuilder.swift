@@ -118,7 +118,21 @@ struct PlanBuilder {
   /// Appends the step unless its outputs can be constants from now on.
   mutating func append(_ step: PlanStep, to steps: inout [PlanStep]) {
     if step.canFold, step.inputs.allSatisfy({ $0.map(isConstant) ?? true }), fold(step) { return }
+    if let output = step.outputs.first ?? nil, let shape = fixedShape(step) {
+      constants[output] = shape
+      return
+    }
     steps.append(step)
+  }
+
+  /// What `Shape` gives of an input of the model that takes no other shape. ONNX Runtime folds it
+  /// too, and rounds what comes of it in half floats.
+  private func fixedShape(_ step: PlanStep) -> Tensor? {
+    guard let operation = step.operation as? ShapeOf, let value = step.inputs.first ?? nil,
+      let input = graph.inputs.first(where: { $0.value == value }), input.isRequired
+    else { return nil }
+    let sizes = input.shape.compactMap { $0 }
+    return sizes.count == input.shape.count ? operation.sizes(of: sizes) : nil
   }
 
   private func isConstant(_ value: Int) -> Bool {
