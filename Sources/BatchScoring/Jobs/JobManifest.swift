@@ -55,7 +55,7 @@ struct JobManifest {
       "scored": .integer(Int64(progress.scoredRows)),
       "failed": .integer(Int64(progress.failedRows)),
     ]
-    object["mini_batches"] = .integer(Int64(progress.miniBatches))
+    object["mini_batches"] = .integer(Int64(progress.begunMiniBatches))
     var input = DocumentObject()
     input["address"] = .string(order.input.address)
     input["glob"] = order.input.glob.map { .string($0) }

@@ -44,7 +44,7 @@ struct JobProgress: Sendable, Equatable {
     var shown = Job.Progress()
     shown.scoredRows = scoredRows
     shown.failedRows = failedRows
-    shown.miniBatches = miniBatches
+    shown.miniBatches = begunMiniBatches
     shown.files = file
     shown.totalFiles = totalFiles
     shown.readBytes = doneBytes + readBytes
@@ -54,6 +54,9 @@ struct JobProgress: Sendable, Equatable {
 }
 
 extension JobProgress {
+  /// The one that is not full yet is one of them: a job's last one rarely is.
+  var begunMiniBatches: Int { miniBatches + (openRows > 0 ? 1 : 0) }
+
   /// Counts rows into mini-batches: one is full with `miniBatchRows` rows or with
   /// `miniBatchSize` files.
   mutating func count(rows: Int, endsFile: Bool, _ maxRows: Int, _ maxFiles: Int) {

@@ -227,7 +227,7 @@ import Testing
     let text = try #require(workshop.text("job", "_SUCCESS.json"))
     for part in [
       #""job": "job""#, #""scored": 100"#, #""content_hash": "#, #""path":"predictions.csv""#,
-      #""path":"a.csv""#, #""mini_batch_rows": 65536"#,
+      #""path":"a.csv""#, #""mini_batch_rows": 65536"#, #""mini_batches": 1"#,
     ] {
       #expect(text.contains(part), "\(part) in \(text)")
     }
