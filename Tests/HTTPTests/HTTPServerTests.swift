@@ -257,7 +257,7 @@ struct HTTPServerTests {
       var limit = rlimit()
       getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
       let before = limit.rlim_cur
-      limit.rlim_cur = 64
+      limit.rlim_cur = fewDescriptors()
       setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
       // All taken but one, for the client: the server finds none to accept with.
       var held: [Int32] = []
@@ -289,7 +289,7 @@ struct HTTPServerTests {
       var limit = rlimit()
       getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
       let before = limit.rlim_cur
-      limit.rlim_cur = 64
+      limit.rlim_cur = fewDescriptors()
       setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
       var held: [Int32] = []
       for _ in 0..<2 {

@@ -136,3 +136,12 @@ func temporaryFolder() -> String {
 func countOccurrences(of needle: String, in text: String) -> Int {
   text.split(separator: needle, omittingEmptySubsequences: false).count - 1
 }
+
+/// A limit of descriptors that leaves a few dozen: a child has those that its parent, the whole
+/// suite, holds open.
+func fewDescriptors() -> rlim_t {
+  let free = dup(0)
+  precondition(free >= 0)
+  close(free)
+  return rlim_t(free) + 48
+}
