@@ -239,7 +239,9 @@ final class JobRun {
     try noteCommit(writer, before)
   }
 
-  private static let maxThreads = 256
+  /// More would not work any faster, and each has its own scratch and block: whoever may invoke may
+  /// ask for any number.
+  private static let maxThreads = 16
 
   private func finishOutput(
     _ model: ModelVersion, _ writer: JobWriter, _ work: WorkFolder

@@ -179,10 +179,10 @@ package final class JobService: Sendable {
   package func submit(
     _ order: JobOrder, requestIdentifier: String?
   ) throws(BatchError) -> Job {
-    if let requestIdentifier {
-      let known = try store.job(
-        endpoint: order.endpoint, requestIdentifier: requestIdentifier)
-      if let known { return state.withLock { $0.live[known.job.order.name] } ?? known.job }
+    if let requestIdentifier,
+      let known = try job(endpoint: order.endpoint, requestIdentifier: requestIdentifier)
+    {
+      return known
     }
     guard state.withLock({ $0.isRunning }) else {
       throw .refused("the gateway takes no jobs now: it starts, stops, or hands over")
@@ -218,6 +218,16 @@ package final class JobService: Sendable {
         "actor": .string(order.actor),
       ])
     return added.job.job
+  }
+
+  /// The job that came with this identifier; nil where none did. Asked before anything of the order
+  /// is resolved: its own output may be what stands in the way of the second one.
+  package func job(
+    endpoint: String, requestIdentifier: String
+  ) throws(BatchError) -> Job? {
+    let known = try store.job(endpoint: endpoint, requestIdentifier: requestIdentifier)
+    guard let known else { return nil }
+    return state.withLock { $0.live[known.job.order.name] } ?? known.job
   }
 
   private func check(_ order: JobOrder) throws(BatchError) {

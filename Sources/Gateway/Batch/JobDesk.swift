@@ -11,6 +11,7 @@ internal import Store
 /// What runs jobs: the workspace's `JobService`; tests hand in their own.
 protocol JobRunning: Sendable {
   func submit(_ order: JobOrder, requestIdentifier: String?) throws(BatchError) -> Job
+  func job(endpoint: String, requestIdentifier: String) throws(BatchError) -> Job?
   func newName() -> String
   func job(_ name: String) -> Job?
   func jobs(endpoint: String?, deployment: String?, limit: Int) -> [Job]
@@ -47,6 +48,15 @@ final class JobDesk: Sendable {
     _ document: Document, to endpoint: String, by caller: Caller
   ) throws(ARMError) -> Job {
     try armControl { () throws(ControlError) in try control.refuseWhenPaused() }
+    do throws(BatchError) {
+      if let identifier = caller.requestIdentifier,
+        let known = try jobs.job(endpoint: endpoint, requestIdentifier: identifier)
+      {
+        return known
+      }
+    } catch {
+      throw ARMError(error)
+    }
     let order = try order(document, to: endpoint, by: caller)
     do throws(BatchError) {
       return try jobs.submit(order, requestIdentifier: caller.requestIdentifier)

@@ -190,6 +190,10 @@ import Testing
       let answer = try bench.send("POST", "\(Self.endpoint)/jobs", body, headers: header)
       #expect(answer.body.value(at: "name") == "job-1")
     }
+    // Also when what it read is gone: nothing of the order is looked at again.
+    let elsewhere = Self.body("azureml://datastores/workspaceblobstore/paths/gone")
+    let again = try bench.send("POST", "\(Self.endpoint)/jobs", elsewhere, headers: header)
+    #expect(again.body.value(at: "name") == "job-1", "\(again.body)")
     #expect(
       try bench.send("POST", "\(Self.endpoint)/jobs", body).body.value(at: "name") == "job-2")
   }

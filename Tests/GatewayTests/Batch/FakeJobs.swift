@@ -27,6 +27,14 @@ final class FakeJobs: JobRunning {
     }
   }
 
+  func job(endpoint: String, requestIdentifier: String) throws(BatchError) -> Job? {
+    state.withLock { state in
+      state.identifiers[requestIdentifier].flatMap { name in
+        state.jobs.first { $0.order.name == name && $0.order.endpoint == endpoint }
+      }
+    }
+  }
+
   func newName() -> String { state.withLock { "job-\($0.jobs.count + 1)" } }
 
   func job(_ name: String) -> Job? {
