@@ -10,7 +10,7 @@ export HOST PORT WORKSPACE
 # A toolchain unpacked to /opt/swift is found without being on the PATH.
 export PATH := $(PATH):/opt/swift/usr/bin
 
-.PHONY: run test build lint format corpus fuzz loadtest onnx-backend clean
+.PHONY: run test build lint format corpus fuzz loadtest onnx-backend onnx-survey clean
 
 run: build
 	@.ci/run-gateway
@@ -19,11 +19,11 @@ build:
 	@.ci/setup run
 	swift build -c release --product swerve --static-swift-stdlib
 
-# One test at a time: tests of processes measure time.
+# Those that failed are named once more at the end.
 test:
 	@.ci/setup test
 	swift build --build-tests
-	swift test --skip-build --no-parallel
+	@.ci/run-tests
 
 # Every model of ../shared/corpus (SWERVE_SHARED), by command and over HTTP, a line for each.
 corpus:
@@ -55,6 +55,13 @@ onnx-backend:
 	test -d .build/onnx-venv || python3 -m venv .build/onnx-venv
 	.build/onnx-venv/bin/pip install --quiet -r Tests/ONNXBackend/requirements.txt
 	.build/onnx-venv/bin/python Tests/ONNXBackend/run.py --scorer .build/release/onnx-score $(ONLY)
+
+# Every operator with every element type, beside ONNX Runtime: make onnx-survey ONLY="--only Resize"
+onnx-survey:
+	swift build --product onnx-score
+	test -d .build/onnx-venv || python3 -m venv .build/onnx-venv
+	.build/onnx-venv/bin/pip install --quiet -r Tests/ONNXBackend/requirements.txt
+	.build/onnx-venv/bin/python Tests/ONNXBackend/survey.py --scorer .build/debug/onnx-score $(ONLY)
 
 clean:
 	swift package clean

@@ -41,6 +41,7 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CTreeKernel"),
+    .systemLibrary(name: "CDecimals"),
 
     .target(name: "Tensors", dependencies: ["COpenBLAS"], swiftSettings: boundarySettings),
     .target(
@@ -66,13 +67,14 @@ let package = Package(
       name: "Serving",
       dependencies: [
         "Registry", "Store", "Documents", "Digest", "ONNX", "Executors", "Tensors", "Telemetry",
+        "CDecimals",
       ],
       swiftSettings: settings),
     .target(
       name: "BatchScoring",
       dependencies: [
         "Serving", "Registry", "Executors", "Tensors", "Documents", "Telemetry", "Store",
-        "Digest", "Compression",
+        "Digest", "Compression", "CLinux",
       ],
       swiftSettings: settings),
     .target(
@@ -118,22 +120,29 @@ let package = Package(
       path: "Tests/Fuzz/Readers", swiftSettings: settings),
 
     // Files that lie, read under a limit of memory, for the tests of every reader.
-    .target(name: "AllocationLimit", path: "Tests/Support/AllocationLimit"),
+    .target(name: "AllocationLimit", path: "Tests/AllocationLimit"),
     .target(
       name: "Mutants", dependencies: ["AllocationLimit", "Executors"],
-      path: "Tests/Support/Mutants", swiftSettings: settings),
+      path: "Tests/Mutants", swiftSettings: settings),
+
+    // An empty folder for one test, gone with it.
+    .target(name: "TestFolders", path: "Tests/TestFolders", swiftSettings: settings),
+
+    // Bounds on times, judged on a machine that has its CPUs.
+    .target(name: "TestTimes", path: "Tests/TestTimes", swiftSettings: settings),
 
     // A model that sleeps, spins or fails as a test wants it to.
     .target(
       name: "TestExecutors", dependencies: ["Executors", "Telemetry", "Tensors"],
-      path: "Tests/Support/TestExecutors", swiftSettings: settings),
+      path: "Tests/TestExecutors", swiftSettings: settings),
 
     .testTarget(
       name: "BatchScoringTests",
       dependencies: [
         "BatchScoring", "Serving", "Registry", "Executors", "Tensors", "Documents", "Store",
-        "Digest", "Telemetry", "Compression",
+        "Digest", "Telemetry", "Compression", "TestFolders",
       ],
+      exclude: ["Fixtures"],
       swiftSettings: settings),
     .testTarget(
       name: "TensorsTests", dependencies: ["Tensors"],
@@ -142,7 +151,7 @@ let package = Package(
       name: "DocumentsTests", dependencies: ["Documents"],
       swiftSettings: settings),
     .testTarget(
-      name: "StoreTests", dependencies: ["Store"],
+      name: "StoreTests", dependencies: ["Store", "TestFolders"],
       swiftSettings: settings),
     .testTarget(
       name: "DigestTests", dependencies: ["Digest"],
@@ -151,7 +160,7 @@ let package = Package(
       name: "CompressionTests", dependencies: ["Compression"],
       swiftSettings: settings),
     .testTarget(
-      name: "HTTPTests", dependencies: ["HTTP"],
+      name: "HTTPTests", dependencies: ["HTTP", "TestFolders"],
       swiftSettings: settings),
     .testTarget(
       name: "TelemetryTests", dependencies: ["Telemetry"],
@@ -165,26 +174,29 @@ let package = Package(
       exclude: ["Fixtures"],
       swiftSettings: settings),
     .testTarget(
-      name: "RegistryTests", dependencies: ["Registry", "Store", "Documents", "Digest"],
+      name: "RegistryTests",
+      dependencies: ["Registry", "Store", "Documents", "Digest", "TestFolders"],
       swiftSettings: settings),
     .testTarget(
       name: "ServingTests",
       dependencies: [
         "Serving", "Registry", "Store", "Documents", "Digest", "ONNX", "Executors", "Tensors",
-        "Telemetry", "FuzzReaders", "TestExecutors",
+        "Telemetry", "FuzzReaders", "Mutants", "TestExecutors", "TestFolders",
       ],
       swiftSettings: settings),
     .testTarget(
       name: "GatewayTests",
       dependencies: [
         "Gateway", "BatchScoring", "Serving", "Registry", "Store", "Documents", "Digest", "HTTP",
-        "Compression", "Telemetry", "Executors", "Tensors", "TestExecutors",
+        "Compression", "Telemetry", "Executors", "Tensors", "TestExecutors", "TestFolders",
+        "TestTimes",
       ],
       swiftSettings: settings),
     .testTarget(
       name: "CLITests",
       dependencies: [
         "CLI", "Gateway", "Serving", "Registry", "Documents", "HTTP", "Tensors", "Compression",
+        "TestTimes",
       ],
       swiftSettings: settings),
   ]
@@ -194,8 +206,10 @@ let package = Package(
 // takes the request bodies alone, which stand on no database.
 if Context.environment["SWERVE_FUZZ"] != nil {
   for target in package.targets where target.name == "Serving" {
-    target.exclude = ["Control", "Models", "Resources", "Routing", "Schedules"]
-    target.dependencies = ["Documents", "Executors", "Tensors"]
+    target.exclude = [
+      "Batching", "Clients", "Control", "Mirroring", "Models", "Resources", "Routing", "Schedules",
+    ]
+    target.dependencies = ["Documents", "Executors", "Tensors", "CDecimals"]
   }
   package.targets.append(
     .executableTarget(

@@ -200,6 +200,37 @@ def run_wrk(url, headers, body_file, connections, seconds, folder):
     }
 
 
+def become_other_machine():
+    """The clients stand for another machine: what runs on this one must not make them late, and
+    their lateness pass for the server's. Only root may; without it they share the CPUs."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except PermissionError:
+        pass
+
+
+def open_loop(gateway, endpoint, body, rate, seconds, connections=1000):
+    """Sends `rate` requests a second at fixed times; what `open-loop` says of them."""
+    program = RELEASE / "open-loop"
+    if not program.exists():
+        raise SystemExit(f"{program} is missing: swift build -c release --product open-loop")
+    port = gateway.address.rsplit(":", 1)[1].strip("/")
+    command = [program, "--port", port, "--path", f"/endpoints/{endpoint}/score"]
+    command += ["--rate", rate, "--seconds", seconds, "--body", body, "--connections", connections]
+    for name, value in gateway.headers(endpoint).items():
+        command += ["--header", f"{name}: {value}"]
+    result = subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        timeout=seconds + 60,
+        preexec_fn=become_other_machine,
+    )
+    if result.returncode:
+        raise SystemExit(f"open-loop ended with {result.returncode}: {result.stderr}")
+    return json.loads(result.stdout)
+
+
 def pooled_percentile(results, percent):
     """Over all samples of all runs, microseconds."""
     pooled = {}
@@ -238,6 +269,29 @@ def resident_megabytes(pid):
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def cpu_ticks():
+    """All CPUs' time, and what of it the host gave to others."""
+    fields = pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    numbers = [int(field) for field in fields]
+    return sum(numbers), numbers[7]
+
+
+def undisturbed(measure, attempts=4, most=0.05):
+    """What `measure` returns, of several attempts that from which the host took the least CPU
+    time, and that share. The first from which it took no more than `most` is the last."""
+    best = None
+    for _ in range(attempts):
+        before = cpu_ticks()
+        result = measure()
+        after = cpu_ticks()
+        share = (after[1] - before[1]) / max(after[0] - before[0], 1)
+        if best is None or share < best[1]:
+            best = (result, share)
+        if share <= most:
+            break
+    return best[0], round(best[1], 3)
 
 
 def machine():

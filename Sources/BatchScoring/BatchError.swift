@@ -27,13 +27,25 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
   case nothingScored(count: Int, first: String)
   /// The disk, or what is left of it for us, is full.
   case noSpace(String)
+  /// The system has no descriptor, or no memory, for something now.
+  case busy(String)
   /// The workspace's database does not do its work.
   case store(String)
+  /// What a job has written and committed does not lie there as it was.
+  case outputLost(String)
+  /// What the database holds of a job is not understood: a later version may have written it.
+  case unreadable(String)
+  /// Nothing is taken at this moment.
+  case unavailable(String)
+  /// The job ends, but a start before that is stored would go on with it.
+  case cancelNotStored(job: String, reason: String)
   /// No fault: the job ends here, or goes on later.
   case interrupted(Interruption)
 
   package enum Interruption: Sendable, Equatable {
     case cancel, stop
+    /// The database knows the job as ended.
+    case ended
     /// A test's stand-in for the end of the process: nothing more is done.
     case crash
   }
@@ -57,7 +69,13 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
       "No succeeded mini batch item returned from run(): \(count) row\(count == 1 ? "" : "s") "
         + "failed; the first: \(first)"
     case .noSpace(let place): "no space: \(place)"
-    case .store(let reason): reason
+    case .busy(let reason), .store(let reason), .outputLost(let reason),
+      .unreadable(let reason), .unavailable(let reason):
+      reason
+    case .cancelNotStored(let job, let reason):
+      "job '\(job)' stops, but that could not be stored (\(reason)); a gateway that is started again "
+        + "before it is stored goes on with the job: cancel it again"
+    case .interrupted(.ended): "the job has ended"
     case .interrupted(.cancel): "the job was canceled"
     case .interrupted(.stop), .interrupted(.crash): "the gateway stops"
     }
@@ -67,7 +85,8 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
     self =
       switch error {
       case .noSpace(let path): .noSpace("\(path): no space left on the device")
-      // It may be had again: a job waits for it.
+      // These may be had again: a job waits for them.
+      case .busy: .busy("\(error)")
       case .database: .store("\(error)")
       case .io, .locked, .escapes, .exists: .refused("\(error)")
       }
@@ -75,8 +94,12 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
 
   /// What a failed system call means. `code` is `errno`, read right after the call.
   static func system(_ code: Int32, _ doing: String) -> BatchError {
-    code == ENOSPC || code == EDQUOT
-      ? .noSpace("\(doing): \(String(cString: strerror(code)))") : .io(doing, code: code)
+    let sentence = "\(doing): \(String(cString: strerror(code)))"
+    return switch code {
+    case ENOSPC, EDQUOT: .noSpace(sentence)
+    case EMFILE, ENFILE, ENOMEM: .busy(sentence)
+    default: .io(doing, code: code)
+    }
   }
 }
 

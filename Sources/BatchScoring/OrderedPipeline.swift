@@ -1,6 +1,10 @@
 internal import Serving
 internal import Telemetry
 
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
 /// Work on many things at once whose results leave in the order in which the things came.
 ///
 /// One thread takes from the source, `threads` work, and the caller's thread receives. No more
@@ -19,10 +23,13 @@ final class OrderedPipeline<Item: Sendable, Result: Sendable>: Sendable {
   private let state = Monitor(State())
   private let threads: Int
   private let maxUnderWay: Int
+  private let begin: @Sendable () -> Void
 
-  init(threads: Int, depth: Int = 2) {
+  /// - Parameter begin: Called once on each thread that is started, before anything else on it.
+  init(threads: Int, depth: Int = 2, begin: @escaping @Sendable () -> Void = {}) {
     self.threads = max(threads, 1)
     maxUnderWay = self.threads + max(depth, 1)
+    self.begin = begin
   }
 
   /// - Parameters:
@@ -30,6 +37,7 @@ final class OrderedPipeline<Item: Sendable, Result: Sendable>: Sendable {
   ///   - interrupt: Ends a `source` that waits: an error elsewhere must not wait for it.
   ///   - makeWork: Called once on each working thread: what it returns does the work there.
   ///   - sink: Takes the results in order, on the caller's thread. An error ends everything.
+  /// - Throws: What `source` and `sink` throw; `.busy` where the system has no thread to work on.
   func run(
     source: @escaping @Sendable () throws(BatchError) -> Item?,
     interrupt: @Sendable () -> Void = {},
@@ -37,12 +45,9 @@ final class OrderedPipeline<Item: Sendable, Result: Sendable>: Sendable {
     sink: (Result) throws(BatchError) -> Void
   ) throws(BatchError) {
     let crew = Threads()
-    crew.start(name: "batch-read") { [self] in feed(source) }
-    for _ in 0..<threads {
-      crew.start(name: "batch-score") { [self] in work(makeWork()) }
-    }
     var failure: BatchError?
     do throws(BatchError) {
+      try start(crew, source, makeWork)
       while let result = try nextResult() { try sink(result) }
     } catch {
       failure = error
@@ -52,6 +57,28 @@ final class OrderedPipeline<Item: Sendable, Result: Sendable>: Sendable {
     if failure != nil { interrupt() }
     crew.join()
     if let failure { throw failure }
+  }
+
+  /// Fewer threads that work are enough.
+  private func start(
+    _ crew: Threads, _ source: @escaping @Sendable () throws(BatchError) -> Item?,
+    _ makeWork: @escaping @Sendable () -> (Item) -> Result
+  ) throws(BatchError) {
+    var code = crew.tryStart(name: "batch-read") { [self] in
+      begin()
+      feed(source)
+    }
+    var working = 0
+    while code == 0, working < threads {
+      code = crew.tryStart(name: "batch-score") { [self] in
+        begin()
+        work(makeWork())
+      }
+      if code == 0 { working += 1 }
+    }
+    if working == 0 {
+      throw .busy("a thread for a batch job: \(String(cString: strerror(code)))")
+    }
   }
 
   private func feed(_ source: () throws(BatchError) -> Item?) {

@@ -57,6 +57,8 @@ struct RowCutter {
   /// What was read and has not left; its first byte is that at `offset`.
   private var buffer: [UInt8] = []
   private var isAtEnd = false
+  /// Why the text cannot be read on: told when the whole rows before that have been handed out.
+  private var failure: BatchError?
   private var hasBegun = false
   private(set) var row = 0
   private(set) var offset = 0
@@ -94,7 +96,7 @@ struct RowCutter {
     }
   }
 
-  /// The next block; nil at the end.
+  /// The next block; nil at the end. Where the text is damaged, the rows before that come first.
   mutating func next() throws(BatchError) -> TextBlock? {
     try begin()
     var search = RowSearch(isCSV: isCSV)
@@ -109,7 +111,7 @@ struct RowCutter {
       } else if buffer.count - end > limits.maxRowBytes {
         break
       } else if !isAtEnd {
-        try fill()
+        guard try fills() else { break }
       } else {
         // The last line lacks its end; every reader is spared the case.
         let rowEnd = buffer.count + 1
@@ -120,6 +122,7 @@ struct RowCutter {
       }
     }
     if end > 0 { return takeBlock(rows, to: end, byteCount: end) }
+    if let failure, buffer.count <= limits.maxRowBytes { throw failure }
     return buffer.isEmpty ? nil : try takeFault()
   }
 
@@ -143,7 +146,7 @@ struct RowCutter {
   private mutating func begin() throws(BatchError) {
     guard offset == 0, row == 0, !hasBegun else { return }
     hasBegun = true
-    while buffer.count < 4, !isAtEnd { try fill() }
+    while buffer.count < 4, !isAtEnd { guard try fills() else { break } }
     if buffer.starts(with: [0xFF, 0xFE]) || buffer.starts(with: [0xFE, 0xFF]) {
       throw .text(file: name, reason: "is UTF-16; expected UTF-8")
     }
@@ -189,7 +192,7 @@ struct RowCutter {
       while end == nil, !isAtEnd {
         byteCount += buffer.count
         buffer.removeAll(keepingCapacity: true)
-        try fill()
+        guard try fills() else { break }
         end = buffer.firstIndex(of: 0x0A)
       }
     }
@@ -226,7 +229,22 @@ struct RowCutter {
     byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D
   }
 
+  /// Fills the buffer further, and keeps for later why the text cannot be read on.
+  ///
+  /// - Returns: False for such a text.
+  private mutating func fills() throws(BatchError) -> Bool {
+    do throws(BatchError) {
+      try fill()
+    } catch .text(let file, let reason) {
+      failure = .text(file: file, reason: reason)
+    } catch {
+      throw error
+    }
+    return failure == nil
+  }
+
   private mutating func fill() throws(BatchError) {
+    if let failure { throw failure }
     var count = 0
     var failure: BatchError?
     buffer.append(addingCapacity: Self.readBytes) { output in

@@ -39,6 +39,8 @@ struct App: ParsableCommand {
 /// A command could not do what it was asked: one sentence for the person at the terminal.
 struct CommandFailure: Error {
   var message: String
+  /// Nobody has answered: with another try somebody may.
+  var isUnanswered = false
 
   init(_ message: String) { self.message = message }
 }

@@ -8,8 +8,11 @@ struct BatchEndpointCommand: ParsableCommand {
     commandName: "batch-endpoint",
     abstract: "The stable names that jobs over files go to.",
     subcommands: [
-      Create.self, Update.self, Show.self, List.self, Delete.self, Invoke.self,
-      GetCredentials.self, RegenerateKeys.self, ListJobs.self,
+      Create.self, Update.self, ShowEndpoint<BatchEndpointSpecification>.self,
+      ListEndpoints<BatchEndpointSpecification>.self,
+      DeleteEndpoint<BatchEndpointSpecification>.self,
+      Invoke.self, GetEndpointCredentials<BatchEndpointSpecification>.self,
+      RegenerateEndpointKeys<BatchEndpointSpecification>.self, ListJobs.self,
     ])
 
   struct Create: ParsableCommand {
@@ -26,10 +29,10 @@ struct BatchEndpointCommand: ParsableCommand {
     var noWait = false
 
     func run() throws {
-      let specification = try YAMLFile(file, name: name, assignments: assignments).batchEndpoint()
-      let answer = try client.client().send(
-        "PUT", endpointPath(specification.name), body: ARM.body(of: specification))
-      try output.print(try ResourceViews.batchEndpoint(answer.body))
+      let specification: BatchEndpointSpecification = try YAMLFile(
+        file, name: name, assignments: assignments
+      ).endpoint()
+      try output.print(try Endpoints(client).put(specification))
     }
   }
 
@@ -49,68 +52,15 @@ struct BatchEndpointCommand: ParsableCommand {
     var noWait = false
 
     func run() throws {
-      let control = try client.client()
+      let endpoints = try Endpoints(client)
       let specification: BatchEndpointSpecification
       if let file {
-        specification = try YAMLFile(file, name: name, assignments: assignments).batchEndpoint()
+        specification = try YAMLFile(file, name: name, assignments: assignments).endpoint()
       } else {
         guard let name else { throw ValidationError("give --name, or --file with a name in it") }
-        let current = try control.send("GET", endpointPath(name)).body
-        do {
-          var yaml = try ARM.batchEndpoint(
-            name: name, body: Document(current, source: "batch endpoint \(name)")
-          ).yaml
-          try apply(assignments, to: &yaml)
-          specification = try BatchEndpointSpecification(
-            yaml: Document(yaml, source: "batch endpoint \(name)"))
-        } catch let error as DocumentError {
-          throw CommandFailure("\(error)")
-        }
+        specification = try endpoints.changed(name, assignments)
       }
-      let answer = try control.send(
-        "PUT", endpointPath(specification.name), body: ARM.body(of: specification))
-      try output.print(try ResourceViews.batchEndpoint(answer.body))
-    }
-  }
-
-  struct Show: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show a batch endpoint.")
-    @OptionGroup var client: ClientOptions
-    @OptionGroup var output: OutputOptions
-    @Option(name: .shortAndLong) var name: String
-
-    func run() throws {
-      let answer = try client.client().send("GET", endpointPath(name))
-      try output.print(try ResourceViews.batchEndpoint(answer.body))
-    }
-  }
-
-  struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the batch endpoints.")
-    @OptionGroup var client: ClientOptions
-    @OptionGroup var output: OutputOptions
-
-    func run() throws {
-      let answer = try client.client().send("GET", "batchEndpoints")
-      try output.print(
-        .array(
-          try ResourceViews.elements(answer.body).map { try ResourceViews.batchEndpoint($0) }))
-    }
-  }
-
-  struct Delete: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Delete a batch endpoint with its deployments; its jobs stay.")
-    @OptionGroup var client: ClientOptions
-    @Option(name: .shortAndLong) var name: String
-    @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
-    @Flag(help: "Do not wait until it is gone.") var noWait = false
-
-    func run() throws {
-      try confirm("Delete batch endpoint '\(name)' and its deployments?", yes: yes)
-      let control = try client.client()
-      let answer = try control.send("DELETE", endpointPath(name))
-      if !noWait { try control.wait(for: answer) }
+      try output.print(try endpoints.put(specification))
     }
   }
 
@@ -175,10 +125,11 @@ struct BatchEndpointCommand: ParsableCommand {
       }
       let headers = deploymentName.map { [(name: "azureml-model-deployment", value: $0)] } ?? []
       let answer = try control.send(
-        "POST", endpointPath(name) + "/jobs", headers: headers, body: invocation.body)
+        "POST", BatchEndpointSpecification.path(name) + "/jobs", headers: headers,
+        body: invocation.body)
       let job = ResourceViews.text(answer.body, "name") ?? ""
       if stream {
-        let ended = try JobStream(control).follow(job)
+        let ended = try JobStream(control).follow(job, isKnown: true)
         try printed(ResourceViews.job(ended))
         try JobStream.check(ended)
       } else {
@@ -207,38 +158,6 @@ struct BatchEndpointCommand: ParsableCommand {
     }
   }
 
-  struct GetCredentials: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      commandName: "get-credentials", abstract: "Print a batch endpoint's keys.")
-    @OptionGroup var client: ClientOptions
-    @OptionGroup var output: OutputOptions
-    @Option(name: .shortAndLong) var name: String
-
-    func run() throws {
-      let answer = try client.client().send("POST", endpointPath(name) + "/listKeys")
-      try output.print(answer.body)
-    }
-  }
-
-  struct RegenerateKeys: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      commandName: "regenerate-keys", abstract: "Replace one of a batch endpoint's two keys.")
-    @OptionGroup var client: ClientOptions
-    @OptionGroup var output: OutputOptions
-    @Option(name: .shortAndLong) var name: String
-    @Option(help: "primary or secondary.") var keyType = EndpointCommand.RegenerateKeys.Kind.primary
-    @Flag(help: "Do not wait.") var noWait = false
-
-    func run() throws {
-      let control = try client.client()
-      let kind = keyType == .primary ? "Primary" : "Secondary"
-      let answer = try control.send(
-        "POST", endpointPath(name) + "/regenerateKeys", body: ["keyType": .string(kind)])
-      if !noWait { try control.wait(for: answer) }
-      try output.print(try control.send("POST", endpointPath(name) + "/listKeys").body)
-    }
-  }
-
   struct ListJobs: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "list-jobs", abstract: "List a batch endpoint's jobs, newest first.")
@@ -249,11 +168,11 @@ struct BatchEndpointCommand: ParsableCommand {
 
     func run() throws {
       let answer = try client.client().send(
-        "GET", endpointPath(name) + "/jobs?$top=\(maxResults)")
+        "GET", BatchEndpointSpecification.path(name) + "/jobs?$top=\(maxResults)")
       try output.print(
         .array(ResourceViews.elements(answer.body).map { ResourceViews.job($0) }))
     }
   }
 }
 
-private func endpointPath(_ name: String) -> String { "batchEndpoints/\(name.percentEncoded)" }
+private typealias Endpoints = EndpointClient<BatchEndpointSpecification>

@@ -106,7 +106,14 @@ final class ControlClient {
     _ method: String, _ path: String, headers: [(name: String, value: String)] = [],
     body: DocumentValue? = nil, accepting: Set<Int> = []
   ) throws(CommandFailure) -> Answer {
-    let response = try sendRaw(method, path, headers: headers, body: body)
+    try Self.answer(
+      try sendRaw(method, path, headers: headers, body: body), accepting: accepting)
+  }
+
+  /// What `send` makes of a response.
+  static func answer(
+    _ response: HTTPClient.Response, accepting: Set<Int> = []
+  ) throws(CommandFailure) -> Answer {
     let text = response.body
     var value = DocumentValue.null
     if !text.isEmpty {
@@ -149,7 +156,9 @@ final class ControlClient {
       return try http.send(
         method: method, path: target, headers: headers, body: body, receive: receive)
     } catch {
-      throw CommandFailure(unreachable(error))
+      var failure = CommandFailure(unreachable(error))
+      failure.isUnanswered = true
+      throw failure
     }
   }
 
@@ -182,6 +191,13 @@ final class ControlClient {
       default: usleep(20_000)
       }
     }
+  }
+
+  /// Hides an asset's version, or all of its versions, from lists, or shows them again.
+  func setArchived(_ isArchived: Bool, at path: String) throws(CommandFailure) {
+    var body = try send("GET", path).body
+    try DocumentPath("properties.isArchived").set(.bool(isArchived), in: &body)
+    _ = try send("PUT", path, body: body)
   }
 
   private static func path(of location: String) -> String {

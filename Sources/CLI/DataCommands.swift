@@ -120,7 +120,7 @@ struct DataCommand: ParsableCommand {
     @Option(name: .shortAndLong) var name: String
     @Option(name: .shortAndLong) var version: String
 
-    func run() throws { try setArchived(true, name, version, client.client()) }
+    func run() throws { try client.client().setArchived(true, at: assetPath(name, version)) }
   }
 
   struct Restore: ParsableCommand {
@@ -129,17 +129,8 @@ struct DataCommand: ParsableCommand {
     @Option(name: .shortAndLong) var name: String
     @Option(name: .shortAndLong) var version: String
 
-    func run() throws { try setArchived(false, name, version, client.client()) }
+    func run() throws { try client.client().setArchived(false, at: assetPath(name, version)) }
   }
-}
-
-private func setArchived(
-  _ flag: Bool, _ name: String, _ version: String, _ control: ControlClient
-) throws(CommandFailure) {
-  let path = assetPath(name, version)
-  var body = try control.send("GET", path).body
-  try DocumentPath("properties.isArchived").set(.bool(flag), in: &body)
-  _ = try control.send("PUT", path, body: body)
 }
 
 private func assetPath(_ name: String, _ version: String) -> String {

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Documents
-import Gateway
 import HTTP
 import Serving
 
@@ -9,8 +8,10 @@ struct EndpointCommand: ParsableCommand {
     commandName: "online-endpoint",
     abstract: "The stable names that clients call.",
     subcommands: [
-      Create.self, Update.self, Show.self, List.self, Delete.self, Invoke.self,
-      GetCredentials.self, RegenerateKeys.self,
+      Create.self, Update.self, ShowEndpoint<EndpointSpecification>.self,
+      ListEndpoints<EndpointSpecification>.self, DeleteEndpoint<EndpointSpecification>.self,
+      Invoke.self, GetEndpointCredentials<EndpointSpecification>.self,
+      RegenerateEndpointKeys<EndpointSpecification>.self,
     ])
 
   struct Create: ParsableCommand {
@@ -29,16 +30,13 @@ struct EndpointCommand: ParsableCommand {
     var noWait = false
 
     func run() throws {
-      let document = try YAMLFile(
+      let specification: EndpointSpecification = try YAMLFile(
         file, name: name, assignments: assignments,
         extra: authMode.map {
           [("auth_mode", .string($0))]
-        } ?? [])
-      let specification = try document.endpoint()
-      let answer = try client.client().send(
-        "PUT", "onlineEndpoints/\(specification.name.percentEncoded)",
-        body: ARM.body(of: specification))
-      try output.print(try ResourceViews.endpoint(answer.body))
+        } ?? []
+      ).endpoint()
+      try output.print(try Endpoints(client).put(specification))
     }
   }
 
@@ -60,23 +58,13 @@ struct EndpointCommand: ParsableCommand {
     var noWait = false
 
     func run() throws {
-      let control = try client.client()
+      let endpoints = try Endpoints(client)
       var specification: EndpointSpecification
       if let file {
         specification = try YAMLFile(file, name: name, assignments: assignments).endpoint()
       } else {
         guard let name else { throw ValidationError("give --name, or --file with a name in it") }
-        let current = try control.send("GET", "onlineEndpoints/\(name.percentEncoded)").body
-        do {
-          let existing = try ARM.endpoint(
-            name: name, body: Document(current, source: "endpoint \(name)"))
-          var yaml = existing.yaml
-          try apply(assignments, to: &yaml)
-          specification = try EndpointSpecification(
-            yaml: Document(yaml, source: "endpoint \(name)"))
-        } catch let error as DocumentError {
-          throw CommandFailure("\(error)")
-        }
+        specification = try endpoints.changed(name, assignments)
       }
       if !traffic.isEmpty {
         specification.traffic = try percentages(traffic, flag: "--traffic")
@@ -84,50 +72,7 @@ struct EndpointCommand: ParsableCommand {
       if !mirrorTraffic.isEmpty {
         specification.mirrorTraffic = try percentages(mirrorTraffic, flag: "--mirror-traffic")
       }
-      let answer = try control.send(
-        "PUT", "onlineEndpoints/\(specification.name.percentEncoded)",
-        body: ARM.body(of: specification))
-      try output.print(try ResourceViews.endpoint(answer.body))
-    }
-  }
-
-  struct Show: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show an endpoint.")
-    @OptionGroup var client: ClientOptions
-    @OptionGroup var output: OutputOptions
-    @Option(name: .shortAndLong) var name: String
-
-    func run() throws {
-      let answer = try client.client().send("GET", "onlineEndpoints/\(name.percentEncoded)")
-      try output.print(try ResourceViews.endpoint(answer.body))
-    }
-  }
-
-  struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the endpoints.")
-    @OptionGroup var client: ClientOptions
-    @OptionGroup var output: OutputOptions
-
-    func run() throws {
-      let answer = try client.client().send("GET", "onlineEndpoints")
-      try output.print(
-        .array(try ResourceViews.elements(answer.body).map { try ResourceViews.endpoint($0) }))
-    }
-  }
-
-  struct Delete: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Delete an endpoint with its deployments.")
-    @OptionGroup var client: ClientOptions
-    @Option(name: .shortAndLong) var name: String
-    @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
-    @Flag(help: "Do not wait until it is gone.") var noWait = false
-
-    func run() throws {
-      try confirm("Delete endpoint '\(name)' and its deployments?", yes: yes)
-      let control = try client.client()
-      let answer = try control.send("DELETE", "onlineEndpoints/\(name.percentEncoded)")
-      if !noWait { try control.wait(for: answer) }
+      try output.print(try endpoints.put(specification))
     }
   }
 
@@ -143,7 +88,7 @@ struct EndpointCommand: ParsableCommand {
 
     func run() throws {
       let control = try client.client()
-      let path = "onlineEndpoints/\(name.percentEncoded)"
+      let path = EndpointSpecification.path(name)
       let endpoint = try control.send("GET", path).body
       guard case .string(let uri) = ResourceViews.property(endpoint, "scoringUri") else {
         throw CommandFailure("endpoint '\(name)' has no scoring URI")
@@ -171,42 +116,9 @@ struct EndpointCommand: ParsableCommand {
       StandardOutput.write("\n")
     }
   }
-
-  struct GetCredentials: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      commandName: "get-credentials", abstract: "Print an endpoint's keys.")
-    @OptionGroup var client: ClientOptions
-    @OptionGroup var output: OutputOptions
-    @Option(name: .shortAndLong) var name: String
-
-    func run() throws {
-      let answer = try client.client().send(
-        "POST", "onlineEndpoints/\(name.percentEncoded)/listKeys")
-      try output.print(answer.body)
-    }
-  }
-
-  struct RegenerateKeys: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      commandName: "regenerate-keys", abstract: "Replace one of an endpoint's two keys.")
-    enum Kind: String, ExpressibleByArgument, CaseIterable { case primary, secondary }
-    @OptionGroup var client: ClientOptions
-    @OptionGroup var output: OutputOptions
-    @Option(name: .shortAndLong) var name: String
-    @Option(help: "primary or secondary.") var keyType = Kind.primary
-    @Flag(help: "Do not wait.") var noWait = false
-
-    func run() throws {
-      let control = try client.client()
-      let path = "onlineEndpoints/\(name.percentEncoded)"
-      let kind = keyType == .primary ? "Primary" : "Secondary"
-      let answer = try control.send(
-        "POST", path + "/regenerateKeys", body: ["keyType": .string(kind)])
-      if !noWait { try control.wait(for: answer) }
-      try output.print(try control.send("POST", path + "/listKeys").body)
-    }
-  }
 }
+
+private typealias Endpoints = EndpointClient<EndpointSpecification>
 
 /// `blue=90 green=10`, in one argument or in several.
 func percentages(_ arguments: [String], flag: String) throws(CommandFailure) -> [String: Int] {

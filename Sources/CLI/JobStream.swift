@@ -1,43 +1,114 @@
 import Documents
 import Glibc
+import HTTP
 
 /// Follows a job to its end: one line that changes on a terminal, else a line now and then, on
-/// standard error.
+/// standard error. A gateway that is restarted meanwhile is waited for, and so is room on its disk.
 struct JobStream {
-  private let control: ControlClient
-  private let isTerminal = isatty(2) == 1
+  /// What one look brings.
+  enum Look: Sendable {
+    case job(DocumentValue)
+    /// A gateway, or what stands before it, has said that it will answer in a moment.
+    case later(String)
+    case unanswered(CommandFailure)
+  }
 
-  init(_ control: ControlClient) { self.control = control }
+  private let look: (_ job: String) throws(CommandFailure) -> Look
+  private let write: (String) -> Void
+  private let clock: () -> UInt64
+  private let isTerminal: Bool
 
-  /// Milliseconds between two looks, on a terminal and elsewhere.
+  init(_ control: ControlClient) {
+    self.init(
+      isTerminal: isatty(2) == 1, clock: Self.monotonicTime, write: StandardError.write,
+      look: { name throws(CommandFailure) in try Self.look(at: name, control) })
+  }
+
+  init(
+    isTerminal: Bool, clock: @escaping () -> UInt64, write: @escaping (String) -> Void,
+    look: @escaping (_ job: String) throws(CommandFailure) -> Look
+  ) {
+    self.isTerminal = isTerminal
+    self.clock = clock
+    self.write = write
+    self.look = look
+  }
+
+  /// Between two looks.
   private static let pollMilliseconds: UInt32 = 200
   /// Nanoseconds between two lines where there is no terminal.
   private static let lineInterval: UInt64 = 5_000_000_000
+  /// Nanoseconds without an answer that says anything of the job: as long as a new process may load.
+  private static let patience: UInt64 = 300_000_000_000
 
-  /// - Returns: The job as it has ended, or as it waits for room.
-  func follow(_ name: String) throws(CommandFailure) -> DocumentValue {
+  /// - Parameter isKnown: The gateway has just told of the job: that it does not answer means that it
+  ///   comes back.
+  /// - Returns: The job as it has ended.
+  func follow(_ name: String, isKnown: Bool = false) throws(CommandFailure) -> DocumentValue {
+    var isKnown = isKnown
     var pace = JobPace()
-    var lastStatus = ""
+    var lastStatus: String?
     var lastLine: UInt64 = 0
+    var lastAnswer = clock()
     while true {
-      let job = try control.send("GET", "jobs/\(name.percentEncoded)").body
-      let sample = JobSample(job)
-      let now = monotonicTime()
-      pace.add(sample, at: now)
-      let line = JobLine.text(sample, pace, width: isTerminal ? 24 : 0)
+      let now: UInt64
+      let status: String
+      let line: String
+      var ended: DocumentValue?
+      switch try look(name) {
+      case .job(let job):
+        now = clock()
+        (isKnown, lastAnswer) = (true, now)
+        let sample = JobSample(job)
+        pace.add(sample, at: now)
+        status = sample.status
+        line = JobLine.text(sample, pace, width: isTerminal ? 24 : 0)
+        if ["Completed", "Failed", "Canceled", "NotResponding"].contains(status) { ended = job }
+      case .unanswered(let failure) where !isKnown: throw failure
+      case .unanswered(let failure):
+        now = clock()
+        (status, line) = try waiting(failure.message, since: lastAnswer, now)
+      case .later(let reason):
+        now = clock()
+        (status, line) = try waiting(reason, since: lastAnswer, now)
+      }
       if isTerminal {
-        StandardError.write("\r\(line)\u{1B}[K")
-      } else if sample.status != lastStatus || now &- lastLine >= Self.lineInterval {
-        StandardError.write("\(name): \(line)\n")
+        write("\r\(line)\u{1B}[K")
+      } else if status != lastStatus || now &- lastLine >= Self.lineInterval {
+        write("\(name): \(line)\n")
         lastLine = now
       }
-      lastStatus = sample.status
-      if ["Completed", "Failed", "Canceled", "NotResponding", "Paused"].contains(sample.status) {
-        if isTerminal { StandardError.write("\n") }
-        return job
+      lastStatus = status
+      if let ended {
+        if isTerminal { write("\n") }
+        return ended
       }
       usleep(Self.pollMilliseconds * 1000)
     }
+  }
+
+  private func waiting(
+    _ reason: String, since lastAnswer: UInt64, _ now: UInt64
+  ) throws(CommandFailure) -> (status: String, line: String) {
+    guard now &- lastAnswer < Self.patience else { throw CommandFailure(reason) }
+    return ("", "waiting for the gateway: \(reason)")
+  }
+
+  private static func look(
+    at name: String, _ control: ControlClient
+  ) throws(CommandFailure) -> Look {
+    let response: HTTPClient.Response
+    do throws(CommandFailure) {
+      response = try control.sendRaw("GET", "jobs/\(name.percentEncoded)")
+    } catch {
+      guard error.isUnanswered else { throw error }
+      return .unanswered(error)
+    }
+    // 502 and 504 come from a proxy.
+    if [502, 503, 504].contains(response.status) {
+      return .later(ControlClient.sentence(of: response))
+    }
+    return .job(try ControlClient.answer(response).body)
   }
 
   /// - Throws: Unless the job is Completed.
@@ -49,7 +120,7 @@ struct JobStream {
       "job \(name) is \(sample.status)" + (sample.reason.map { ": \($0)" } ?? ""))
   }
 
-  private func monotonicTime() -> UInt64 {
+  private static func monotonicTime() -> UInt64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)

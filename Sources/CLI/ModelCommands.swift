@@ -197,7 +197,7 @@ struct ModelCommand: ParsableCommand {
     @Option(name: .shortAndLong) var name: String
     @Option(name: .shortAndLong) var version: String?
 
-    func run() throws { try setArchived(true, name: name, version: version, client.client()) }
+    func run() throws { try client.client().setArchived(true, at: assetPath(name, version)) }
   }
 
   struct Restore: ParsableCommand {
@@ -206,7 +206,7 @@ struct ModelCommand: ParsableCommand {
     @Option(name: .shortAndLong) var name: String
     @Option(name: .shortAndLong) var version: String?
 
-    func run() throws { try setArchived(false, name: name, version: version, client.client()) }
+    func run() throws { try client.client().setArchived(false, at: assetPath(name, version)) }
   }
 
   struct Delete: ParsableCommand {
@@ -240,11 +240,7 @@ private func latestVersion(
   return version
 }
 
-private func setArchived(
-  _ isArchived: Bool, name: String, version: String?, _ control: ControlClient
-) throws(CommandFailure) {
-  let path = version.map { versionPath(name, $0) } ?? "models/\(name.percentEncoded)"
-  var body = try control.send("GET", path).body
-  try DocumentPath("properties.isArchived").set(.bool(isArchived), in: &body)
-  _ = try control.send("PUT", path, body: body)
+/// Without a version, all of them.
+private func assetPath(_ name: String, _ version: String?) -> String {
+  version.map { versionPath(name, $0) } ?? "models/\(name.percentEncoded)"
 }

@@ -6,76 +6,66 @@ import Serving
 /// read-only members behind.
 enum ResourceViews {
   static func endpoint(_ body: DocumentValue) throws(CommandFailure) -> DocumentValue {
-    let name = text(body, "name") ?? ""
-    do {
-      let specification = try ARM.endpoint(
-        name: name, body: Document(body, source: "the gateway's answer"))
-      return merged(
-        specification.yaml,
-        [
-          ("id", member(body, "id")),
-          ("provisioning_state", property(body, "provisioningState")),
-          ("scoring_uri", property(body, "scoringUri")),
-          ("openapi_uri", property(body, "swaggerUri")),
-        ])
-    } catch {
-      throw CommandFailure("\(error)")
-    }
+    try resource(
+      body,
+      [
+        ("scoring_uri", property(body, "scoringUri")),
+        ("openapi_uri", property(body, "swaggerUri")),
+      ]
+    ) { (name, body) throws(DocumentError) in try ARM.endpoint(name: name, body: body).yaml }
   }
 
   static func deployment(
     _ body: DocumentValue, endpoint: String
   ) throws(CommandFailure) -> DocumentValue {
-    // Azure names a deployment `endpoint/deployment` in some answers.
-    let name = text(body, "name")?.split(separator: "/").last.map(String.init) ?? ""
-    do {
-      let specification = try ARM.deployment(
-        name: name, endpoint: endpoint, body: Document(body, source: "the gateway's answer"))
-      return merged(
-        specification.yaml,
-        [
-          ("id", member(body, "id")),
-          ("provisioning_state", property(body, "provisioningState")),
-          ("execution", member(member(body, "swerve"), "execution")),
-          ("provisioning_error", member(member(body, "swerve"), "failure")),
-        ])
-    } catch {
-      throw CommandFailure("\(error)")
+    try resource(
+      body,
+      [
+        ("execution", member(member(body, "swerve"), "execution")),
+        ("provisioning_error", member(member(body, "swerve"), "failure")),
+      ]
+    ) { (name, body) throws(DocumentError) in
+      try ARM.deployment(name: name, endpoint: endpoint, body: body).yaml
     }
   }
 
   static func batchEndpoint(_ body: DocumentValue) throws(CommandFailure) -> DocumentValue {
-    let name = text(body, "name") ?? ""
-    do {
-      let specification = try ARM.batchEndpoint(
-        name: name, body: Document(body, source: "the gateway's answer"))
-      return merged(
-        specification.yaml,
-        [
-          ("id", member(body, "id")),
-          ("provisioning_state", property(body, "provisioningState")),
-          ("scoring_uri", property(body, "scoringUri")),
-        ])
-    } catch {
-      throw CommandFailure("\(error)")
+    try resource(body, [("scoring_uri", property(body, "scoringUri"))]) {
+      (name, body) throws(DocumentError) in
+      try ARM.batchEndpoint(name: name, body: body).yaml
     }
   }
 
   static func batchDeployment(
     _ body: DocumentValue, endpoint: String
   ) throws(CommandFailure) -> DocumentValue {
+    try resource(
+      body,
+      [
+        ("model_version", member(member(body, "swerve"), "model")),
+        ("provisioning_error", member(member(body, "swerve"), "failure")),
+      ]
+    ) { (name, body) throws(DocumentError) in
+      try ARM.batchDeployment(name: name, endpoint: endpoint, body: body).yaml
+    }
+  }
+
+  /// - Parameters:
+  ///   - more: Read-only members beside those that every resource has.
+  ///   - yaml: The resource of this name and body, in the YAML schema's form.
+  private static func resource(
+    _ body: DocumentValue, _ more: [(String, DocumentValue)],
+    yaml: (String, Document) throws(DocumentError) -> DocumentValue
+  ) throws(CommandFailure) -> DocumentValue {
+    // Azure names a deployment `endpoint/deployment` in some answers.
     let name = text(body, "name")?.split(separator: "/").last.map(String.init) ?? ""
     do {
-      let specification = try ARM.batchDeployment(
-        name: name, endpoint: endpoint, body: Document(body, source: "the gateway's answer"))
       return merged(
-        specification.yaml,
+        try yaml(name, Document(body, source: "the gateway's answer")),
         [
           ("id", member(body, "id")),
           ("provisioning_state", property(body, "provisioningState")),
-          ("model_version", member(member(body, "swerve"), "model")),
-          ("provisioning_error", member(member(body, "swerve"), "failure")),
-        ])
+        ] + more)
     } catch {
       throw CommandFailure("\(error)")
     }

@@ -115,7 +115,7 @@ enum ScoreOutputs {
   }
 
   private static func write(_ tensor: Tensor, _ base: String) throws(CommandFailure) {
-    if tensor.elementType == .string {
+    if !NPYFormat.holds(tensor.elementType) {
       var writer = JSONWriter()
       ScoringAnswer.write([.tensor(tensor)], names: [""], to: &writer)
       try LocalFile.write(writer.bytes, to: base + ".json")

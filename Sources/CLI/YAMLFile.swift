@@ -38,34 +38,17 @@ struct YAMLFile {
     try apply(assignments, to: &document)
   }
 
-  func endpoint() throws(CommandFailure) -> EndpointSpecification {
+  func endpoint<Endpoint: EndpointResource>() throws(CommandFailure) -> Endpoint {
     do {
-      return try EndpointSpecification(yaml: Document(document, source: path))
+      return try Endpoint(yaml: Document(document, source: path))
     } catch {
       throw CommandFailure("\(error)")
     }
   }
 
-  func deployment() throws(CommandFailure) -> DeploymentSpecification {
+  func deployment<Deployment: DeploymentResource>() throws(CommandFailure) -> Deployment {
     do {
-      return try DeploymentSpecification(yaml: Document(document, source: path), folder: folder)
-    } catch {
-      throw CommandFailure("\(error)")
-    }
-  }
-
-  func batchEndpoint() throws(CommandFailure) -> BatchEndpointSpecification {
-    do {
-      return try BatchEndpointSpecification(yaml: Document(document, source: path))
-    } catch {
-      throw CommandFailure("\(error)")
-    }
-  }
-
-  func batchDeployment() throws(CommandFailure) -> BatchDeploymentSpecification {
-    do {
-      return try BatchDeploymentSpecification(
-        yaml: Document(document, source: path), folder: folder)
+      return try Deployment(yaml: Document(document, source: path), folder: folder)
     } catch {
       throw CommandFailure("\(error)")
     }

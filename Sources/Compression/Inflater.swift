@@ -6,6 +6,8 @@ internal import CZlib
   private let stream: UnsafeMutablePointer<z_stream>
   /// Between two members, or before the first: an end of the input is no fault.
   package private(set) var isAtMemberEnd = true
+  /// Met behind bytes that were good: for the call after the one that gave those out.
+  private var failure: CompressionError?
 
   package init() throws(CompressionError) {
     unsafe stream = .allocate(capacity: 1)
@@ -25,13 +27,15 @@ internal import CZlib
   }
 
   /// Takes some of `input` and writes some bytes to `output`; either may be none, but not both
-  /// as long as there are input and room.
+  /// as long as there are input and room. What stands before damaged data is given out before the
+  /// damage is thrown.
   package func inflate(
     _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
   ) throws(CompressionError) -> (consumed: Int, produced: Int) {
     let inputCount = min(input.count, 1 << 30)
     let room = min(output.count, 1 << 30)
     guard room > 0 else { return (0, 0) }
+    if let failure { throw failure }
     if isAtMemberEnd {
       guard inputCount > 0 else { return (0, 0) }
       guard unsafe inflateReset(stream) == Z_OK else { throw .noMemory }
@@ -50,9 +54,11 @@ internal import CZlib
     case Z_STREAM_END: isAtMemberEnd = true
     case Z_MEM_ERROR: throw .noMemory
     default:
-      throw .malformed(
+      let damage = CompressionError.malformed(
         .gzip,
         reason: unsafe stream.pointee.msg.map { unsafe String(cString: $0) } ?? "damaged data")
+      guard produced > 0 else { throw damage }
+      failure = damage
     }
     return (consumed, produced)
   }

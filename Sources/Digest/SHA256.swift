@@ -67,14 +67,18 @@ internal import Glibc
 
   /// Reads an open file from its position to its end, in blocks of 1 MiB.
   ///
-  /// - Parameter path: What an error calls the file.
+  /// - Parameters:
+  ///   - path: What an error calls the file.
+  ///   - goesOn: Asked before each block.
+  /// - Throws: `.interrupted` where `goesOn` says no.
   package static func hex(
-    ofDescriptor file: Int32, path: String
+    ofDescriptor file: Int32, path: String, while goesOn: () -> Bool = { true }
   ) throws(DigestError) -> (hash: String, byteCount: Int) {
     var hash = SHA256()
     var total = 0
     var block = [UInt8](repeating: 0, count: 1 << 20)
     while true {
+      guard goesOn() else { throw .interrupted }
       let count = unsafe block.withUnsafeMutableBytes { buffer in
         unsafe read(file, buffer.baseAddress, buffer.count)
       }

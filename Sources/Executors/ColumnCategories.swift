@@ -18,15 +18,34 @@ package struct ColumnCategories: Sendable, Equatable {
   /// in XGBoost.
   package let unknownIsMissing: Bool
 
+  /// Why nobody knows which name has which code; names are refused then.
+  package let problem: String?
+
   private let codes: [Name: Int]
   package let hasNumbers: Bool
 
   package init(_ names: [Name], unknownIsMissing: Bool) {
     self.names = names
     self.unknownIsMissing = unknownIsMissing
+    problem = nil
     codes = Dictionary(
       names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-    hasNumbers = names.contains { if case .number = $0 { true } else { false } }
+    hasNumbers = Self.hasNumbers(names)
+  }
+
+  /// Of a column whose categories' codes the file does not tell.
+  ///
+  /// - Parameter candidates: Names that may be its own; numbers among them are refused too.
+  init(problem: String, candidates: [Name]) {
+    names = []
+    unknownIsMissing = false
+    self.problem = problem
+    codes = [:]
+    hasNumbers = Self.hasNumbers(candidates)
+  }
+
+  private static func hasNumbers(_ names: [Name]) -> Bool {
+    names.contains { if case .number = $0 { true } else { false } }
   }
 
   /// The code of the category of this name; nil when the model does not know it.

@@ -18,6 +18,9 @@ package protocol ModelExecutor: Sendable {
   /// says so: `node 'quantize' (DynamicQuantizeLinear)`. As a rule nothing does.
   var batchDependentNodes: [String] { get }
 
+  /// What scikit-learn's classifier interface makes of the first output.
+  var classRule: ClassRule { get }
+
   /// Working memory for one thread.
   func makeScratch() -> Scratch
 
@@ -40,6 +43,26 @@ package protocol ModelExecutor: Sendable {
 
 extension ModelExecutor {
   package var batchDependentNodes: [String] { [] }
+  package var classRule: ClassRule { .aboveHalf }
+}
+
+/// How a prediction becomes a class. Source: `XGBClassifier.predict`.
+package enum ClassRule: Sendable, Equatable {
+  /// The prediction is the class's number.
+  case number
+  /// The first of the largest of a row.
+  case largest
+  /// 1 where the prediction is above a half: one class a row, or one a target.
+  case aboveHalf
+
+  init(_ link: FloatLink, groupCount: Int) {
+    switch link {
+    case .bestClass: self = .number
+    // With two classes the library takes the two probabilities for two targets.
+    case .softmax: self = groupCount > 2 ? .largest : .aboveHalf
+    case .identity, .sigmoid, .exponential, .step: self = .aboveHalf
+    }
+  }
 }
 
 /// Working memory of one thread while it scores. Subclassed by each executor; never shared.
@@ -49,6 +72,11 @@ open class Scratch {
   /// When the work must stop, nanoseconds on the monotonic clock. Set before each `predict` by
   /// who asks for it.
   package final var deadline = UInt64.max
+
+  /// What the values of one prediction may take at one time, in bytes, for executors whose models
+  /// can ask for any amount.
+  package final var maxBytes = Scratch.usualMaxBytes
+  package static let usualMaxBytes = 1 << 30
 
   /// Ends work that nobody waits for any more. An executor asks now and then: a look at the
   /// clock costs some 30 ns, and a few milliseconds between two of them are short enough.

@@ -17,7 +17,7 @@ package final class ModelFile: @unchecked Sendable {
     // A FIFO would be waited for before it can be told from a file.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
-      throw .unreadable(path: path, reason: String(cString: strerror(errno)))
+      throw .system(errno, path: path)
     }
     defer { close(descriptor) }
     var status = stat()
@@ -32,7 +32,7 @@ package final class ModelFile: @unchecked Sendable {
     guard
       let memory = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), memory != MAP_FAILED
     else {
-      throw .unreadable(path: path, reason: String(cString: strerror(errno)))
+      throw .system(errno, path: path)
     }
     mapping = UnsafeRawBufferPointer(start: memory, count: size)
   }

@@ -99,6 +99,14 @@ struct ErrorResponse: Equatable {
     self.headers = headers
   }
 
+  /// The same error on the scoring address.
+  init(_ error: ARMError) {
+    let retry = ARMError.retryAfter
+    self.init(
+      error.status, error.code, error.message,
+      error.status == 503 ? [retry.name: retry.value] : [:])
+  }
+
   private init(scoring error: ScoringError) {
     switch error {
     case .deploymentNotFound(let endpoint, let name, let known):

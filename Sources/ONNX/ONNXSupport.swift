@@ -97,6 +97,11 @@ package enum ONNXSupport {
       "Networks of float16 are computed as ONNX Runtime's CPU provider computes them: in float32, "
         + "and rounded where a value is moved by an operator that it has a float16 kernel for, or "
         + "given. Their weights are widened when the model loads, to twice the file's size.",
+      "Resize takes other types than floats with the mode nearest; uint8, int8 and int32 with the "
+        + "mode linear of images and volumes; uint8 and int32 antialiased, of images.",
+      "Quantized graphs are computed node by node, as ONNX Runtime does with its optimizations off: "
+        + "where it joins QuantizeLinear, an operator and DequantizeLinear into one of integers, "
+        + "its answer differs by steps of the quantization.",
       "A sparse tensor has at most \(TensorReader.maxSparseElements) elements.",
       "Weights are packed anew up to \(LoadBudget.maxPackedTensorBytes >> 10) KiB a tensor and "
         + "\(LoadBudget.maxPackedBytes >> 10) KiB a model; larger ones are used as they lie.",

@@ -9,8 +9,13 @@ extension ModelRegistry {
   }
 
   /// Hashes every file again and compares with the manifest.
-  package func verify(_ version: ModelVersion) throws(RegistryError) {
-    try store.verify(version)
+  ///
+  /// - Parameter goesOn: Asked before each block.
+  /// - Throws: `.interrupted` where `goesOn` says no.
+  package func verify(
+    _ version: ModelVersion, while goesOn: () -> Bool = { true }
+  ) throws(RegistryError) {
+    try store.verify(version, while: goesOn)
   }
 
   /// Removes files that the database does not name. At start, before anything else runs.

@@ -130,11 +130,13 @@ struct PackageStore: Sendable {
   }
 
   /// Compares every file, and the manifest itself, with what was registered.
-  func verify(_ version: ModelVersion) throws(RegistryError) {
+  func verify(
+    _ version: ModelVersion, while goesOn: () -> Bool = { true }
+  ) throws(RegistryError) {
     let package = path(name: version.name, version: version.version)
     for file in version.files {
       let path = package + "/" + file.path
-      let found = try hash(path, as: file.path)
+      let found = try hash(path, as: file.path, while: goesOn)
       guard found == file else {
         throw .corrupt(
           path: path, expected: "\(file.byteCount) bytes, sha256 \(file.sha256)",
@@ -145,7 +147,7 @@ struct PackageStore: Sendable {
       name: version.name, version: version.version, artifact: version.artifact,
       files: version.files)
     let path = package + "/" + PackageManifest.fileName
-    let found = try hash(path, as: PackageManifest.fileName)
+    let found = try hash(path, as: PackageManifest.fileName, while: goesOn)
     guard found.sha256 == SHA256.hex(of: manifest.bytes) else {
       throw .corrupt(
         path: path, expected: "sha256 \(SHA256.hex(of: manifest.bytes))",
@@ -179,14 +181,14 @@ struct PackageStore: Sendable {
     return names
   }
 
-  private func hash(_ path: String, as name: String) throws(RegistryError) -> PackageFile {
+  private func hash(
+    _ path: String, as name: String, while goesOn: () -> Bool = { true }
+  ) throws(RegistryError) -> PackageFile {
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard file >= 0 else {
-      throw .unreadable(path: path, reason: String(cString: strerror(errno)))
-    }
+    guard file >= 0 else { throw .source(.system(errno, path: path, operation: "open")) }
     defer { close(file) }
     do throws(DigestError) {
-      let (hash, count) = try SHA256.hex(ofDescriptor: file, path: path)
+      let (hash, count) = try SHA256.hex(ofDescriptor: file, path: path, while: goesOn)
       return PackageFile(path: name, byteCount: count, sha256: hash)
     } catch {
       throw .digest(error, path: path)

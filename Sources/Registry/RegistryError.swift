@@ -14,6 +14,8 @@ package enum RegistryError: Error, Equatable, CustomStringConvertible {
   /// A file on disk is not what was registered.
   case corrupt(path: String, expected: String, found: String)
   case store(StoreError)
+  /// Who asked wants it no more.
+  case interrupted
 
   package var description: String {
     switch self {
@@ -39,6 +41,7 @@ package enum RegistryError: Error, Equatable, CustomStringConvertible {
     case .corrupt(let path, let expected, let found):
       "\(path) is not what was registered: expected \(expected), found \(found)"
     case .store(let error): "\(error)"
+    case .interrupted: "interrupted"
     }
   }
 
@@ -50,20 +53,20 @@ package enum RegistryError: Error, Equatable, CustomStringConvertible {
   /// What went wrong with a file that is not ours.
   static func source(_ error: StoreError) -> RegistryError {
     switch error {
-    case .io(let path, let operation, let reason):
+    case .io(let path, let operation, let reason, _):
       .unreadable(path: path, reason: "cannot \(operation): \(reason)")
     case .escapes(let path, let root):
       .refused(
         reason: "'\(path)' in \(root) leads out of that folder; put a copy of the file in it")
-    case .noSpace, .database, .locked, .exists: .store(error)
+    case .noSpace, .busy, .database, .locked, .exists: .store(error)
     }
   }
 
   static func digest(_ error: DigestError, path: String) -> RegistryError {
-    if case .unreadable(let path, let reason) = error {
-      .unreadable(path: path, reason: reason)
-    } else {
-      .unreadable(path: path, reason: "\(error)")
+    switch error {
+    case .unreadable(let path, let reason): .unreadable(path: path, reason: reason)
+    case .interrupted: .interrupted
+    case .sealBroken, .library: .unreadable(path: path, reason: "\(error)")
     }
   }
 }

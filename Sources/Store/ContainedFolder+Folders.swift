@@ -4,9 +4,13 @@ internal import Glibc
 /// Folders below a contained one.
 extension ContainedFolder {
   /// What lies in a folder below, sorted by the bytes of the names. `""` is the folder itself.
-  package func entries(_ relativePath: String) throws(StoreError) -> [FolderTree.Entry] {
+  ///
+  /// - Parameter isWanted: Asked before each entry; false: those before it are enough.
+  package func entries(
+    _ relativePath: String, while isWanted: () -> Bool = { true }
+  ) throws(StoreError) -> [FolderTree.Entry] {
     try FolderTree.entries(
-      taking: try openFolder(relativePath), path: shown(relativePath))
+      taking: try openFolder(relativePath), path: shown(relativePath), while: isWanted)
   }
 
   /// Whether anything is there, a dangling link too.
@@ -69,6 +73,18 @@ extension ContainedFolder {
       throw .system(errno, path: shown(relativePath), operation: "fsync the folder of")
     }
     try DurableFile.syncDirectory(DurableFile.parent(of: path))
+  }
+
+  /// Makes the name of what lies at `relativePath` last.
+  package func syncName(of relativePath: String) throws(StoreError) {
+    let folder = try openExisting(try plainNames(relativePath).dropLast(), relativePath)
+    guard let folder else {
+      throw .system(ENOENT, path: shown(relativePath), operation: "open the folder of")
+    }
+    defer { close(folder) }
+    guard fsync(folder) == 0 else {
+      throw .system(errno, path: shown(relativePath), operation: "fsync the folder of")
+    }
   }
 
   private func renameError(_ code: Int32, _ relativePath: String) -> StoreError {

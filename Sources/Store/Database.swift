@@ -139,7 +139,9 @@ package final class Database: Sendable {
 
   private func pool() throws(StoreError) -> DatabasePool {
     guard let pool = openPool.withLock({ $0 }) else {
-      throw .database(reason: "\(path) is closed: the gateway stops, or hands it to its successor")
+      throw .busy(
+        path: path, operation: "use",
+        reason: "it is closed, because the gateway stops or hands it to its successor")
     }
     return pool
   }

@@ -21,8 +21,12 @@ package enum FolderTree {
 
   /// The same of an open folder, which is closed.
   ///
-  /// - Parameter path: What errors call it.
-  static func entries(taking descriptor: Int32, path: String) throws(StoreError) -> [Entry] {
+  /// - Parameters:
+  ///   - path: What errors call it.
+  ///   - isWanted: Asked before each entry; false: those before it are enough.
+  static func entries(
+    taking descriptor: Int32, path: String, while isWanted: () -> Bool = { true }
+  ) throws(StoreError) -> [Entry] {
     guard let folder = fdopendir(descriptor) else {
       let code = errno
       close(descriptor)
@@ -30,7 +34,7 @@ package enum FolderTree {
     }
     defer { closedir(folder) }
     var entries: [Entry] = []
-    while true {
+    while isWanted() {
       errno = 0
       guard let item = readdir(folder) else {
         guard errno == 0 else { throw .system(errno, path: path, operation: "list") }

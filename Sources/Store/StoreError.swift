@@ -2,8 +2,11 @@ internal import Glibc
 
 /// Why something that must last could not be stored.
 package enum StoreError: Error, Equatable, CustomStringConvertible {
-  case io(path: String, operation: String, reason: String)
+  /// `code` is `errno` of the call that failed; 0: no call did.
+  case io(path: String, operation: String, reason: String, code: Int32 = 0)
   case noSpace(path: String)
+  /// The system has no descriptor or no memory for it now, or another process has it for a moment.
+  case busy(path: String, operation: String, reason: String)
   case database(reason: String)
   /// Another gateway owns the workspace.
   case locked(path: String, holder: Int32?)
@@ -14,8 +17,9 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
 
   package var description: String {
     switch self {
-    case .io(let path, let operation, let reason): "\(path): cannot \(operation): \(reason)"
+    case .io(let path, let operation, let reason, _): "\(path): cannot \(operation): \(reason)"
     case .noSpace(let path): "\(path): no space left on the device"
+    case .busy(let path, let operation, let reason): "\(path): cannot \(operation) now: \(reason)"
     case .database(let reason): "the workspace's database: \(reason)"
     case .locked(let path, let holder):
       "workspace \(path) is in use by another gateway"
@@ -27,8 +31,12 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
 
   /// What a failed system call means. `code` is `errno`, read right after the call.
   package static func system(_ code: Int32, path: String, operation: String) -> StoreError {
-    code == ENOSPC || code == EDQUOT
-      ? .noSpace(path: path)
-      : .io(path: path, operation: operation, reason: String(cString: strerror(code)))
+    switch code {
+    case ENOSPC, EDQUOT: .noSpace(path: path)
+    case EMFILE, ENFILE, ENOMEM:
+      .busy(path: path, operation: operation, reason: String(cString: strerror(code)))
+    default:
+      .io(path: path, operation: operation, reason: String(cString: strerror(code)), code: code)
+    }
   }
 }

@@ -89,7 +89,11 @@ package enum NPYFormat {
     return Tensor(type, shape: shape, buffer: buffer)
   }
 
-  /// A version 1 file of `tensor`. Precondition: neither string nor bfloat16.
+  /// Whether there is a type of NumPy for this one: not for strings, bfloat16 and those of less
+  /// than a byte.
+  package static func holds(_ type: ElementType) -> Bool { types.contains { $0.type == type } }
+
+  /// A version 1 file of `tensor`. Precondition: `holds(tensor.elementType)`.
   package static func write(_ tensor: Tensor) -> [UInt8] {
     guard let descriptor = types.first(where: { $0.type == tensor.elementType })?.descriptor else {
       preconditionFailure(".npy has no type for \(tensor.elementType.name)")

@@ -242,6 +242,18 @@ private struct EchoExecutor: ModelExecutor {
     #expect(outcome.faults.count == 1 && outcome.faults[0].hasPrefix("row 1: a cell is not UTF-8"))
   }
 
+  @Test func `a line of JSON that is no UTF-8 fails, wherever that is`() {
+    for member in ["id", "other"] {
+      let text =
+        Array("{\"a\": 1, \"id\": \"x\"}\n{\"a\": 2, \"\(member)\": \"".utf8)
+        + [0xFF] + Array("\"}\n{\"a\": 3, \"id\": \"ü\"}\n".utf8)
+      let outcome = Self.run(text, model: "a", carrying: ["id"], from: .jsonl)
+      #expect(
+        outcome.lines == [#"{"id":"x","prediction":1.0}"#, #"{"id":"ü","prediction":3.0}"#])
+      #expect(outcome.faults.count == 1 && outcome.faults[0].hasPrefix("row 1: "), "\(member)")
+    }
+  }
+
   /// Random bytes that mean something to CSV: as many rows come out of the reader as the
   /// cutter has counted, else the run ends.
   @Test func `reader and cutter find the same rows`() {

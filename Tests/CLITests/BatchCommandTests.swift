@@ -1,5 +1,6 @@
 import Documents
 import Foundation
+import Synchronization
 import Testing
 
 /// Batch endpoints by the command, over a gateway of their own: the sample of `models/`.
@@ -193,8 +194,21 @@ import Testing
     try gateway.start(arguments: arguments)
     let rows = try scoredRows()
     #expect(rows < fileCount * 148, "the job was not over: \(rows)")
+    // Who follows the job does so over the restart.
+    let followed = Mutex<CommandResult?>(nil)
+    let group = DispatchGroup()
+    let workspace = gateway.workspace.path
+    DispatchQueue.global().async(group: group) {
+      let result = try? CommandResult.run(
+        ["job", "stream", "-n", "disturbed", "--workspace", workspace])
+      followed.withLock { $0 = result }
+    }
+    usleep(50_000)
     let restarted = try gateway.restart([])
     #expect(restarted.status == 0, "\(restarted.error)")
+    group.wait()
+    let stream = followed.withLock { $0 }
+    #expect(stream?.status == 0, "\(stream?.error ?? "")")
     let streamed = try gateway.swerve("job", "stream", "-n", "disturbed")
     #expect(streamed.status == 0, "\(streamed.error)")
     #expect(try output("disturbed") == output("undisturbed"))

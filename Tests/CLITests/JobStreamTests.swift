@@ -1,4 +1,7 @@
 import Documents
+import Foundation
+import HTTP
+import Synchronization
 import Testing
 
 @testable import CLI
@@ -65,4 +68,107 @@ import Testing
     }
     #expect(error.message == "job j1 is Failed: 3 rows failed, 2 may")
   }
+
+  // MARK: Following
+
+  private static func job(_ status: String) -> DocumentValue {
+    ["name": "j1", "properties": ["status": .string(status)]]
+  }
+
+  private static func unanswered() -> CommandFailure {
+    var failure = CommandFailure("no gateway answers")
+    failure.isUnanswered = true
+    return failure
+  }
+
+  /// Follows through what each look brings; a second passes with each, or as many as are said.
+  private static func follow(
+    _ looks: [JobStream.Look], isKnown: Bool = false, seconds: UInt64 = 1
+  ) throws -> (job: DocumentValue, lines: [String]) {
+    let seen = Mutex((looks: looks[...], time: UInt64(0), lines: [String]()))
+    let stream = JobStream(
+      isTerminal: false, clock: { seen.withLock { $0.time } },
+      write: { line in seen.withLock { $0.lines.append(line) } },
+      look: { (_) throws(CommandFailure) in
+        let look = seen.withLock { seen in
+          seen.time += seconds * 1_000_000_000
+          return seen.looks.popFirst()
+        }
+        guard let look else { throw CommandFailure("nothing is left to look at") }
+        return look
+      })
+    let job = try stream.follow("j1", isKnown: isKnown)
+    return (job, seen.withLock { $0.lines })
+  }
+
+  @Test func `a job is followed over a restart and a full disk`() throws {
+    let (job, lines) = try Self.follow([
+      .job(Self.job("Running")), .later("it hands over"), .unanswered(Self.unanswered()),
+      .job(Self.job("Paused")), .job(Self.job("Running")), .job(Self.job("Completed")),
+    ])
+    #expect(job == Self.job("Completed"))
+    #expect(
+      lines.map { String($0.dropFirst(4).prefix(9)) } == [
+        "Running  ", "waiting f", "Paused  0", "Running  ", "Completed",
+      ])
+    #expect(lines[1] == "j1: waiting for the gateway: it hands over\n")
+  }
+
+  @Test func `a gateway that was never there, or does not come back, is said`() throws {
+    let never = #expect(throws: CommandFailure.self) {
+      try Self.follow([.unanswered(Self.unanswered()), .job(Self.job("Completed"))])
+    }
+    #expect(never?.message == "no gateway answers")
+    // Who has made the job knows that it was there.
+    _ = try Self.follow(
+      [.unanswered(Self.unanswered()), .job(Self.job("Completed"))], isKnown: true)
+    let gone = #expect(throws: CommandFailure.self) {
+      try Self.follow(
+        [.job(Self.job("Running")), .later("soon"), .later("soon"), .later("never")],
+        seconds: 120)
+    }
+    #expect(gone?.message == "never")
+  }
+
+  @Test func `what a gateway answers says whether to look again`() throws {
+    let folder = GatewayProcess.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let handler = ScriptedGateway([
+      (200, Self.job("Running")), (503, ["error": ["code": "x", "message": "hands over"]]),
+      (502, .null), (200, Self.job("Failed")), (404, ["error": ["code": "x", "message": "gone"]]),
+    ])
+    let server = try HTTPServer(
+      HTTPServerConfiguration(address: .unix(path: folder.path + "/swerve.sock")),
+      handler: handler)
+    let stream = JobStream(ControlClient(workspace: folder.path))
+    #expect(try stream.follow("j1") == Self.job("Failed"))
+    let error = #expect(throws: CommandFailure.self) { try stream.follow("j1") }
+    #expect(error?.message == "gone")
+    server.stop(deadline: 0)
+    let absent = #expect(throws: CommandFailure.self) { try stream.follow("j1") }
+    #expect(absent?.isUnanswered == true)
+  }
+}
+
+/// Answers one after the other.
+private final class ScriptedGateway: HTTPHandler {
+  private let answers: Mutex<ArraySlice<(status: Int, body: DocumentValue)>>
+
+  init(_ answers: [(status: Int, body: DocumentValue)]) { self.answers = Mutex(answers[...]) }
+
+  func admit(_ exchange: HTTPExchange) -> HTTPAdmission { .collect(maxBodyBytes: 1000) }
+
+  func handle(_ exchange: HTTPExchange) {
+    let answer = answers.withLock { $0.popFirst() } ?? (500, .null)
+    var writer = JSONWriter()
+    writer.document(answer.body)
+    exchange.respond(
+      HTTPResponse(
+        status: answer.status, headers: [("Content-Type", "application/json")],
+        body: .bytes(writer.bytes)))
+  }
+
+  func refusal(status: Int, reason: String) -> HTTPResponse { HTTPResponse(status: status) }
+
+  func ended(_ exchange: HTTPExchange, _ outcome: HTTPOutcome) {}
 }

@@ -84,7 +84,8 @@ import Testing
     after.start(clients: 4, maxRequestsEach: 500, reconnecting: false)
     let tally = after.finish()
     let green = tally.deployments["green"] ?? 0
-    #expect(abs(green - 1000) <= 68, "green answered \(green) of 2,000 at 50 %")
+    // Five standard deviations: by chance alone, once in two million runs.
+    #expect(abs(green - 1000) <= 112, "green answered \(green) of 2,000 at 50 %")
     print("\(way): \(during.sent) requests during the change, 0 failed; then green \(green)/2000")
   }
 

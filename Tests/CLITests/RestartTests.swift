@@ -37,7 +37,7 @@ import Testing
     #expect(Set(processes).count == 4, "three new processes")
     for process in processes.dropLast() { #expect(gateway.hasEnded(process)) }
     // Where each restart left something behind, three of them would show.
-    let after = Resources(of: processes.last ?? 0)
+    let after = before.settled(of: processes.last ?? 0)
     #expect(abs(after.descriptors - before.descriptors) <= 1, "\(before) \(after)")
     #expect(after.threads == before.threads, "\(before) \(after)")
     // What is changed now is changed by the last one, and stays.
@@ -240,7 +240,7 @@ import Testing
 }
 
 /// What a process holds.
-struct Resources {
+struct Resources: Equatable {
   var descriptors: Int
   var threads: Int
 
@@ -256,6 +256,17 @@ struct Resources {
         return link.map { !$0.hasPrefix("/") } ?? false
       }.count
     threads = entries("task").count
+  }
+
+  /// What `process` holds when it holds as much as this, or after five seconds: it hears of a
+  /// connection's end after the client.
+  func settled(of process: Int32) -> Resources {
+    var now = Resources(of: process)
+    for _ in 0..<50 where now != self {
+      usleep(100_000)
+      now = Resources(of: process)
+    }
+    return now
   }
 }
 

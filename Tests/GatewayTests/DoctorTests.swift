@@ -2,6 +2,7 @@ import Foundation
 import Registry
 import Serving
 import Store
+import TestFolders
 import Testing
 
 @testable import Gateway
@@ -9,7 +10,8 @@ import Testing
 struct DoctorTests {
   /// A workspace as a gateway leaves it, with one registered model.
   private final class Bench {
-    let folder = NSTemporaryDirectory() + "swerve-doctor-" + UUID().uuidString
+    private let home = TemporaryFolder(for: "doctor")
+    var folder: String { home.path }
     var workspace: String { folder + "/workspace" }
     private(set) var database: Database?
 
@@ -27,10 +29,7 @@ struct DoctorTests {
           name: "iris", version: "1", path: repository + "/models/iris/1/model.onnx"))
     }
 
-    deinit {
-      database?.close()
-      try? FileManager.default.removeItem(atPath: folder)
-    }
+    deinit { database?.close() }
 
     func close() {
       database?.close()
@@ -61,10 +60,10 @@ struct DoctorTests {
   }
 
   @Test func `a workspace that cannot be read is said to be that`() throws {
-    let path = NSTemporaryDirectory() + "swerve-doctor-" + UUID().uuidString
+    let folder = TemporaryFolder(for: "doctor")
+    let path = folder.path + "/file"
     // Nobody may enter a plain file, root included.
     try Data().write(to: URL(fileURLWithPath: path))
-    defer { try? FileManager.default.removeItem(atPath: path) }
     let report = Doctor.examine(workspace: path)
     #expect(report.findings.count == 1)
     #expect(report.findings.first?.contains("cannot be read by user id") == true)

@@ -1,14 +1,15 @@
 import Foundation
 import Serving
 import Telemetry
+import TestFolders
 import Testing
 
 @testable import Gateway
 
 struct GatewayServerTests {
   @Test func `a reload that began before a stop ends before the stop does`() throws {
-    let folder = NSTemporaryDirectory() + "swerve-server-" + UUID().uuidString
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let home = TemporaryFolder(for: "server")
+    let folder = home.path
     let documents = folder + "/apply"
     try FileManager.default.createDirectory(
       atPath: documents, withIntermediateDirectories: true)

@@ -1,4 +1,5 @@
 import Synchronization
+import TestFolders
 import Testing
 
 @testable import HTTP
@@ -51,7 +52,8 @@ struct HTTPServerTests {
   }
 
   @Test func `a file is sent whole`() throws {
-    let path = temporaryFolder() + "/file"
+    let folder = TemporaryFolder(for: "http")
+    let path = folder.path + "/file"
     let contents = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
     let file = open(path, O_CREAT | O_RDWR, 0o600)
     #expect(write(file, contents, contents.count) == contents.count)

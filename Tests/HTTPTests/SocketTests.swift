@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestFolders
 import Testing
 
 @testable import HTTP
@@ -7,7 +8,8 @@ import Testing
 struct SocketTests {
   @Test(arguments: [20, 200])
   func `a Unix socket is served under a path of any length`(nameLength: Int) throws {
-    let folder = temporaryFolder() + "/" + String(repeating: "f", count: 100)
+    let outer = TemporaryFolder(for: "http")
+    let folder = outer.path + "/" + String(repeating: "f", count: 100)
     #expect(mkdir(folder, 0o700) == 0)
     let path = folder + "/" + String(repeating: "s", count: nameLength)
     let handler = TestHandler(handle: { exchange in
@@ -29,18 +31,19 @@ struct SocketTests {
   }
 
   @Test func `a stale socket file is replaced, another file is not`() throws {
-    let folder = temporaryFolder()
-    let stale = try Listener(.unix(path: folder + "/socket"))
+    let folder = TemporaryFolder(for: "http")
+    let stale = try Listener(.unix(path: folder.path + "/socket"))
     close(stale.descriptor)
-    let configuration = HTTPServerConfiguration(address: .unix(path: folder + "/socket"))
+    let configuration = HTTPServerConfiguration(address: .unix(path: folder.path + "/socket"))
     let server = try HTTPServer(configuration, handler: TestHandler())
-    let answer = try HTTPClient(.unix(path: folder + "/socket")).send(method: "GET", path: "/")
+    let answer = try HTTPClient(.unix(path: folder.path + "/socket")).send(method: "GET", path: "/")
     #expect(answer.status == 200)
     #expect(server.stop(deadline: inSeconds(5)))
-    close(open(folder + "/file", O_CREAT | O_RDWR, 0o600))
+    close(open(folder.path + "/file", O_CREAT | O_RDWR, 0o600))
     #expect(throws: HTTPServerError.self) {
       try HTTPServer(
-        HTTPServerConfiguration(address: .unix(path: folder + "/file")), handler: TestHandler())
+        HTTPServerConfiguration(address: .unix(path: folder.path + "/file")), handler: TestHandler()
+      )
     }
   }
 
@@ -101,23 +104,23 @@ struct SocketTests {
   }
 
   @Test func `TLS 1_2 and 1_3 are served, older ones and strangers are not`() throws {
-    let folder = temporaryFolder()
+    let folder = TemporaryFolder(for: "http")
     let made = try Self.run([
       "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
       "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
-      "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", folder + "/key", "-out",
-      folder + "/certificate",
+      "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", folder.path + "/key", "-out",
+      folder.path + "/certificate",
     ])
     #expect(made.status == 0, "\(made.output)")
     var configuration = loopback()
     configuration.tls = HTTPServerConfiguration.TLS(
-      certificatePEM: try String(contentsOfFile: folder + "/certificate", encoding: .utf8),
-      keyPEM: try String(contentsOfFile: folder + "/key", encoding: .utf8))
+      certificatePEM: try String(contentsOfFile: folder.path + "/certificate", encoding: .utf8),
+      keyPEM: try String(contentsOfFile: folder.path + "/key", encoding: .utf8))
     let server = try HTTPServer(configuration, handler: TestHandler())
     let port = try port(server)
     let body = (0..<100_000).map { UInt8(truncatingIfNeeded: $0) }
     for host in ["127.0.0.1", "localhost"] {
-      let trusting = HTTPClient(.tls(host: host, port: port, caFile: folder + "/certificate"))
+      let trusting = HTTPClient(.tls(host: host, port: port, caFile: folder.path + "/certificate"))
       for _ in 0..<2 {
         #expect(try trusting.send(method: "POST", path: "/", body: body).body == body)
       }
@@ -157,16 +160,16 @@ struct SocketTests {
   }
 
   @Test func `a new certificate is for new connections, and a bad one for none`() throws {
-    let folder = temporaryFolder()
+    let folder = TemporaryFolder(for: "http")
     let (first, second) = (
-      try certificate("first", in: folder), try certificate("second", in: folder)
+      try certificate("first", in: folder.path), try certificate("second", in: folder.path)
     )
     var configuration = loopback()
     configuration.tls = first
     let server = try HTTPServer(configuration, handler: TestHandler())
     let port = try port(server)
     func trusting(_ name: String) -> HTTPClient {
-      HTTPClient(.tls(host: "localhost", port: port, caFile: "\(folder)/\(name)"))
+      HTTPClient(.tls(host: "localhost", port: port, caFile: "\(folder.path)/\(name)"))
     }
     let old = trusting("first")
     #expect(try old.send(method: "GET", path: "/").status == 200)
@@ -197,12 +200,12 @@ struct SocketTests {
   }
 
   @Test func `O21 · fifty changes of the certificate fail no request`() throws {
-    let folder = temporaryFolder()
+    let folder = TemporaryFolder(for: "http")
     let both = [
-      try certificate("first", in: folder), try certificate("second", in: folder),
+      try certificate("first", in: folder.path), try certificate("second", in: folder.path),
     ]
     try (both[0].certificatePEM + both[1].certificatePEM)
-      .write(toFile: folder + "/both", atomically: true, encoding: .utf8)
+      .write(toFile: folder.path + "/both", atomically: true, encoding: .utf8)
     var configuration = loopback()
     configuration.tls = both[0]
     configuration.threads = 2
@@ -215,10 +218,10 @@ struct SocketTests {
     for number in 0..<4 {
       group.enter()
       Thread.detachNewThread {
-        var client = HTTPClient(.tls(host: "localhost", port: port, caFile: folder + "/both"))
+        var client = HTTPClient(.tls(host: "localhost", port: port, caFile: folder.path + "/both"))
         while !isDone.load(ordering: .relaxed) {
           if number % 2 == 0 {
-            client = HTTPClient(.tls(host: "localhost", port: port, caFile: folder + "/both"))
+            client = HTTPClient(.tls(host: "localhost", port: port, caFile: folder.path + "/both"))
           }
           do {
             let answer = try client.send(method: "GET", path: "/")

@@ -114,25 +114,6 @@ final class RawConnection {
   }
 }
 
-/// Folders that go with the process.
-private let temporaryFolders: Mutex<[String]> = {
-  atexit {
-    for folder in temporaryFolders.withLock({ $0 }) {
-      try? FileManager.default.removeItem(atPath: folder)
-    }
-  }
-  return Mutex([])
-}()
-
-/// The path of a new folder, removed when the tests end.
-func temporaryFolder() -> String {
-  var template = Array("/tmp/swerve-http-XXXXXX".utf8CString)
-  _ = mkdtemp(&template)
-  let path = String(decoding: template.dropLast().map(UInt8.init), as: UTF8.self)
-  temporaryFolders.withLock { $0.append(path) }
-  return path
-}
-
 func countOccurrences(of needle: String, in text: String) -> Int {
   text.split(separator: needle, omittingEmptySubsequences: false).count - 1
 }

@@ -43,4 +43,34 @@ import Testing
       try model.predict([values], outputs: [0], scratch: scratch)
     }
   }
+
+  @Test func `the largest of many are found in their order, and not after the deadline`() throws {
+    let count = 400_000
+    let most = count / 8
+    let path = try ModelBytes.write(
+      ModelBytes.model(
+        nodes: [ModelBytes.node("TopK", ["x", "k"], "y")],
+        tensors: [
+          ModelBytes.tensor(
+            "k", type: 7, shape: [1], data: ModelBytes.field(7, ModelBytes.varint(most)))
+        ],
+        inputs: [ModelBytes.value("x", [nil])], output: ModelBytes.value("y", [nil])))
+    defer { unlink(path) }
+    let model = try ONNXModel.load(path: path)
+    let scratch = model.makeScratch()
+    // Each is larger than all before it.
+    let values = Tensor((0..<count).map { Float($0) }, shape: Shape(count))
+    guard case .tensor(let found) = try model.predict([values], outputs: [0], scratch: scratch)[0]
+    else {
+      Issue.record("no tensor")
+      return
+    }
+    let largest = found.values(as: Float.self)
+    #expect(largest.count == most)
+    #expect(largest.indices.allSatisfy { largest[$0] == Float(count - 1 - $0) })
+    scratch.deadline = 1
+    #expect(throws: ExecutorError.deadlinePassed) {
+      try model.predict([values], outputs: [0], scratch: scratch)
+    }
+  }
 }

@@ -30,6 +30,20 @@ import Testing
       reason?.contains("output 0 of shape [1000, 4] takes 71000 bytes") == true, "\(reason ?? "")")
   }
 
+  /// Found by the fuzzer: a loop without end whose turns leave one number each. Each leaves an object
+  /// too, some hundred bytes.
+  @Test func `what a loop's turns leave is counted by the turn`() throws {
+    let executor = try ONNXModel.load(
+      path: Corpus.packageRoot + "/Tests/Fuzz/Seeds/onnx/graph_loop_turns.onnx")
+    let inputs = try executor.signature.inputs.map { input in
+      Tensor(input.elementType, shape: try Shape(checking: input.shape.map { $0 ?? 2 }))
+    }
+    let reason = try failure(executor, inputs, maxBytes: 1 << 20)
+    #expect(
+      reason?.contains("the outputs of all turns take over 1048576 bytes") == true,
+      "\(reason ?? "")")
+  }
+
   /// Why the request fails where it may take `maxBytes`; nil when it does not.
   private func failure(
     _ executor: any ModelExecutor, _ inputs: [Tensor], maxBytes: Int

@@ -95,4 +95,42 @@ import Testing
     defer { unlink(path) }
     #expect(throws: Never.self) { try ONNXModel.load(path: path) }
   }
+
+  /// As writers of proto3 lay lists out: a small number is a byte in the file, and eight in memory.
+  @Test func `many trees in packed lists are read`() throws {
+    let count = 60_000
+    func attribute(_ name: String, type: Int, _ values: [UInt8]) -> [UInt8] {
+      ModelBytes.field(5, ModelBytes.text(1, name) + values + ModelBytes.number(20, type))
+    }
+    func integers(_ name: String, _ value: (Int) -> Int) -> [UInt8] {
+      let packed = (0..<count).flatMap { ModelBytes.varint(value($0)) }
+      return attribute(name, type: 7, ModelBytes.field(8, packed))
+    }
+    func floats(_ name: String) -> [UInt8] {
+      attribute(name, type: 6, ModelBytes.field(7, [UInt8](repeating: 0, count: 4 * count)))
+    }
+    var node = ModelBytes.text(1, "x") + ModelBytes.text(2, "y")
+    node += ModelBytes.text(4, "TreeEnsembleRegressor") + ModelBytes.text(7, "ai.onnx.ml")
+    for name in ["featureids", "nodeids", "truenodeids", "falsenodeids"] {
+      node += integers("nodes_" + name) { _ in 0 }
+    }
+    node += integers("nodes_treeids") { $0 } + integers("target_treeids") { $0 }
+    node += integers("target_nodeids") { _ in 0 } + integers("target_ids") { _ in 0 }
+    node += floats("nodes_values") + floats("target_weights")
+    let modes = [[UInt8]](repeating: ModelBytes.text(9, "LEAF"), count: count).flatMap(\.self)
+    node += attribute("nodes_modes", type: 8, modes)
+    node += ModelBytes.field(
+      5, ModelBytes.text(1, "n_targets") + ModelBytes.number(3, 1) + ModelBytes.number(20, 2))
+    let graph =
+      ModelBytes.field(1, node) + ModelBytes.text(2, "g")
+      + ModelBytes.field(11, ModelBytes.value("x", [nil, 1]))
+      + ModelBytes.field(12, ModelBytes.value("y", [nil, 1]))
+    let path = try ModelBytes.write(
+      ModelBytes.number(1, 8) + ModelBytes.field(7, graph)
+        + ModelBytes.field(8, ModelBytes.text(1, "ai.onnx.ml") + ModelBytes.number(2, 1))
+        + ModelBytes.field(8, ModelBytes.number(2, 17)))
+    defer { unlink(path) }
+    let model = try ONNXModel.load(path: path)
+    #expect(model.signature.inputs[0].shape == [nil, 1])
+  }
 }

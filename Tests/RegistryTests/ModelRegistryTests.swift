@@ -33,6 +33,7 @@ struct ModelRegistryTests {
     #expect(found == version)
     #expect(found.tags == ["team": "risk"])
     try registry.verify(found)
+    #expect(throws: RegistryError.interrupted) { try registry.verify(found) { false } }
     #expect(try workspace.registry().find(name: "churn", version: "3") == version)
   }
 

@@ -3,26 +3,26 @@ import Glibc
 import Registry
 import Store
 import Synchronization
+import TestFolders
 
 /// A workspace of its own for one test, with a folder `source` to register from.
 final class Workspace: Sendable {
   let path: String
-  let isOurs: Bool
+  /// nil where another process made it.
+  private let folder: TemporaryFolder?
 
   init() {
-    var template = Array("/tmp/swerve-registry-XXXXXX".utf8CString)
-    path = String(cString: mkdtemp(&template))
-    isOurs = true
+    let folder = TemporaryFolder(for: "registry")
+    self.folder = folder
+    path = folder.path
     mkdir(path + "/source", 0o755)
   }
 
   /// One that another process made.
   init(path: String) {
     self.path = path
-    isOurs = false
+    folder = nil
   }
-
-  deinit { if isOurs { _ = system("rm -rf '\(path)'") } }
 
   func registry(
     onStep: @escaping @Sendable (PackageStep) -> Void = { _ in }

@@ -1,16 +1,16 @@
 import Glibc
+import TestFolders
 import Testing
 
 @testable import Store
 
 @Suite struct ContainedFolderFoldersTests {
   private final class Place: Sendable {
-    let path: String
+    private let folder = TemporaryFolder(for: "folders")
     let root: ContainedFolder
 
     init() throws {
-      var template = Array("/tmp/swerve-folders-XXXXXX".utf8CString)
-      path = String(cString: mkdtemp(&template))
+      let path = folder.path
       for folder in ["root", "root/a", "outside", "made"] { mkdir(path + "/" + folder, 0o755) }
       try DurableFile.write([1, 2], to: path + "/root/a/file")
       try DurableFile.write([3], to: path + "/made/result")
@@ -18,7 +18,7 @@ import Testing
       root = try ContainedFolder(path + "/root")
     }
 
-    deinit { _ = system("rm -rf '\(path)'") }
+    var path: String { folder.path }
   }
 
   @Test func `what lies in a folder below is listed, by a path that stays inside`() throws {

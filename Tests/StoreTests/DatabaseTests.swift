@@ -1,10 +1,11 @@
 import Glibc
 import Store
 import Synchronization
+import TestFolders
 import Testing
 
 struct DatabaseTests {
-  let folder = TemporaryFolder()
+  let folder = TemporaryFolder(for: "store")
   var path: String { folder.path + "/swerve.db" }
 
   struct Refused: Error {}

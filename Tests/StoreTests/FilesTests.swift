@@ -1,10 +1,11 @@
 import Foundation
 import Glibc
 import Store
+import TestFolders
 import Testing
 
 struct FilesTests {
-  let folder = TemporaryFolder()
+  let folder = TemporaryFolder(for: "store")
 
   func text(_ path: String) throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
 
@@ -56,6 +57,48 @@ struct FilesTests {
     #expect(throws: StoreError.noSpace(path: "/dev/full")) {
       try DurableFile.write([1, 2, 3].span, to: full, path: "/dev/full")
     }
+  }
+
+  @Test(arguments: [EMFILE, ENFILE, ENOMEM]) func `what is to be had again is its own error`(
+    code: Int32
+  ) {
+    let error = StoreError.system(code, path: "/a", operation: "open")
+    #expect(
+      error == .busy(path: "/a", operation: "open", reason: String(cString: strerror(code))))
+    #expect("\(error)" == "/a: cannot open now: \(String(cString: strerror(code)))")
+  }
+
+  @Test func `a call that failed says its number`() throws {
+    let root = try ContainedFolder(folder.path)
+    let error = #expect(throws: StoreError.self) { try root.open("nothing") }
+    guard case .io(_, _, _, let code) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(code == ENOENT)
+  }
+
+  @Test func `the name of what lies below a folder is made last, and no link is followed`() throws {
+    let root = try ContainedFolder(folder.path)
+    try DurableFile.makeDirectory(folder.path + "/a/b")
+    try root.syncName(of: "a/b")
+    try root.syncName(of: "a")
+    symlink("a", folder.path + "/link")
+    for path in ["nothing/b", "../x", "link/b"] {
+      #expect(throws: StoreError.self, "\(path)") { try root.syncName(of: path) }
+    }
+  }
+
+  @Test func `a listing ends when it is not wanted any more`() throws {
+    for name in ["a", "b", "c", "d"] { try DurableFile.write([1], to: folder.path + "/" + name) }
+    let root = try ContainedFolder(folder.path)
+    var asked = 0
+    let entries = try root.entries("") {
+      asked += 1
+      return asked < 3
+    }
+    #expect(entries.count <= 2)
+    #expect(try root.entries("").count == 4)
   }
 
   @Test func `a rename never takes another's place`() throws {

@@ -25,7 +25,7 @@ import Glibc
     options.append(MHD_OptionItem(option: .END, value: 0, ptr_value: nil))
     let flags = MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
     guard swerve_start_daemon(UInt32(flags), 0, access, context, &options) != nil else {
-      fatalError("libmicrohttpd does not start")
+      end("libmicrohttpd does not start", status: 1)
     }
     if settings.suspends { settings.resumer.start() }
     print("listening on 127.0.0.1:\(settings.port)")
@@ -46,7 +46,7 @@ import Glibc
       bind(listener, $0.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t($0.count))
     }
     guard bound == 0, Glibc.listen(listener, 1024) == 0 else {
-      fatalError("cannot listen on port \(port)")
+      end("cannot listen on port \(port): \(String(cString: strerror(errno)))", status: 1)
     }
     return listener
   }
@@ -66,7 +66,7 @@ final class Settings {
     func number() -> Int {
       index += 1
       guard index < arguments.count, let number = Int(arguments[index]), number >= 0 else {
-        fatalError("\(arguments[index - 1]) takes a number")
+        end("\(arguments[index - 1]) takes a number", status: 2)
       }
       return number
     }
@@ -76,13 +76,13 @@ final class Settings {
       case "--threads": threads = number()
       case "--response-bytes": responseBytes = number()
       case "--suspend": suspends = true
-      default: fatalError("unknown option \(arguments[index])")
+      default: end("unknown option \(arguments[index])", status: 2)
       }
       index += 1
     }
     var bytes = [UInt8](repeating: UInt8(ascii: "x"), count: responseBytes)
     guard let response = MHD_create_response_from_buffer(bytes.count, &bytes, .RESPMEM_MUST_COPY)
-    else { fatalError("no response") }
+    else { end("libmicrohttpd makes no response of \(responseBytes) bytes", status: 1) }
     self.response = response
     MHD_add_response_header(response, "Content-Type", "application/json")
   }
@@ -170,4 +170,11 @@ func completed(
   guard let retained = context?.pointee else { return }
   Unmanaged<Request>.fromOpaque(retained).release()
   context?.pointee = nil
+}
+
+/// - Parameter status: 2 where the command line is wrong.
+private func end(_ reason: String, status: Int32) -> Never {
+  let line = Array("bare-handler: \(reason)\n".utf8)
+  _ = write(STDERR_FILENO, line, line.count)
+  exit(status)
 }

@@ -55,7 +55,8 @@ import Telemetry
       if let limit = settings.cancelAfter, MonotonicClock.system.now() - start > limit {
         try service.cancel(settings.name)
       }
-      guard let next = service.wait(for: settings.name, after: job, seconds: 0.1) else { break }
+      let next = try service.wait(for: settings.name, after: job, seconds: 0.1)
+      guard let next else { break }
       job = next
     }
     let seconds = Double(MonotonicClock.system.now() - start) / 1e9
@@ -67,10 +68,19 @@ import Telemetry
     return job.status
   }
 
+  /// `VmHWM`. (`getrusage` begins with what the parent had when it forked.)
   private static var peakKilobytes: Int {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return usage.ru_maxrss
+    guard let file = fopen("/proc/self/status", "r") else { return -1 }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 256)
+    while fgets(&line, Int32(line.count), file) != nil {
+      let words = String(
+        decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self
+      )
+      .split(whereSeparator: \.isWhitespace)
+      if words.first == "VmHWM:", words.count > 1 { return Int(words[1]) ?? -1 }
+    }
+    return -1
   }
 }
 
@@ -88,17 +98,30 @@ struct Settings {
   init(_ arguments: [String]) {
     var rest = arguments.dropFirst()
     while let option = rest.popFirst() {
-      guard let value = rest.popFirst() else { fatalError("\(option) needs a value") }
+      func number<Number: LosslessStringConvertible>(_ text: String) -> Number {
+        guard let number = Number(text) else {
+          end("\(option) is '\(text)'; expected a number", status: 2)
+        }
+        return number
+      }
+      guard let value = rest.popFirst() else { end("\(option) needs a value", status: 2) }
       switch option {
       case "--workspace": workspace = value
       case "--model": model = value
       case "--input": input = value
       case "--name": name = value
-      case "--threads": threads = Int(value) ?? threads
-      case "--rows": rows = Int(value) ?? rows
-      case "--cancel-after": cancelAfter = UInt64(value).map { $0 * 1_000_000 }
-      default: fatalError("unknown option \(option)")
+      case "--threads": threads = number(value)
+      case "--rows": rows = number(value)
+      case "--cancel-after": cancelAfter = number(value) * 1_000_000
+      default: end("unknown option \(option)", status: 2)
       }
     }
   }
+}
+
+/// - Parameter status: 2 where the command line is wrong.
+private func end(_ reason: String, status: Int32) -> Never {
+  let line = Array("batch-run: \(reason)\n".utf8)
+  _ = write(STDERR_FILENO, line, line.count)
+  exit(status)
 }

@@ -30,24 +30,32 @@ struct Settings {
   init(_ arguments: [String]) {
     var rest = arguments.dropFirst()
     while let option = rest.popFirst() {
-      guard let value = rest.popFirst() else { fatalError("\(option) needs a value") }
+      func number<Number: LosslessStringConvertible>(_ text: String) -> Number {
+        guard let number = Number(text) else {
+          end("\(option) is '\(text)'; expected a number", status: 2)
+        }
+        return number
+      }
+      guard let value = rest.popFirst() else { end("\(option) needs a value", status: 2) }
       switch option {
-      case "--port": port = UInt16(value) ?? 0
+      case "--port": port = number(value)
       case "--path": path = value
-      case "--rate": rate = Double(value) ?? rate
-      case "--seconds": seconds = Double(value) ?? seconds
+      case "--rate": rate = number(value)
+      case "--seconds": seconds = number(value)
       case "--body": bodyPath = value
       case "--header": headers.append(value)
-      case "--connections": connections = Int(value) ?? connections
-      case "--patience": patience = Double(value) ?? patience
-      default: fatalError("unknown option \(option)")
+      case "--connections": connections = number(value)
+      case "--patience": patience = number(value)
+      default: end("unknown option \(option)", status: 2)
       }
     }
   }
 
   /// The whole request as it is sent, every time the same.
   var request: [UInt8] {
-    guard let file = fopen(bodyPath, "rb") else { fatalError("\(bodyPath) cannot be read") }
+    guard let file = fopen(bodyPath, "rb") else {
+      end("--body '\(bodyPath)' cannot be read: \(String(cString: strerror(errno)))", status: 2)
+    }
     defer { fclose(file) }
     var body: [UInt8] = []
     var block = [UInt8](repeating: 0, count: 1 << 16)
@@ -276,4 +284,11 @@ struct Answer {
     }
     return number
   }
+}
+
+/// - Parameter status: 2 where the command line is wrong.
+private func end(_ reason: String, status: Int32) -> Never {
+  let line = Array("open-loop: \(reason)\n".utf8)
+  _ = write(STDERR_FILENO, line, line.count)
+  exit(status)
 }

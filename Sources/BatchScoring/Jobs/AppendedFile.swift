@@ -8,18 +8,24 @@ final class AppendedFile {
   private let descriptor: Int32
   private var hash = SHA256()
   private(set) var byteCount = 0
-  private var isDirty = false
+  /// From the start: an empty file is to last too.
+  private var isDirty = true
 
-  /// Opens or makes it.
+  /// Opens or makes it. Its name is made last by whoever commits it.
   ///
-  /// - Parameter committed: What of it counts.
-  /// - Throws: `.store` when that is not what lies there.
-  init(_ path: String, committed: JobProgress.FileState) throws(BatchError) {
+  /// - Parameters:
+  ///   - committed: What of it counts.
+  ///   - checkInterruption: Asked before each block of that.
+  /// - Throws: `.outputLost` when that is not what lies there.
+  init(
+    _ path: String, committed: JobProgress.FileState, _ checkInterruption: InterruptionCheck
+  ) throws(BatchError) {
     self.path = path
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
     guard descriptor >= 0 else { throw .system(errno, "opening \(path)") }
     self.descriptor = descriptor
-    try hashCommitted(committed)
+    hash = try Self.hashCommitted(committed, descriptor, path, checkInterruption)
+    byteCount = committed.byteCount
     guard ftruncate(descriptor, off_t(committed.byteCount)) == 0,
       lseek(descriptor, off_t(committed.byteCount), SEEK_SET) >= 0
     else { throw .system(errno, "going on in \(path)") }
@@ -27,25 +33,64 @@ final class AppendedFile {
 
   deinit { close(descriptor) }
 
-  private func hashCommitted(
-    _ committed: JobProgress.FileState
+  /// Looks whether a file that was written to its end still lies there as it was committed.
+  ///
+  /// - Throws: `.outputLost` when it does not.
+  static func verify(
+    _ path: String, _ committed: JobProgress.FileState, _ checkInterruption: InterruptionCheck
   ) throws(BatchError) {
-    guard committed.byteCount > 0 else { return }
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      let code = errno
+      guard code == ENOENT || code == ENOTDIR || code == ELOOP else {
+        throw .system(code, "opening \(path)")
+      }
+      throw .outputLost("\(path) is not there any more")
+    }
+    defer { close(descriptor) }
+    try checkSize(path, committed)
+    _ = try hashCommitted(committed, descriptor, path, checkInterruption)
+  }
+
+  /// The cheap part of `verify`: whether a file of that size lies there.
+  static func checkSize(
+    _ path: String, _ committed: JobProgress.FileState
+  ) throws(BatchError) {
+    var status = stat()
+    guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw .outputLost("\(path) is not there any more")
+    }
+    guard status.st_size == committed.byteCount else {
+      throw .outputLost(
+        "\(path) has \(status.st_size) bytes; \(committed.byteCount) were written and committed")
+    }
+  }
+
+  /// - Returns: The hash of what was committed, to go on with.
+  private static func hashCommitted(
+    _ committed: JobProgress.FileState, _ descriptor: Int32, _ path: String,
+    _ checkInterruption: InterruptionCheck
+  ) throws(BatchError) -> SHA256 {
+    var hash = SHA256()
+    guard committed.byteCount > 0 else { return hash }
+    var byteCount = 0
     var block = [UInt8](repeating: 0, count: 1 << 18)
     while byteCount < committed.byteCount {
+      try checkInterruption()
       let count = read(descriptor, &block, min(block.count, committed.byteCount - byteCount))
       if count < 0, errno == EINTR { continue }
       guard count >= 0 else { throw .system(errno, "reading \(path)") }
       guard count > 0 else {
-        throw .store(
+        throw .outputLost(
           "\(path) has \(byteCount) bytes; \(committed.byteCount) were written and committed")
       }
       hash.update(block.span.bytes.extracting(first: count))
       byteCount += count
     }
     guard hash.hexSoFar() == committed.hash else {
-      throw .store("\(path): its first \(byteCount) bytes are not those that were written")
+      throw .outputLost("\(path): its first \(byteCount) bytes are not those that were written")
     }
+    return hash
   }
 
   func append(_ bytes: [UInt8]) throws(BatchError) {

@@ -6,8 +6,21 @@ internal import Store
 struct GlobPattern: Sendable, Equatable {
   private let parts: [[UInt8]]
 
-  init(_ pattern: String) {
+  /// No path that the system takes is longer; every file's name is compared with all parts.
+  private static let maxBytes = 4096
+  private static let maxParts = 64
+
+  /// - Throws: `.refused` for a pattern that is too long.
+  init(_ pattern: String) throws(BatchError) {
+    guard pattern.utf8.count <= Self.maxBytes else {
+      throw .refused(
+        "glob '\(pattern.prefix(40))…' has \(pattern.utf8.count) bytes; \(Self.maxBytes) may be")
+    }
     parts = pathParts(pattern).filter { !$0.isEmpty && $0 != "." }.map { Array($0.utf8) }
+    guard parts.count <= Self.maxParts else {
+      throw .refused(
+        "glob '\(pattern.prefix(40))…' has \(parts.count) parts; \(Self.maxParts) may be")
+    }
   }
 
   /// - Parameter path: Relative, without empty parts.

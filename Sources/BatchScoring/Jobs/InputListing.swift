@@ -16,15 +16,16 @@ struct InputListing {
   private static let maxDepth = 64
   private static let maxFiles = 10_000_000
 
+  /// - Throws: When the input is not there, or cannot be looked at.
   init(_ input: JobOrder.Input) throws(BatchError) {
     self.input = input
-    do {
+    do throws(StoreError) {
       root = try ContainedFolder(input.root)
+      isOneFile = try root.kind(of: input.path.isEmpty ? "." : input.path).kind == .file
     } catch {
-      throw .inputMissing("\(input.address): \(error)")
+      throw Self.problem(error, input)
     }
-    glob = input.glob.map { GlobPattern($0) }
-    isOneFile = (try? root.kind(of: input.path.isEmpty ? "." : input.path))?.kind == .file
+    if let pattern = input.glob { glob = try GlobPattern(pattern) } else { glob = nil }
   }
 
   /// Whether there is anything; an error says what is wrong with it.
@@ -34,8 +35,9 @@ struct InputListing {
     }
   }
 
+  /// - Parameter checkInterruption: Asked for every entry.
   /// - Throws: A file that cannot be read: its name, and why.
-  func files() throws(BatchError) -> [JobFile] {
+  func files(_ checkInterruption: InterruptionCheck) throws(BatchError) -> [JobFile] {
     var paths: [String] = []
     switch try kind(of: "") {
     case .file:
@@ -44,7 +46,7 @@ struct InputListing {
       paths = [name]
     case .folder:
       var above: [FolderIdentity] = []
-      try list("", &above, into: &paths)
+      try list("", &above, into: &paths, checkInterruption)
       guard !paths.isEmpty else {
         throw .inputMissing(
           "\(input.address) holds no file to be read"
@@ -54,20 +56,19 @@ struct InputListing {
     case .link, .other:
       throw .inputMissing("\(input.address) is neither a file nor a folder")
     }
-    return try stamped(paths)
+    return try stamped(paths, checkInterruption)
   }
 
   /// Opens a file of the listing.
   ///
-  /// - Throws: `.inputChanged` when it is not what it was.
+  /// - Throws: `.inputChanged` when it is not what it was; `.busy` where it may be opened later.
   func open(_ file: JobFile) throws(BatchError) -> Int32 {
     let descriptor: Int32
-    do {
+    do throws(StoreError) {
       descriptor = try root.open(place(of: file.path))
-    } catch .noSpace(let path) {
-      throw .noSpace(path)
     } catch {
-      throw .inputChanged(file: file.path, how: "\(error)")
+      throw Self.isChange(error)
+        ? .inputChanged(file: file.path, how: "\(error)") : BatchError(error)
     }
     do throws(BatchError) {
       let now = try FileStamp(descriptor: descriptor, file: file.path)
@@ -81,6 +82,21 @@ struct InputListing {
     return descriptor
   }
 
+  /// Whether another thing, or none, is where a file was. What the system could not do says
+  /// nothing about the file.
+  private static func isChange(_ error: StoreError) -> Bool {
+    switch error {
+    case .escapes: true
+    case .io(_, _, _, let code): [0, ENOENT, ENOTDIR, ELOOP, EXDEV].contains(code)
+    case .noSpace, .busy, .database, .locked, .exists: false
+    }
+  }
+
+  private static func problem(_ error: StoreError, _ input: JobOrder.Input) -> BatchError {
+    if case .busy = error { return BatchError(error) }
+    return .inputMissing("\(input.address): \(error)")
+  }
+
   // MARK: Walking
 
   private struct FolderIdentity: Equatable {
@@ -89,56 +105,75 @@ struct InputListing {
   }
 
   private func list(
-    _ folder: String, _ above: inout [FolderIdentity], into paths: inout [String]
+    _ folder: String, _ above: inout [FolderIdentity], into paths: inout [String],
+    _ checkInterruption: InterruptionCheck
   ) throws(BatchError) {
     guard above.count < Self.maxDepth else {
       throw .inputMissing(
         "\(input.address): '\(folder)' is more than \(Self.maxDepth) folders deep")
     }
-    do {
-      let identity = try root.identity(of: joined(input.path, folder))
-      let this = FolderIdentity(device: identity.device, inode: identity.inode)
-      // A link that leads back up.
-      guard !above.contains(this) else {
-        throw BatchError.inputMissing("\(input.address): '\(folder)' is a folder above itself")
-      }
-      above.append(this)
-      defer { above.removeLast() }
-      for entry in try root.entries(joined(input.path, folder)) {
-        let path = joined(folder, entry.name)
-        if glob == nil, GlobPattern.isHidden(Array(entry.name.utf8)) { continue }
-        var kind = entry.kind
-        if kind == .link {
-          // A link that may not be followed matters only where it would be read.
-          if let glob, !glob.matches(path), !glob.mayMatch(below: path) { continue }
-          kind = try self.kind(of: path)
-        }
-        switch kind {
-        case .folder:
-          if glob?.mayMatch(below: path) ?? true { try list(path, &above, into: &paths) }
-        case .file:
-          if let glob {
-            guard glob.matches(path) else { continue }
-          } else {
-            guard InputKind(name: entry.name) != nil else { throw unknownEnding(path) }
-          }
-          guard paths.count < Self.maxFiles else {
-            throw BatchError.inputMissing(
-              "\(input.address) holds more than \(Self.maxFiles) files")
-          }
-          paths.append(path)
-        case .link, .other:
-          if let glob, !glob.matches(path) { continue }
-          throw BatchError.inputMissing("\(input.address): '\(path)' is not a regular file")
-        }
-      }
-    } catch let error as StoreError {
-      throw .inputMissing("\(input.address): \(error)")
-    } catch let error as BatchError {
-      throw error
-    } catch {
-      throw .inputMissing("\(input.address): \(error)")
+    let this = try identity(of: folder)
+    // A link that leads back up.
+    guard !above.contains(this) else {
+      throw .inputMissing("\(input.address): '\(folder)' is a folder above itself")
     }
+    above.append(this)
+    defer { above.removeLast() }
+    for entry in try entries(of: folder, checkInterruption) {
+      try checkInterruption()
+      let path = joined(folder, entry.name)
+      if glob == nil, GlobPattern.isHidden(Array(entry.name.utf8)) { continue }
+      var kind = entry.kind
+      if kind == .link {
+        // A link that may not be followed matters only where it would be read.
+        if let glob, !glob.matches(path), !glob.mayMatch(below: path) { continue }
+        kind = try self.kind(of: path)
+      }
+      switch kind {
+      case .folder:
+        guard glob?.mayMatch(below: path) ?? true else { continue }
+        try list(path, &above, into: &paths, checkInterruption)
+      case .file:
+        if let glob {
+          guard glob.matches(path) else { continue }
+        } else {
+          guard InputKind(name: entry.name) != nil else { throw unknownEnding(path) }
+        }
+        guard paths.count < Self.maxFiles else {
+          throw .inputMissing("\(input.address) holds more than \(Self.maxFiles) files")
+        }
+        paths.append(path)
+      case .link, .other:
+        if let glob, !glob.matches(path) { continue }
+        throw .inputMissing("\(input.address): '\(path)' is not a regular file")
+      }
+    }
+  }
+
+  private func identity(of folder: String) throws(BatchError) -> FolderIdentity {
+    do throws(StoreError) {
+      let identity = try root.identity(of: joined(input.path, folder))
+      return FolderIdentity(device: identity.device, inode: identity.inode)
+    } catch {
+      throw Self.problem(error, input)
+    }
+  }
+
+  private func entries(
+    of folder: String, _ checkInterruption: InterruptionCheck
+  ) throws(BatchError) -> [FolderTree.Entry] {
+    var interruption: BatchError?
+    do throws(StoreError) {
+      let entries = try root.entries(joined(input.path, folder)) {
+        do throws(BatchError) { try checkInterruption() } catch { interruption = error }
+        return interruption == nil
+      }
+      if interruption == nil { return entries }
+    } catch {
+      throw Self.problem(error, input)
+    }
+    if let interruption { throw interruption }
+    return []
   }
 
   private func unknownEnding(_ path: String) -> BatchError {
@@ -148,10 +183,10 @@ struct InputListing {
   }
 
   private func kind(of path: String) throws(BatchError) -> FolderTree.Entry.Kind {
-    do {
+    do throws(StoreError) {
       return try root.kind(of: place(of: path)).kind
     } catch {
-      throw .inputMissing("\(input.address): \(error)")
+      throw Self.problem(error, input)
     }
   }
 
@@ -171,11 +206,14 @@ struct InputListing {
   /// was modified just now is stamped when that tick is over.
   private static let tickNanoseconds: Int64 = 30_000_000
 
-  private func stamped(_ paths: [String]) throws(BatchError) -> [JobFile] {
+  private func stamped(
+    _ paths: [String], _ checkInterruption: InterruptionCheck
+  ) throws(BatchError) -> [JobFile] {
     var files: [JobFile] = []
     files.reserveCapacity(paths.count)
     var fresh: [Int] = []
     for path in paths {
+      try checkInterruption()
       let stamp = try self.stamp(path)
       var now = timespec()
       clock_gettime(CLOCK_REALTIME, &now)
@@ -192,10 +230,10 @@ struct InputListing {
 
   private func stamp(_ path: String) throws(BatchError) -> FileStamp {
     let descriptor: Int32
-    do {
+    do throws(StoreError) {
       descriptor = try root.open(place(of: path))
     } catch {
-      throw .inputMissing("\(input.address): \(error)")
+      throw Self.problem(error, input)
     }
     defer { close(descriptor) }
     return try FileStamp(descriptor: descriptor, file: path)

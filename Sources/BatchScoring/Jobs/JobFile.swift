@@ -18,16 +18,16 @@ struct JobFile: Sendable, Equatable {
 }
 
 /// What tells a file from another one in its place, and from itself before a change.
+///
+/// The device is no part of it: its number may be another one after the next start.
 struct FileStamp: Sendable, Equatable {
   var byteCount: Int
   /// Nanoseconds since 1970.
   var modifiedAt: Int64
-  var device: Int64
   var inode: Int64
 
-  init(byteCount: Int, modifiedAt: Int64, device: Int64, inode: Int64) {
-    (self.byteCount, self.modifiedAt) = (byteCount, modifiedAt)
-    (self.device, self.inode) = (device, inode)
+  init(byteCount: Int, modifiedAt: Int64, inode: Int64) {
+    (self.byteCount, self.modifiedAt, self.inode) = (byteCount, modifiedAt, inode)
   }
 
   init(descriptor: Int32, file: String) throws(BatchError) {
@@ -36,13 +36,12 @@ struct FileStamp: Sendable, Equatable {
     byteCount = Int(status.st_size)
     modifiedAt =
       Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
-    device = Int64(bitPattern: UInt64(status.st_dev))
     inode = Int64(bitPattern: UInt64(status.st_ino))
   }
 
   /// How `now` differs; nil when it is the same file, unchanged.
   func difference(to now: FileStamp) -> String? {
-    if device != now.device || inode != now.inode { return "another file is in its place" }
+    if inode != now.inode { return "another file is in its place" }
     if byteCount != now.byteCount {
       return "it had \(byteCount) bytes when the job began and has \(now.byteCount)"
     }

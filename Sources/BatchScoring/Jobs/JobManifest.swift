@@ -18,7 +18,7 @@ struct JobManifest {
     var text = JSONWriter()
     // Without the end of the object and the line end before it.
     writer.bytes.dropLast(2).withUnsafeBytes { text.raw(bytes: $0) }
-    list("outputs", outputs, to: &text)
+    list("outputs", outputs.map { Self.entry($0.path, $0.state) }, to: &text)
     list("input_files", files.lazy.map(Self.entry), to: &text)
     text.raw("\n}\n")
     return text.bytes
@@ -70,21 +70,31 @@ struct JobManifest {
     return object
   }
 
-  private var outputs: [DocumentValue] {
+  /// Files of the output by their paths in it.
+  private var outputs: [(path: String, state: JobProgress.FileState)] {
     let settings = job.job.order.settings
     let paths = OutputPaths(settings, folder: "")
-    var outputs: [DocumentValue] = []
+    var outputs: [(path: String, state: JobProgress.FileState)] = []
     if paths.isPerFile {
       for file in files {
         guard let output = file.result?.output else { continue }
-        outputs.append(
-          Self.entry(OutputPaths.name(for: file.path, settings.outputFormat), output))
+        outputs.append((OutputPaths.name(for: file.path, settings.outputFormat), output))
       }
     } else if paths.writesPredictions {
-      outputs.append(Self.entry(settings.outputFileName, job.progress.output))
+      outputs.append((settings.outputFileName, job.progress.output))
     }
-    outputs.append(Self.entry(OutputPaths.errorsName, job.progress.errors))
+    outputs.append((OutputPaths.errorsName, job.progress.errors))
     return outputs
+  }
+
+  /// Looks whether every file that is listed lies there in its size; what it holds was hashed when
+  /// it was written, or when the job was gone on with.
+  ///
+  /// - Throws: `.outputLost` when one does not.
+  func checkOutputs(in folder: String) throws(BatchError) {
+    for output in outputs {
+      try AppendedFile.checkSize(folder + "/" + output.path, output.state)
+    }
   }
 
   /// The hash of no bytes.
@@ -116,18 +126,34 @@ struct JobManifest {
   }
 
   /// Whether what lies at the order's output is the finished output of this job.
-  static func isOutput(of order: JobOrder) -> Bool {
-    guard let root = try? ContainedFolder(order.output.root),
-      let file = try? root.open(order.output.folder + "/" + OutputPaths.manifestName)
-    else { return false }
+  ///
+  /// - Throws: When it cannot be told.
+  static func isOutput(of order: JobOrder) throws(BatchError) -> Bool {
+    let path = order.output.folder + "/" + OutputPaths.manifestName
+    let file: Int32
+    do throws(StoreError) {
+      let root = try ContainedFolder(order.output.root)
+      guard try root.exists(path) else { return false }
+      file = try root.open(path)
+    } catch {
+      throw BatchError(error)
+    }
     defer { close(file) }
-    var bytes = [UInt8](repeating: 0, count: 4096)
-    let count = read(file, &bytes, bytes.count)
-    guard count > 0 else { return false }
     var wanted = JSONWriter()
     wanted.raw("{\n  \"job\": ")
     wanted.string(order.name)
     wanted.raw(",")
-    return bytes[..<count].starts(with: wanted.bytes)
+    var bytes = [UInt8](repeating: 0, count: wanted.bytes.count)
+    var found: [UInt8] = []
+    while found.count < bytes.count {
+      let count = read(file, &bytes, bytes.count - found.count)
+      if count == 0 { break }
+      if count > 0 {
+        found += bytes[..<count]
+      } else if errno != EINTR {
+        throw .system(errno, "reading \(OutputPaths.manifestName) of \(order.output.address)")
+      }
+    }
+    return found == wanted.bytes
   }
 }

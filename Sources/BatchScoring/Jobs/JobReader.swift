@@ -66,11 +66,13 @@ final class JobReader: Sendable {
   private let columns: @Sendable (JobFile) -> PredictionColumns
   private let limits: RowCutter.Limits
   private let hasGlob: Bool
+  private let checkInterruption: InterruptionCheck
   private let state: Mutex<State>
 
   init(
     _ listing: InputListing, files: [JobFile], hasGlob: Bool, from progress: JobProgress,
     signature: ModelSignature, limits: RowCutter.Limits,
+    checkInterruption: @escaping InterruptionCheck,
     columns: @escaping @Sendable (JobFile) -> PredictionColumns
   ) {
     self.listing = listing
@@ -78,6 +80,7 @@ final class JobReader: Sendable {
     self.hasGlob = hasGlob
     self.signature = signature
     self.limits = limits
+    self.checkInterruption = checkInterruption
     self.columns = columns
     state = Mutex(State(place: progress.file, resumed: progress))
   }
@@ -124,7 +127,8 @@ final class JobReader: Sendable {
   ) throws(BatchError) -> WatchedFile {
     var expected: (byteCount: Int, hash: String)?
     if let resumed, resumed.readBytes > 0 { expected = (resumed.readBytes, resumed.readHash) }
-    return WatchedFile(file, taking: try listing.open(file), expected: expected)
+    return WatchedFile(
+      file, taking: try listing.open(file), expected: expected, checkInterruption)
   }
 
   private func begin(_ open: inout Open, at progress: JobProgress?) throws(BatchError) {

@@ -21,6 +21,8 @@ struct JobOptions: Sendable {
   var commits = CommitPolicy()
   /// Between two looks for room on a full disk.
   var roomInterval: UInt64 = 5_000_000_000
+  /// Between two reports of progress, where nothing was committed.
+  var reportInterval: UInt64 = 20_000_000
   /// False: threads of jobs are as important as those that answer requests.
   var yieldsToOthers = true
   /// Bytes of text that are scored at once; nil: as `RowCutter` has it.
@@ -38,46 +40,103 @@ struct JobOptions: Sendable {
 /// After a crash the same steps are taken again from the last commit on: what is behind it is cut
 /// off.
 final class JobRun {
-  private let surroundings: JobSurroundings
-  private let control: JobControl
+  /// Only so many jobs run at once; one that waits for room is none of them.
+  enum Turn { case given, wanted }
+
+  let surroundings: JobSurroundings
+  let control: JobControl
+  /// `wanted` returns when it is this job's turn again.
+  let turn: (Turn) -> Void
   /// Told of each change.
-  private let report: (Job) -> Void
-  private var job: StoredJob
+  let report: (Job) -> Void
+  var job: StoredJob
+  /// Asked for before a crash.
+  var isCancelStored: Bool
+  /// Bytes that a full disk had no room for, or more of them, in the last attempt.
+  var missingByteCount = 0
+  /// When others were last told of progress.
+  var reportedAt: UInt64 = 0
 
   init(
     _ job: StoredJob, _ surroundings: JobSurroundings, _ control: JobControl,
-    report: @escaping (Job) -> Void
+    turn: @escaping (Turn) -> Void, report: @escaping (Job) -> Void
   ) {
     self.job = job
+    isCancelStored = job.job.status == .cancelRequested
     self.surroundings = surroundings
     self.control = control
+    self.turn = turn
     self.report = report
   }
 
-  private var order: JobOrder { job.job.order }
-  private var store: JobStore { surroundings.store }
-  private var steps: JobSteps { surroundings.options.steps }
+  var order: JobOrder { job.job.order }
+  var store: JobStore { surroundings.store }
+  var steps: JobSteps { surroundings.options.steps }
+  private var checkInterruption: InterruptionCheck {
+    let control = control
+    return { () throws(BatchError) in try control.check() }
+  }
 
-  /// Returns when the job has ended, or is to go on at the next start.
-  func run() {
+  /// - Returns: Whether the job has ended; if not, it goes on at the next start.
+  func run() -> Bool {
     /// Decided, and not stored yet.
     var ending: (status: Job.Status, reason: String?)?
+    /// The row may have come on without us: it has ended, or a commit that failed was one.
+    var isStale = true
     while true {
+      let wasCanceled = control.isCanceled
+      func rests(_ reason: String) -> Bool {
+        pause(
+          reason, discardsOutput: ending.map { $0.status != .completed } ?? false,
+          evenIfCanceled: ending != nil || wasCanceled)
+      }
       do throws(BatchError) {
-        if let ending { return try end(ending.status, reason: ending.reason) }
-        return try attempt()
+        if isStale, try readAgain() { return true }
+        isStale = false
+        if let ending {
+          try end(ending.status, reason: ending.reason)
+        } else {
+          try attempt()
+        }
+        return true
       } catch .interrupted(.cancel) {
         ending = (.canceled, nil)
       } catch .interrupted(.stop) {
-        return tell(.info, "batch job stops, to go on at the next start")
+        tell(.info, "batch job stops, to go on at the next start")
+        return false
       } catch .interrupted(.crash) {
-        return
+        return false
+      } catch .interrupted(.ended) {
+        isStale = true
       } catch .noSpace(let reason) {
-        guard pause("no space: \(reason)", isEnding: ending != nil) else { return }
-      } catch .store(let reason) {
-        guard pause(reason, isEnding: ending != nil) else { return }
+        guard rests("no space: \(reason)") else { return false }
+        isStale = true
+      } catch .busy(let reason) {
+        guard rests("busy: \(reason)") else { return false }
+        isStale = true
+      } catch .store(let reason), .outputLost(let reason) {
+        guard rests(reason) else { return false }
+        isStale = true
       } catch {
-        ending = (.failed, "\(error)")
+        switch hasOutput() {
+        case .some(let isInPlace):
+          ending = isInPlace ? (.completed, Self.warning(error)) : (.failed, "\(error)")
+        case nil:
+          guard rests("\(error)") else { return false }
+          isStale = true
+        }
+      }
+    }
+  }
+
+  /// Whether the job's output is in its place; nil while that cannot be told.
+  private func hasOutput() -> Bool? {
+    do throws(BatchError) {
+      return try outputIsInPlace()
+    } catch {
+      switch error {
+      case .busy, .store, .outputLost, .noSpace: return nil
+      default: return false
       }
     }
   }
@@ -85,19 +144,17 @@ final class JobRun {
   // MARK: Steps
 
   private func attempt() throws(BatchError) {
+    missingByteCount = 0
     try steps(.begin)
     let work = WorkFolder(path: try workFolder())
-    if job.workFolder != nil, !work.holdsScore, JobManifest.isOutput(of: order) {
-      return try end(.completed, reason: nil)
-    }
-    // Asked for before a crash.
-    if job.job.status == .cancelRequested { throw .interrupted(.cancel) }
+    if try outputIsInPlace() { return try end(.completed, reason: nil) }
+    if isCancelStored { throw .interrupted(.cancel) }
     try control.check()
     if job.progress.totalFiles == 0 {
       try change(.preparing, startedAt: wallClock(), workFolder: work.path)
     }
     try work.make()
-    let listing = try InputListing(order.input)
+    let listing = try openInput()
     let files = try listedFiles(listing)
     let model = try loadModel()
     // A job that was paused runs again when something of it has found room.
@@ -112,19 +169,34 @@ final class JobRun {
     return try WorkFolder.path(for: order, in: surroundings.workFolder)
   }
 
+  private func openInput() throws(BatchError) -> InputListing {
+    do throws(BatchError) {
+      return try InputListing(order.input)
+    } catch .inputMissing(let reason) where job.progress.totalFiles > 0 {
+      // It was there when it was listed.
+      throw .inputChanged(file: order.input.address, how: reason)
+    }
+  }
+
   private func loadModel() throws(BatchError) -> (loaded: LoadedModel, version: ModelVersion) {
     let registry = surroundings.registry
     let label = "model \(order.model):\(order.modelVersion)"
     do {
       let version = try registry.find(name: order.model, version: order.modelVersion)
-      try registry.verify(version)
+      let control = control
+      try registry.verify(version) { !control.isInterrupted }
       let folder = registry.packagePath(name: version.name, version: version.version)
       let loaded = try ModelLoader.load(
         path: folder + "/" + version.artifact, type: version.type,
         properties: version.properties)
       return (loaded, version)
+    } catch RegistryError.interrupted {
+      try control.check()
+      throw .interrupted(.stop)
     } catch RegistryError.store(let error) {
       throw BatchError(error)
+    } catch ModelFormatError.busy(let path, let reason) {
+      throw .busy("\(path): \(reason)")
     } catch {
       throw .unknownModel("\(label): \(error)")
     }
@@ -132,13 +204,13 @@ final class JobRun {
 
   private func listedFiles(_ listing: InputListing) throws(BatchError) -> [JobFile] {
     if job.progress.totalFiles > 0 { return try store.files(job.sequence) }
-    let files = try listing.files()
+    let files = try listing.files(checkInterruption)
     try OutputPaths(order.settings, folder: "").check(files)
     var progress = JobProgress()
     progress.totalFiles = files.count
     progress.totalBytes = files.reduce(0) { $0 &+ $1.stamp.byteCount }
     try steps(.listed)
-    try store.list(job.sequence, files, progress)
+    try store.list(job.sequence, files, progress, checkInterruption)
     setProgress(progress)
     tell(
       .info, "batch job has listed its input",
@@ -152,12 +224,12 @@ final class JobRun {
     func open() throws(BatchError) -> JobWriter {
       try JobWriter(
         job, files: files, work: work, store: store, policy: surroundings.options.commits,
-        clock: surroundings.clock, steps: steps)
+        clock: surroundings.clock, steps: steps, checkInterruption: checkInterruption)
     }
     do throws(BatchError) {
       return try open()
-    } catch .store(let reason) {
-      // What was committed does not lie there: a power cut took it, or somebody did.
+    } catch .outputLost(let reason) {
+      // A power cut took it, or somebody did.
       tell(.warning, "batch job starts over", [("reason", .string(reason))])
       var progress = JobProgress()
       progress.totalFiles = job.progress.totalFiles
@@ -180,6 +252,7 @@ final class JobRun {
     let reader = JobReader(
       listing, files: files, hasGlob: order.input.glob != nil, from: job.progress,
       signature: model.signature, limits: limits,
+      checkInterruption: checkInterruption,
       columns: { file in
         var own = columns
         own.fileName = file.path
@@ -190,15 +263,14 @@ final class JobRun {
     var failure: BatchError?
     do throws(BatchError) {
       try OrderedPipeline<JobPiece, ScoredPiece>(
-        threads: min(settings.maxConcurrencyPerInstance, Self.maxThreads)
+        threads: min(settings.maxConcurrencyPerInstance, Self.maxThreads),
+        begin: { if yields { ThreadPriority.computeWhenIdle() } }
       ).run(
         source: { () throws(BatchError) in
-          if yields { lowerPriority() }
           try control.check()
           return try reader.next()
         },
         makeWork: {
-          if yields { lowerPriority() }
           let pace = ScoringPace()
           pace.maxNanoseconds = UInt64(max(settings.timeoutSeconds, 1)) &* 1_000_000_000
           pace.maxRetries = settings.maxRetries
@@ -229,6 +301,7 @@ final class JobRun {
         try writer.commit()
         try noteCommit(writer, before)
       } else if failure != .interrupted(.crash) {
+        if case .noSpace = failure { missingByteCount = writer.uncommittedByteCount }
         writer.rollBack()
       }
       job.progress = writer.committed
@@ -257,6 +330,7 @@ final class JobRun {
     try change(.finalizing)
     let manifest = JobManifest(
       job: job, model: model, files: try store.files(job.sequence), endedAt: wallClock())
+    try manifest.checkOutputs(in: work.score)
     try steps(.manifest)
     try manifest.write(to: OutputPaths(order.settings, folder: work.score).manifest)
     try steps(.syncFolder)
@@ -266,107 +340,6 @@ final class JobRun {
     try steps(.renamed)
     try end(.completed, reason: nil)
   }
-
-  // MARK: Ends
-
-  /// Ends the job, and removes what it has left in the work folder.
-  private func end(_ status: Job.Status, reason: String?) throws(BatchError) {
-    let time = wallClock()
-    try steps(.complete)
-    try store.end(job.sequence, status, reason: reason, at: time)
-    try steps(.cleanUp)
-    if let path = job.workFolder {
-      do throws(BatchError) {
-        try WorkFolder(path: path).remove()
-        try store.clearWorkFolder(job.sequence)
-      } catch {
-        // The next start removes it.
-        tell(.warning, "files of a batch job are left", [("reason", .string("\(error)"))])
-      }
-    }
-    move(to: status, reason: reason, endedAt: time)
-    tell(
-      status == .failed ? .error : .info, "batch job ended",
-      [
-        ("status", .string(status.rawValue)), ("reason", .string(reason ?? "")),
-        ("scored", .integer(Int64(job.progress.scoredRows))),
-        ("failed", .integer(Int64(job.progress.failedRows))),
-        ("milliseconds", .integer(time - (job.job.startedAt ?? time))),
-      ])
-  }
-
-  /// Waits until it may go on.
-  ///
-  /// - Parameter isEnding: Only its end is to be stored: a cancel has nothing to say any more.
-  /// - Returns: False when the gateway stops.
-  private func pause(_ reason: String, isEnding: Bool) -> Bool {
-    if job.job.status != .paused {
-      tell(.warning, "batch job is paused", [("reason", .string(reason))])
-    }
-    // The database may be on the same disk: then only the callers of now hear of it.
-    if !control.isCanceled { try? store.set(job.sequence, .paused, reason: reason) }
-    move(to: .paused, reason: reason)
-    let isStopped = control.rest(
-      surroundings.options.roomInterval, clock: surroundings.clock, evenIfCanceled: isEnding)
-    if isStopped { return false }
-    if let now = try? store.job(order.name) {
-      job.progress = now.progress
-      job.workFolder = now.workFolder
-    }
-    return true
-  }
-
-  // MARK: Telling
-
-  private func change(
-    _ status: Job.Status, startedAt: Int64? = nil, workFolder: String? = nil
-  ) throws(BatchError) {
-    try store.set(
-      job.sequence, status, startedAt: startedAt, workFolder: workFolder)
-    job.job.startedAt = job.job.startedAt ?? startedAt
-    job.workFolder = job.workFolder ?? workFolder
-    move(to: status, reason: nil)
-  }
-
-  private func move(to status: Job.Status, reason: String?, endedAt: Int64? = nil) {
-    surroundings.metrics.move(from: job.job.status, to: status)
-    job.job.status = status
-    job.job.reason = reason
-    job.job.endedAt = endedAt
-    report(job.job)
-  }
-
-  private func noteCommit(_ writer: JobWriter, _ before: JobProgress) throws(BatchError) {
-    if writer.committed != before {
-      if job.job.status == .paused { try change(.running) }
-      surroundings.metrics.count(order, from: before, to: writer.committed)
-    }
-    job.job.progress = writer.progress.shown
-    report(job.job)
-  }
-
-  private func setProgress(_ progress: JobProgress) {
-    job.progress = progress
-    job.job.progress = progress.shown
-    report(job.job)
-  }
-
-  private func tell(
-    _ level: Log.Level, _ message: StaticString, _ fields: [(StaticString, LogValue)] = []
-  ) {
-    surroundings.log.write(level, message) { line in
-      line.appendLogMember("job", order.name)
-      line.appendLogMember("endpoint", order.endpoint)
-      line.appendLogMember("deployment", order.deployment)
-      for (name, value) in fields { line.appendLogMember(name, value) }
-    }
-  }
-}
-
-/// Lets what answers requests go first on a busy machine.
-private func lowerPriority() {
-  // In Linux a priority is a thread's own; 0 is the caller.
-  _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
 }
 
 /// Milliseconds since 1970.

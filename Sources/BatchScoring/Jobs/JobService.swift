@@ -9,21 +9,21 @@ package import Telemetry
 /// where each stood. Any thread.
 ///
 /// A deployment's jobs run one behind the other, in the order in which they came; of several
-/// deployments `maxJobsAtOnce` run at a time.
+/// deployments `JobQueue.maxJobsAtOnce` run at a time, beside those that wait for room.
 package final class JobService: Sendable {
-  private struct State {
-    var isRunning = false
-    /// Not yet begun, or to be gone on with, in their order.
-    var waiting: [StoredJob] = []
-    var running: [String: (job: StoredJob, control: JobControl)] = [:]
-    /// Unfinished jobs as they stand now; what is not here, the database knows.
-    var live: [String: Job] = [:]
-  }
-
   private let surroundings: JobSurroundings
-  private let state = Monitor(State())
+  private let state = Monitor(JobQueue())
+  /// Held while the queue and the database's unfinished jobs are brought together, before `state`:
+  /// else a job could be queued twice, or when it has ended.
+  private let queueing = Monitor(())
+  /// Taken along by whoever holds `queueing` next.
+  private let submissions = Monitor<[JobSubmission]>([])
+  /// Held while the service starts or stops, before `queueing`: a stop waits for all jobs, and who
+  /// asks for something meanwhile is refused and does not wait with it.
+  private let phase = Monitor(())
   private let crew = Threads()
-  private static let maxJobsAtOnce = 4
+  /// What of the database could not be read, and was told.
+  private let told = Monitor<Set<String>>([])
 
   /// - Parameter workFolder: Where unfinished jobs keep what they have written, on the same file
   ///   system as the default datastore.
@@ -48,27 +48,52 @@ package final class JobService: Sendable {
   /// Takes up what was not finished. Called once, when the workspace is served; and again after
   /// `stop`, where it is served on.
   package func start() throws(BatchError) {
-    do throws(StoreError) {
-      try DurableFile.makeDirectory(surroundings.workFolder, mode: 0o700)
-    } catch {
-      throw BatchError(error)
+    try phase.withLock { (_) throws(BatchError) in
+      guard !state.withLock({ $0.isRunning }) else { return }
+      do throws(StoreError) {
+        try DurableFile.makeDirectory(surroundings.workFolder, mode: 0o700)
+      } catch {
+        throw BatchError(error)
+      }
+      try collectGarbage()
+      try queueing.withLock { (_) throws(BatchError) in
+        let (unfinished, problems) = try store.unfinished()
+        tellUnreadable(problems)
+        surroundings.metrics.set(try store.statusCounts())
+        tellGoingOn(unfinished)
+        state.withLock { queue in
+          queue.begin(unfinished)
+          startWorkers(&queue)
+        }
+      }
+      // Where there is no thread for it, a later start does it.
+      _ = crew.tryStart(name: "batch-tidy") { [self] in forgetFiles() }
     }
-    let (unfinished, problems) = try store.unfinished()
-    for problem in problems {
+  }
+
+  /// Ends after the mini-batches under way; jobs go on with the next `start`.
+  package func stop() {
+    phase.withLock { _ in
+      let controls = queueing.withLock { _ in state.withLock { $0.stop() } }
+      for control in controls { control.stop() }
+      state.broadcast()
+      crew.join()
+      state.withLock { $0.clear() }
+    }
+  }
+
+  private func startWorkers(_ queue: inout JobQueue) {
+    for _ in 0..<queue.addWorkers() {
+      // Those that are there do the work too, one job after the other; the next job asks again.
+      let code = crew.tryStart(name: "batch-job") { [self] in work() }
+      if code == 0 { continue }
+      queue.loseWorker()
       surroundings.log.write(
-        .error, "a batch job cannot be gone on with", ["reason": .string(problem)])
+        .warning, "no thread for batch jobs", ["reason": .string(String(cString: strerror(code)))])
     }
-    try collectGarbage(unfinished)
-    surroundings.metrics.set(try store.statusCounts())
-    let hasBegun = state.withLock { state in
-      guard !state.isRunning else { return false }
-      state.isRunning = true
-      state.waiting = unfinished
-      state.live = Dictionary(
-        unfinished.map { ($0.job.order.name, $0.job) }, uniquingKeysWith: { first, _ in first })
-      return true
-    }
-    guard hasBegun else { return }
+  }
+
+  private func tellGoingOn(_ unfinished: [StoredJob]) {
     for job in unfinished where job.job.status != .queued {
       surroundings.log.write(
         .info, "batch job goes on",
@@ -78,35 +103,34 @@ package final class JobService: Sendable {
           "scored": .integer(Int64(job.progress.scoredRows)),
         ])
     }
-    for _ in 0..<Self.maxJobsAtOnce {
-      crew.start(name: "batch-job") { [self] in work() }
-    }
   }
 
-  /// Ends after the mini-batches under way; jobs go on with the next `start`.
-  package func stop() {
-    let controls = state.withLock { state in
-      state.isRunning = false
-      state.waiting = []
-      return state.running.values.map(\.control)
+  /// Each once: whoever looks at jobs looks often.
+  private func tellUnreadable(_ problems: [String]) {
+    for problem in problems where told.withLock({ $0.insert(problem).inserted }) {
+      surroundings.log.write(
+        .error, "a batch job cannot be read, shown or gone on with",
+        ["reason": .string(problem)])
     }
-    for control in controls { control.stop() }
-    state.broadcast()
-    crew.join()
-    state.withLock { $0.live = [:] }
   }
 
   /// Removes folders that no unfinished job works in. What cannot be removed is told, and tried
   /// again at the next start.
-  private func collectGarbage(_ unfinished: [StoredJob]) throws(BatchError) {
-    let named = Set(unfinished.compactMap(\.workFolder))
+  private func collectGarbage() throws(BatchError) {
+    var named = try store.workFolders()
     for job in try store.untidy() {
-      guard let path = job.workFolder else { continue }
+      let path = job.workFolder
       do throws(BatchError) {
-        if !named.contains(path) { try WorkFolder(path: path).remove() }
+        let work = WorkFolder(path: path)
+        if job.isCompleted, work.holdsScore, let order = try store.job(job.name)?.job.order {
+          // A power cut undid the rename that no fsync had made last.
+          try work.publish(as: order.output)
+        }
+        if !named.contains(path) { try work.remove() }
         try store.clearWorkFolder(job.sequence)
       } catch {
         tellLeft(path, "\(error)")
+        named.insert(path)
       }
     }
     let entries: [FolderTree.Entry]
@@ -120,6 +144,19 @@ package final class JobService: Sendable {
     }
   }
 
+  /// Removes what the database still lists of the inputs of jobs that have ended.
+  private func forgetFiles() {
+    do throws(BatchError) {
+      let goesOn = { [state] in state.withLock { $0.isRunning } }
+      for sequence in try store.endedWithFiles() where goesOn() {
+        try store.clearFiles(sequence, while: goesOn)
+      }
+    } catch {
+      surroundings.log.write(
+        .warning, "inputs of ended batch jobs are still listed", ["reason": .string("\(error)")])
+    }
+  }
+
   private func tellLeft(_ path: String, _ reason: String) {
     surroundings.log.write(
       .warning, "files of a batch job are left",
@@ -130,45 +167,43 @@ package final class JobService: Sendable {
 
   private func work() {
     if surroundings.options.yieldsToOthers {
-      _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+      ThreadPriority.coordinateInShortTurns()
     }
-    while let (job, control) = takeJob() {
-      let run = JobRun(job, surroundings, control) { [self] now in
-        state.withLock { state in
-          let name = now.order.name
-          let isCanceled = state.live[name]?.status == .cancelRequested
-          state.live[name] = now
-          if isCanceled, !now.status.isFinal { state.live[name]?.status = .cancelRequested }
-        }
-        state.broadcast()
-      }
-      run.run()
-      state.withLock { state in
-        let name = job.job.order.name
-        state.running[name] = nil
-        if state.live[name]?.status.isFinal ?? false { state.live[name] = nil }
-      }
+    while let entry = takeJob() {
+      let name = entry.job.job.order.name
+      let run = JobRun(
+        entry.job, surroundings, entry.control,
+        turn: { [self] turn in change(turn, name) },
+        report: { [self] now in
+          state.withLock { $0.note(now) }
+          state.broadcast()
+        })
+      let hasEnded = run.run()
+      state.withLock { $0.leave(name, hasEnded: hasEnded) }
       state.broadcast()
     }
   }
 
-  private func takeJob() -> (StoredJob, JobControl)? {
-    let taken: (StoredJob, JobControl)?? = state.wait { state in
-      guard state.isRunning else { return .some(nil) }
-      let busy = Set(state.running.values.map { Self.lane($0.job) })
-      guard let index = state.waiting.firstIndex(where: { !busy.contains(Self.lane($0)) }) else {
-        return nil
-      }
-      let job = state.waiting.remove(at: index)
-      let control = JobControl()
-      state.running[job.job.order.name] = (job, control)
-      return .some((job, control))
+  /// nil when the gateway stops.
+  private func takeJob() -> JobQueue.Entry? {
+    let taken: JobQueue.Entry?? = state.wait { queue in
+      guard queue.isRunning else { return .some(nil) }
+      return queue.take().map { .some($0) }
     }
     return taken ?? nil
   }
 
-  private static func lane(_ job: StoredJob) -> String {
-    (job.job.order.endpoint + "/" + job.job.order.deployment).lowercased()
+  private func change(_ turn: JobRun.Turn, _ name: String) {
+    switch turn {
+    case .given:
+      state.withLock { queue in
+        queue.giveTurn(name)
+        startWorkers(&queue)
+      }
+      state.broadcast()
+    case .wanted:
+      let _: Void? = state.wait { $0.takeTurn(name) ? () : nil }
+    }
   }
 
   // MARK: Taking
@@ -184,9 +219,7 @@ package final class JobService: Sendable {
     {
       return known
     }
-    guard state.withLock({ $0.isRunning }) else {
-      throw .refused("the gateway takes no jobs now: it starts, stops, or hands over")
-    }
+    try checkIsRunning()
     do throws(BatchError) {
       try check(order)
     } catch {
@@ -198,15 +231,12 @@ package final class JobService: Sendable {
       }
       throw error
     }
-    let added = try store.add(order, requestIdentifier: requestIdentifier, at: wallClock())
-    guard added.isNew else { return added.job.job }
-    surroundings.metrics.move(from: nil, to: .queued)
-    state.withLock { state in
-      // With `stop` in between, the next start takes it up.
-      guard state.isRunning else { return }
-      state.live[order.name] = added.job.job
-      state.waiting.append(added.job)
-    }
+    let submission = JobSubmission(order, requestIdentifier: requestIdentifier)
+    submissions.withLock { $0.append(submission) }
+    // Another line may have taken it along meanwhile.
+    queueing.withLock { _ in storeSubmissions() }
+    let added = try submission.added()
+    guard added.isNew else { return current(added.job) }
     state.broadcast()
     surroundings.log.write(
       .info, "batch job taken",
@@ -220,6 +250,35 @@ package final class JobService: Sendable {
     return added.job.job
   }
 
+  /// Stores what waits, and queues it in the order in which it is stored. With `queueing` held.
+  private func storeSubmissions() {
+    var waiting: [JobSubmission] = []
+    submissions.withLock { swap(&$0, &waiting) }
+    guard !waiting.isEmpty else { return }
+    let results = stored(waiting)
+    let added = results.compactMap { try? $0.get() }.filter(\.isNew)
+    if !added.isEmpty {
+      state.withLock { queue in
+        for (job, _) in added {
+          surroundings.metrics.move(from: nil, to: .queued)
+          queue.add(job)
+        }
+        startWorkers(&queue)
+      }
+    }
+    for (submission, result) in zip(waiting, results) { submission.end(result) }
+  }
+
+  private func stored(_ waiting: [JobSubmission]) -> [Result<JobSubmission.Added, BatchError>] {
+    do throws(BatchError) {
+      try checkIsRunning()
+      return try store.add(waiting, at: wallClock())
+    } catch {
+      // What goes wrong with one is no matter of the others.
+      return waiting.count == 1 ? [.failure(error)] : waiting.flatMap { stored([$0]) }
+    }
+  }
+
   /// The job that came with this identifier; nil where none did. Asked before anything of the order
   /// is resolved: its own output may be what stands in the way of the second one.
   package func job(
@@ -227,7 +286,17 @@ package final class JobService: Sendable {
   ) throws(BatchError) -> Job? {
     let known = try store.job(endpoint: endpoint, requestIdentifier: requestIdentifier)
     guard let known else { return nil }
-    return state.withLock { $0.live[known.job.order.name] } ?? known.job
+    return current(known)
+  }
+
+  private func checkIsRunning() throws(BatchError) {
+    guard state.withLock({ $0.isRunning }) else {
+      throw .unavailable("the gateway takes no jobs now: it starts, stops, or hands over")
+    }
+  }
+
+  private func current(_ stored: StoredJob) -> Job {
+    state.withLock { $0.job(stored.job.order.name) } ?? stored.job
   }
 
   private func check(_ order: JobOrder) throws(BatchError) {
@@ -266,30 +335,36 @@ package final class JobService: Sendable {
 
   // MARK: Looking
 
-  package func job(_ name: String) -> Job? {
-    if let live = state.withLock({ $0.live[name] }) { return live }
-    return (try? store.job(name))??.job
+  /// - Returns: nil where there is none of the name.
+  /// - Throws: `.busy` or `.store` while the database cannot be read: nothing is said of the job then.
+  package func job(_ name: String) throws(BatchError) -> Job? {
+    if let live = state.withLock({ $0.job(name) }) { return live }
+    return try store.job(name)?.job
   }
 
-  /// Newest first.
-  package func jobs(endpoint: String?, deployment: String?, limit: Int) -> [Job] {
-    guard
-      let stored = try? store.jobs(endpoint: endpoint, deployment: deployment, limit: limit)
-    else { return [] }
-    return state.withLock { state in
-      stored.map { state.live[$0.job.order.name] ?? $0.job }
+  /// Newest first, without those that cannot be read.
+  package func jobs(
+    endpoint: String?, deployment: String?, limit: Int
+  ) throws(BatchError) -> [Job] {
+    let (stored, problems) = try store.jobs(
+      endpoint: endpoint, deployment: deployment, limit: limit)
+    tellUnreadable(problems)
+    return state.withLock { queue in
+      stored.map { queue.job($0.job.order.name) ?? $0.job }
     }
   }
 
   /// Returns when the job has another state or more progress than `seen`, or after `seconds`.
-  package func wait(for name: String, after seen: Job, seconds: Double) -> Job? {
+  package func wait(
+    for name: String, after seen: Job, seconds: Double
+  ) throws(BatchError) -> Job? {
     let deadline =
       surroundings.clock.now() &+ UInt64(min(max(seconds, 0), 3600) * 1_000_000_000)
-    _ = state.wait(until: deadline) { state in
-      guard state.isRunning, let live = state.live[name] else { return true }
+    _ = state.wait(until: deadline) { queue in
+      guard queue.isRunning, let live = queue.job(name) else { return true }
       return live != seen ? true : nil
     }
-    return job(name)
+    return try job(name)
   }
 
   // MARK: Ending
@@ -297,55 +372,66 @@ package final class JobService: Sendable {
   /// Of a job that has ended, or whose output is just appearing, it does nothing.
   ///
   /// - Parameter actor: Who asked, for the audit.
+  /// - Throws: `.cancelNotStored` where the job ends, and only a start before there is room again
+  ///   would know nothing of it.
   package func cancel(_ name: String, by actor: String = "") throws(BatchError) {
-    guard let stored = try store.job(name) else { throw .unknownJob(name) }
-    guard !stored.job.status.isFinal else { return }
-    let note = { [self] () throws(BatchError) in
-      try store.noteCancel(stored.sequence, name, by: actor, at: wallClock())
+    defer {
+      // What is to end has a worker, whatever the others do.
+      state.withLock { startWorkers(&$0) }
+      state.broadcast()
     }
-    enum Place {
-      case running(JobControl)
-      /// Nothing of it has begun.
-      case fresh(StoredJob)
-      case elsewhere
-    }
-    let place: Place = state.withLock { state in
-      if let running = state.running[name] { return .running(running.control) }
-      if let index = state.waiting.firstIndex(where: { $0.job.order.name == name }),
-        state.waiting[index].job.status == .queued
-      {
-        return .fresh(state.waiting.remove(at: index))
-      }
-      return .elsewhere
-    }
-    switch place {
-    case .running(let control):
-      guard try control.cancel(note) else { return }
-      state.withLock { $0.live[name]?.status = .cancelRequested }
-    case .fresh(let job):
-      do throws(BatchError) {
-        try store.end(job.sequence, .canceled, reason: nil, at: wallClock())
-      } catch {
-        state.withLock { $0.waiting.insert(job, at: 0) }
-        throw error
-      }
-      state.withLock { $0.live[name] = nil }
-      surroundings.metrics.move(from: .queued, to: .canceled)
-      surroundings.log.write(
-        .info, "batch job ended",
-        ["job": .string(name), "status": .string(Job.Status.canceled.rawValue)])
-    case .elsewhere:
-      try note()
-      // Between two starts, or to be gone on with: it is ended when it is taken.
-      let control = state.withLock { state in
-        if let index = state.waiting.firstIndex(where: { $0.job.order.name == name }) {
-          state.waiting[index].job.status = .cancelRequested
-          state.live[name]?.status = .cancelRequested
+    try queueing.withLock { (_) throws(BatchError) in
+      switch state.withLock({ $0.placeToCancel(name) }) {
+      case .begun(let entry):
+        try cancel(entry, by: actor) { (sequence) throws(BatchError) in
+          try store.noteCancel(sequence, by: actor, at: wallClock())
         }
-        return state.running[name]?.control
+      case .fresh(let entry): try cancelFresh(entry, by: actor)
+      case .elsewhere:
+        guard let stored = try store.job(name) else { throw .unknownJob(name) }
+        guard !stored.job.status.isFinal else { return }
+        // Between two starts: it is ended when it is taken.
+        try store.noteCancel(stored.sequence, by: actor, at: wallClock())
       }
-      if let control { _ = try control.cancel { () throws(BatchError) in } }
     }
-    state.broadcast()
+  }
+
+  private func cancel(
+    _ entry: JobQueue.Entry, by actor: String, _ note: (Int64) throws(BatchError) -> Void
+  ) throws(BatchError) {
+    let name = entry.job.job.order.name
+    do throws(BatchError) {
+      let isTaken = try entry.control.cancel(by: actor) { () throws(BatchError) in
+        try note(entry.job.sequence)
+      }
+      if isTaken { state.withLock { $0.noteCancel(name) } }
+    } catch {
+      state.withLock { $0.noteCancel(name) }
+      throw .cancelNotStored(job: name, reason: "\(error)")
+    }
+  }
+
+  private func cancelFresh(_ entry: JobQueue.Entry, by actor: String) throws(BatchError) {
+    do throws(BatchError) {
+      _ = try store.end(
+        entry.job.sequence, .canceled, reason: nil, at: wallClock(), canceledBy: actor)
+    } catch {
+      // Canceled before it is back, so that nothing of it begins.
+      defer {
+        state.withLock { queue in
+          queue.putBack(entry)
+          queue.noteCancel(entry.job.job.order.name)
+        }
+      }
+      try cancel(entry, by: actor) { (_) throws(BatchError) in throw error }
+      return
+    }
+    surroundings.metrics.move(from: .queued, to: .canceled)
+    surroundings.log.write(
+      .info, "batch job ended",
+      [
+        "job": .string(entry.job.job.order.name),
+        "status": .string(Job.Status.canceled.rawValue),
+      ])
   }
 }

@@ -17,47 +17,73 @@ struct JobStore: Sendable {
 
   // MARK: Taking
 
-  /// - Returns: The job, and whether it was made now.
-  /// - Throws: `.nameTaken`, and `.outputExists` where an unfinished job has the same output.
+  /// Stores orders in one transaction. One that is refused keeps none of the others out.
+  ///
+  /// - Returns: The job of each, and whether it was made now; or `.nameTaken`, or `.outputExists`
+  ///   where an unfinished job has the same output.
+  func add(
+    _ submissions: [JobSubmission], at time: Int64
+  ) throws(BatchError) -> [Result<JobSubmission.Added, BatchError>] {
+    try write { (transaction) throws(BatchError) in
+      var results: [Result<JobSubmission.Added, BatchError>] = []
+      for submission in submissions {
+        do throws(BatchError) {
+          results.append(.success(try Self.add(submission, at: time, transaction)))
+        } catch .nameTaken(let name) {
+          results.append(.failure(.nameTaken(name)))
+        } catch .outputExists(let place) {
+          results.append(.failure(.outputExists(place)))
+        }
+      }
+      return results
+    }
+  }
+
   func add(
     _ order: JobOrder, requestIdentifier: String?, at time: Int64
-  ) throws(BatchError) -> (job: StoredJob, isNew: Bool) {
-    try write { (transaction) throws(BatchError) in
-      if let requestIdentifier,
-        let known = try Self.query(
-          transaction, "WHERE endpoint = ? AND request_id = ?",
-          [.text(order.endpoint), .text(requestIdentifier)]
-        ).first
-      {
-        return (known, false)
-      }
-      let output = Self.key(order.output)
-      let rivals = try Self.run(
-        transaction, "SELECT name FROM jobs WHERE output = ? AND ended_at IS NULL",
-        [.text(output)])
-      if let rival = rivals.first {
-        throw .outputExists("\(order.output.address) of job '\(rival.text("name"))'")
-      }
-      guard
-        try Self.run(transaction, "SELECT 1 FROM jobs WHERE name = ?", [.text(order.name)]).isEmpty
-      else { throw .nameTaken(order.name) }
-      try Self.execute(
-        transaction,
-        """
-        INSERT INTO jobs (name, endpoint, deployment, request_id, output, status, created_at, body,
-          progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-        """,
-        [
-          .text(order.name), .text(order.endpoint), .text(order.deployment),
-          requestIdentifier.map { .text($0) } ?? .null, .text(output),
-          .text(Job.Status.queued.rawValue), .integer(time), .text(Self.json(order.document)),
-          .text(Self.json(JobProgress().document)),
-        ])
-      try Self.audit(transaction, "create", order.name, by: order.actor, at: time)
-      guard let made = try Self.query(transaction, "WHERE name = ?", [.text(order.name)]).first
-      else { throw .store("job '\(order.name)' was not stored") }
-      return (made, true)
+  ) throws(BatchError) -> JobSubmission.Added {
+    let submission = JobSubmission(order, requestIdentifier: requestIdentifier)
+    for result in try add([submission], at: time) { submission.end(result) }
+    return try submission.added()
+  }
+
+  /// What it refuses, it refuses before it writes.
+  private static func add(
+    _ submission: JobSubmission, at time: Int64, _ transaction: any SQLTransaction
+  ) throws(BatchError) -> JobSubmission.Added {
+    let order = submission.order
+    if let requestIdentifier = submission.requestIdentifier,
+      let known = try query(
+        transaction, "WHERE endpoint = ? AND request_id = ?",
+        [.text(order.endpoint), .text(requestIdentifier)]
+      ).first
+    {
+      return (known, false)
     }
+    let output = key(order.output)
+    let rivals = try run(
+      transaction, "SELECT name FROM jobs WHERE output = ? AND ended_at IS NULL", [.text(output)])
+    if let rival = rivals.first {
+      throw .outputExists("\(order.output.address) of job '\(rival.text("name"))'")
+    }
+    guard try run(transaction, "SELECT 1 FROM jobs WHERE name = ?", [.text(order.name)]).isEmpty
+    else { throw .nameTaken(order.name) }
+    try execute(
+      transaction,
+      """
+      INSERT INTO jobs (name, endpoint, deployment, request_id, output, status, created_at, body,
+        progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """,
+      [
+        .text(order.name), .text(order.endpoint), .text(order.deployment),
+        submission.requestIdentifier.map { .text($0) } ?? .null, .text(output),
+        .text(Job.Status.queued.rawValue), .integer(time), .text(json(order.document)),
+        .text(json(JobProgress().document)),
+      ])
+    try audit(transaction, "create", order.name, by: order.actor, at: time)
+    guard let made = try query(transaction, "WHERE name = ?", [.text(order.name)]).first
+    else { throw .store("job '\(order.name)' was not stored") }
+    return (made, true)
   }
 
   private static func key(_ output: JobOrder.Output) -> String {
@@ -84,9 +110,11 @@ struct JobStore: Sendable {
   }
 
   /// Newest first.
+  ///
+  /// - Returns: With them, what is wrong with those that cannot be read.
   func jobs(
     endpoint: String?, deployment: String?, limit: Int
-  ) throws(BatchError) -> [StoredJob] {
+  ) throws(BatchError) -> (jobs: [StoredJob], problems: [String]) {
     var conditions: [String] = []
     var parameters: [SQLValue] = []
     if let endpoint {
@@ -99,9 +127,11 @@ struct JobStore: Sendable {
     }
     let filter = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
     parameters.append(.integer(Int64(clamping: limit)))
-    return try read { (transaction) throws(BatchError) in
-      try Self.query(transaction, filter + " ORDER BY sequence DESC LIMIT ?", parameters)
+    let sql = "SELECT * FROM jobs \(filter) ORDER BY sequence DESC LIMIT ?"
+    let rows = try read { (transaction) throws(BatchError) in
+      try Self.run(transaction, sql, parameters)
     }
+    return Self.decoded(rows)
   }
 
   /// Oldest first.
@@ -113,24 +143,55 @@ struct JobStore: Sendable {
       try Self.run(
         transaction, "SELECT * FROM jobs WHERE ended_at IS NULL ORDER BY sequence", [])
     }
-    var jobs: [StoredJob] = []
-    var problems: [String] = []
-    for row in rows {
-      do throws(BatchError) {
-        jobs.append(try StoredJob(row))
-      } catch {
-        problems.append("\(error)")
-      }
-    }
-    return (jobs, problems)
+    return Self.decoded(rows)
   }
 
-  /// Ended, with files of theirs that may still lie there.
-  func untidy() throws(BatchError) -> [StoredJob] {
-    try read { (transaction) throws(BatchError) in
-      try Self.query(
-        transaction, "WHERE ended_at IS NOT NULL AND work_folder IS NOT NULL", [])
+  /// The work folders of unfinished jobs, also of those that cannot be read.
+  func workFolders() throws(BatchError) -> Set<String> {
+    let rows = try read { (transaction) throws(BatchError) in
+      try Self.run(
+        transaction,
+        "SELECT work_folder FROM jobs WHERE ended_at IS NULL AND work_folder IS NOT NULL", [])
     }
+    return Set(rows.map { $0.text("work_folder") })
+  }
+
+  /// An ended job with files of its own that may still lie there.
+  struct Untidy {
+    var sequence: Int64
+    var name: String
+    var isCompleted: Bool
+    var workFolder: String
+  }
+
+  func untidy() throws(BatchError) -> [Untidy] {
+    let rows = try read { (transaction) throws(BatchError) in
+      try Self.run(
+        transaction,
+        """
+        SELECT sequence, name, status, work_folder FROM jobs WHERE ended_at IS NOT NULL
+          AND work_folder IS NOT NULL
+        """, [])
+    }
+    return rows.map {
+      Untidy(
+        sequence: $0.integer("sequence"), name: $0.text("name"),
+        isCompleted: $0.text("status") == Job.Status.completed.rawValue,
+        workFolder: $0.text("work_folder"))
+    }
+  }
+
+  /// Ended jobs whose inputs are still listed.
+  func endedWithFiles() throws(BatchError) -> [Int64] {
+    let rows = try read { (transaction) throws(BatchError) in
+      try Self.run(
+        transaction,
+        """
+        SELECT sequence FROM jobs WHERE ended_at IS NOT NULL
+          AND EXISTS (SELECT 1 FROM job_files WHERE job = sequence)
+        """, [])
+    }
+    return rows.map { $0.integer("sequence") }
   }
 
   func statusCounts() throws(BatchError) -> [String: Int64] {
@@ -166,43 +227,53 @@ struct JobStore: Sendable {
     "CASE status WHEN '\(Job.Status.cancelRequested.rawValue)' THEN status ELSE ? END"
 
   /// - Parameter startedAt: Kept when it is there already.
+  /// - Throws: `.interrupted(.ended)` where the job has ended, as all that changes one.
   func set(
     _ sequence: Int64, _ status: Job.Status, reason: String? = nil, startedAt: Int64? = nil,
     workFolder: String? = nil
   ) throws(BatchError) {
-    try execute(
-      """
-      UPDATE jobs SET status = \(Self.statusUnlessCanceled), reason = ?,
-        started_at = coalesce(started_at, ?), work_folder = coalesce(?, work_folder)
-        WHERE sequence = ? AND ended_at IS NULL
-      """,
-      [
-        .text(status.rawValue), reason.map { .text($0) } ?? .null,
-        startedAt.map { .integer($0) } ?? .null, workFolder.map { .text($0) } ?? .null,
-        .integer(sequence),
-      ])
+    try write { (transaction) throws(BatchError) in
+      try Self.checkOpen(transaction, sequence)
+      try Self.execute(
+        transaction,
+        """
+        UPDATE jobs SET status = \(Self.statusUnlessCanceled), reason = ?,
+          started_at = coalesce(started_at, ?), work_folder = coalesce(?, work_folder)
+          WHERE sequence = ?
+        """,
+        [
+          .text(status.rawValue), reason.map { .text($0) } ?? .null,
+          startedAt.map { .integer($0) } ?? .null, workFolder.map { .text($0) } ?? .null,
+          .integer(sequence),
+        ])
+    }
   }
 
   /// Writes down what the job will read; with the last of it, the job runs.
+  ///
+  /// - Parameter checkInterruption: Asked between two steps of many rows.
   func list(
-    _ sequence: Int64, _ files: [JobFile], _ progress: JobProgress
+    _ sequence: Int64, _ files: [JobFile], _ progress: JobProgress,
+    _ checkInterruption: InterruptionCheck
   ) throws(BatchError) {
-    try execute("DELETE FROM job_files WHERE job = ?", [.integer(sequence)])
+    try clearFiles(sequence)
     for start in stride(from: 0, to: max(files.count, 1), by: Self.chunkRows) {
+      try checkInterruption()
       let end = min(start + Self.chunkRows, files.count)
       try write { (transaction) throws(BatchError) in
+        try Self.checkOpen(transaction, sequence)
         for place in start..<end {
           let file = files[place]
           try Self.execute(
             transaction,
             """
             INSERT INTO job_files (job, place, path, byte_count, modified_at, device, inode)
-              VALUES (?, ?, ?, ?, ?, ?, ?)
+              VALUES (?, ?, ?, ?, ?, 0, ?)
             """,
             [
               .integer(sequence), .integer(Int64(place)), .text(file.path),
               .integer(Int64(file.stamp.byteCount)), .integer(file.stamp.modifiedAt),
-              .integer(file.stamp.device), .integer(file.stamp.inode),
+              .integer(file.stamp.inode),
             ])
         }
         if end == files.count {
@@ -223,6 +294,7 @@ struct JobStore: Sendable {
     _ sequence: Int64, _ progress: JobProgress, _ finished: [(place: Int, result: JobFile.Result)]
   ) throws(BatchError) {
     try write { (transaction) throws(BatchError) in
+      try Self.checkOpen(transaction, sequence)
       try Self.execute(
         transaction, "UPDATE jobs SET progress = ? WHERE sequence = ?",
         [.text(Self.json(progress.document)), .integer(sequence)])
@@ -247,6 +319,7 @@ struct JobStore: Sendable {
   /// Forgets all that a job has done; its inputs stay as they were written down.
   func startOver(_ sequence: Int64, _ progress: JobProgress) throws(BatchError) {
     try write { (transaction) throws(BatchError) in
+      try Self.checkOpen(transaction, sequence)
       try Self.execute(
         transaction, "UPDATE jobs SET progress = ? WHERE sequence = ?",
         [.text(Self.json(progress.document)), .integer(sequence)])
@@ -257,168 +330,67 @@ struct JobStore: Sendable {
     }
   }
 
+  /// - Parameter canceler: Who has asked for the end and is not in the audit yet; nil: nobody.
   /// - Returns: False when it had ended before.
-  @discardableResult
   func end(
-    _ sequence: Int64, _ status: Job.Status, reason: String?, at time: Int64
+    _ sequence: Int64, _ status: Job.Status, reason: String?, at time: Int64,
+    canceledBy canceler: String? = nil
   ) throws(BatchError) -> Bool {
     try write { (transaction) throws(BatchError) in
-      let open = try Self.run(
-        transaction, "SELECT 1 FROM jobs WHERE sequence = ? AND ended_at IS NULL",
-        [.integer(sequence)])
-      guard !open.isEmpty else { return false }
+      guard let name = try Self.openName(transaction, sequence) else { return false }
       try Self.execute(
         transaction, "UPDATE jobs SET status = ?, reason = ?, ended_at = ? WHERE sequence = ?",
         [
           .text(status.rawValue), reason.map { .text($0) } ?? .null, .integer(time),
           .integer(sequence),
         ])
+      if let canceler { try Self.audit(transaction, "cancel", name, by: canceler, at: time) }
       return true
     }
   }
 
+  /// Stores that a job is to end. Of one that has ended, nothing.
   func noteCancel(
-    _ sequence: Int64, _ name: String, by actor: String, at time: Int64
+    _ sequence: Int64, by actor: String, at time: Int64
   ) throws(BatchError) {
     try write { (transaction) throws(BatchError) in
+      guard let name = try Self.openName(transaction, sequence) else { return }
       try Self.execute(
-        transaction, "UPDATE jobs SET status = ? WHERE sequence = ? AND ended_at IS NULL",
+        transaction, "UPDATE jobs SET status = ? WHERE sequence = ?",
         [.text(Job.Status.cancelRequested.rawValue), .integer(sequence)])
       try Self.audit(transaction, "cancel", name, by: actor, at: time)
     }
   }
 
+  /// Forgets a job's inputs: it lists them anew, or has ended and its manifest names them.
+  ///
+  /// - Parameter goesOn: Asked between two steps of many rows; what is left then is left.
+  func clearFiles(_ sequence: Int64, while goesOn: () -> Bool = { true }) throws(BatchError) {
+    var isDone = false
+    repeat {
+      try write { (transaction) throws(BatchError) in
+        try Self.execute(
+          transaction,
+          """
+          DELETE FROM job_files WHERE job = ? AND place <
+            (SELECT min(place) FROM job_files WHERE job = ?) + ?
+          """,
+          [.integer(sequence), .integer(sequence), .integer(Int64(Self.clearedRows))])
+        isDone = try Self.run(
+          transaction, "SELECT 1 FROM job_files WHERE job = ? LIMIT 1", [.integer(sequence)]
+        ).isEmpty
+      }
+    } while !isDone && goesOn()
+  }
+
+  /// As `chunkRows`; a row that goes takes less.
+  private static let clearedRows = 20_000
+
   func clearWorkFolder(_ sequence: Int64) throws(BatchError) {
-    try execute(
-      "UPDATE jobs SET work_folder = NULL WHERE sequence = ?", [.integer(sequence)])
-  }
-}
-
-// MARK: SQL
-
-extension JobStore {
-  private static func query(
-    _ transaction: any SQLTransaction, _ condition: String, _ parameters: [SQLValue]
-  ) throws(BatchError) -> [StoredJob] {
-    var jobs: [StoredJob] = []
-    for row in try run(transaction, "SELECT * FROM jobs \(condition)", parameters) {
-      jobs.append(try StoredJob(row))
-    }
-    return jobs
-  }
-
-  private static func run(
-    _ transaction: any SQLTransaction, _ sql: String, _ parameters: [SQLValue]
-  ) throws(BatchError) -> [SQLRow] {
-    do { return try transaction.query(sql, parameters) } catch { throw BatchError(error) }
-  }
-
-  private static func execute(
-    _ transaction: any SQLTransaction, _ sql: String, _ parameters: [SQLValue]
-  ) throws(BatchError) {
-    do { try transaction.execute(sql, parameters) } catch { throw BatchError(error) }
-  }
-
-  private static func audit(
-    _ transaction: any SQLTransaction, _ action: String, _ name: String, by actor: String,
-    at time: Int64
-  ) throws(BatchError) {
-    try execute(
-      transaction,
-      "INSERT INTO audit (at, actor, action, resource, body) VALUES (?, ?, ?, ?, ?)",
-      [.integer(time), .text(actor), .text(action), .text("job \(name)"), .text("null")])
-  }
-
-  private func execute(_ sql: String, _ parameters: [SQLValue]) throws(BatchError) {
     try write { (transaction) throws(BatchError) in
-      try Self.execute(transaction, sql, parameters)
+      try Self.execute(
+        transaction, "UPDATE jobs SET work_folder = NULL WHERE sequence = ?",
+        [.integer(sequence)])
     }
-  }
-
-  private func write<Result>(
-    _ body: (any SQLTransaction) throws(BatchError) -> Result
-  ) throws(BatchError) -> Result {
-    do { return try database.write(body) } catch { throw error.batchError }
-  }
-
-  private func read<Result>(
-    _ body: (any SQLTransaction) throws(BatchError) -> Result
-  ) throws(BatchError) -> Result {
-    var outcome: Swift.Result<Result, BatchError>?
-    do {
-      try database.read { transaction in
-        do throws(BatchError) {
-          outcome = .success(try body(transaction))
-        } catch {
-          outcome = .failure(error)
-        }
-      }
-    } catch {
-      throw BatchError(error)
-    }
-    switch outcome {
-    case .success(let result): return result
-    case .failure(let error): throw error
-    case nil: throw .store("the workspace's database did not read")
-    }
-  }
-
-  fileprivate static func json(_ value: DocumentValue) -> String {
-    var writer = JSONWriter()
-    writer.document(value)
-    return String(decoding: writer.bytes, as: UTF8.self)
-  }
-}
-
-extension StoredJob {
-  fileprivate init(_ row: SQLRow) throws(BatchError) {
-    sequence = row.integer("sequence")
-    let name = row.text("name")
-    do throws(DocumentError) {
-      let order = Document(
-        try JSONReader.read(row.text("body"), source: "job '\(name)'"), source: "job '\(name)'")
-      let done = Document(
-        try JSONReader.read(row.text("progress"), source: "job '\(name)'"),
-        source: "job '\(name)'")
-      progress = try JobProgress(done)
-      guard let status = Job.Status(rawValue: row.text("status")) else {
-        throw order.mismatch("a known status, not '\(row.text("status"))'")
-      }
-      job = Job(
-        order: try JobOrder(order), status: status, reason: row.optionalText("reason"),
-        progress: progress.shown, createdAt: row.integer("created_at"),
-        startedAt: row.optionalInteger("started_at"), endedAt: row.optionalInteger("ended_at"))
-    } catch {
-      throw .store("the workspace's database: \(error)")
-    }
-    workFolder = row.optionalText("work_folder")
-  }
-}
-
-extension JobFile {
-  fileprivate init(_ row: SQLRow) {
-    path = row.text("path")
-    stamp = FileStamp(
-      byteCount: Int(row.integer("byte_count")), modifiedAt: row.integer("modified_at"),
-      device: row.integer("device"), inode: row.integer("inode"))
-    if let sha256 = row.optionalText("sha256") {
-      var output: JobProgress.FileState?
-      if let hash = row.optionalText("output_sha256") {
-        output = JobProgress.FileState(byteCount: Int(row.integer("output_bytes")), hash: hash)
-      }
-      result = Result(
-        sha256: sha256, rowCount: Int(row.integer("row_count")),
-        failedCount: Int(row.integer("failed_count")), output: output)
-    }
-  }
-}
-
-extension SQLRow {
-  fileprivate func optionalText(_ column: String) -> String? {
-    if case .text(let text) = self[column] { text } else { nil }
-  }
-
-  fileprivate func optionalInteger(_ column: String) -> Int64? {
-    if case .integer(let value) = self[column] { value } else { nil }
   }
 }

@@ -29,6 +29,7 @@ final class JobWriter {
   private let policy: CommitPolicy
   private let clock: MonotonicClock
   private let steps: JobSteps
+  private let checkInterruption: InterruptionCheck
   /// nil where no predictions are written, and between two files of predictions.
   private var output: AppendedFile?
   private let errors: AppendedFile
@@ -36,12 +37,20 @@ final class JobWriter {
   private var finished: [(place: Int, result: JobFile.Result)] = []
   /// Their files of predictions.
   private var closed: [AppendedFile] = []
+  /// Folders in which files were made since the last commit.
+  private var changedFolders: Set<String> = []
   private var committedAt: UInt64
+  /// Bytes that were appended since the last commit, or were to be.
+  private(set) var uncommittedByteCount = 0
 
-  /// Opens the files of the work folder where `job.progress` has them.
+  /// Opens the files of the work folder where `job.progress` has them, and looks whether those that
+  /// are finished lie there.
+  ///
+  /// - Throws: `.outputLost` when what was committed is not there.
   init(
     _ job: StoredJob, files: [JobFile], work: WorkFolder, store: JobStore, policy: CommitPolicy,
-    clock: MonotonicClock, steps: @escaping JobSteps
+    clock: MonotonicClock, steps: @escaping JobSteps,
+    checkInterruption: @escaping InterruptionCheck
   ) throws(BatchError) {
     self.job = job
     self.files = files
@@ -49,13 +58,20 @@ final class JobWriter {
     self.policy = policy
     self.clock = clock
     self.steps = steps
+    self.checkInterruption = checkInterruption
     progress = job.progress
     committed = job.progress
     committedAt = clock.now()
     paths = OutputPaths(job.job.order.settings, folder: work.score)
-    errors = try AppendedFile(paths.errors, committed: progress.errors)
+    errors = try AppendedFile(paths.errors, committed: progress.errors, checkInterruption)
+    if paths.isPerFile {
+      for file in files.prefix(progress.file) {
+        guard let output = file.result?.output else { continue }
+        try AppendedFile.verify(paths.predictions(for: file.path), output, checkInterruption)
+      }
+    }
     if let path = paths.predictions {
-      output = try AppendedFile(path, committed: progress.output)
+      output = try AppendedFile(path, committed: progress.output, checkInterruption)
     } else if paths.isPerFile, progress.output.byteCount > 0 {
       output = try openOutput(of: progress.file, committed: progress.output)
     }
@@ -70,6 +86,7 @@ final class JobWriter {
       throw .scoring(file: file.path, row: failure.row, reason: failure.reason)
     }
     if paths.writesPredictions, piece.scored > 0 {
+      uncommittedByteCount += piece.header.count + piece.text.count
       let output = try currentOutput(piece.place.file)
       try steps(.append)
       if output.byteCount == 0, !piece.header.isEmpty { try output.append(piece.header) }
@@ -83,6 +100,7 @@ final class JobWriter {
       write(file.path, row: nil, reason: fault, value: "", to: &lines)
     }
     if !lines.bytes.isEmpty {
+      uncommittedByteCount += lines.bytes.count
       try steps(.appendErrors)
       try errors.append(lines.bytes)
     }
@@ -102,6 +120,8 @@ final class JobWriter {
     try output?.sync()
     try steps(.syncErrors)
     try errors.sync()
+    try steps(.syncNames)
+    for folder in changedFolders { try OutputPaths.sync(folder) }
     progress.output = output?.state ?? JobProgress.FileState()
     progress.errors = errors.state
     try steps(.commit)
@@ -109,7 +129,9 @@ final class JobWriter {
     committed = progress
     closed = []
     finished = []
+    changedFolders = []
     committedAt = clock.now()
+    uncommittedByteCount = 0
     try steps(.committed)
   }
 
@@ -182,8 +204,8 @@ final class JobWriter {
     of place: Int, committed: JobProgress.FileState = JobProgress.FileState()
   ) throws(BatchError) -> AppendedFile {
     let path = paths.predictions(for: files[place].path)
-    try paths.makeFolder(above: path)
-    return try AppendedFile(path, committed: committed)
+    changedFolders.insert(try paths.makeFolder(above: path))
+    return try AppendedFile(path, committed: committed, checkInterruption)
   }
 
   private func write(

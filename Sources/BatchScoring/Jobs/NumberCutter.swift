@@ -27,13 +27,19 @@ struct NumberCutter: Sendable {
   ) throws(BatchError) {
     self.source = source
     self.name = name
+    let headerBytes: Int
+    var bytes = try Self.take(NPYFormat.prefixBytes, from: &self.source)
     do throws(NPYFormat.Failure) {
-      var bytes = try Self.take(NPYFormat.prefixBytes, from: &self.source, name)
       let dataStart = try NPYFormat.dataStart(bytes)
       guard dataStart <= Self.maxHeaderBytes else {
         throw NPYFormat.Failure.malformed("its header has \(dataStart) bytes")
       }
-      bytes += try Self.take(dataStart - bytes.count, from: &self.source, name)
+      headerBytes = dataStart
+    } catch {
+      throw .text(file: name, reason: "\(error)")
+    }
+    bytes += try Self.take(headerBytes - bytes.count, from: &self.source)
+    do throws(NPYFormat.Failure) {
       header = try NPYFormat.header(bytes)
     } catch {
       throw .text(file: name, reason: "\(error)")
@@ -50,6 +56,10 @@ struct NumberCutter: Sendable {
     }
     rowCount = shape[0]
     rowBytes = rowCount == 0 ? 0 : shape.elementCount / rowCount * header.elementType.byteSize
+    // Of such rows a few bytes may claim any number.
+    guard rowCount == 0 || rowBytes > 0 else {
+      throw .text(file: name, reason: "holds \(shape): its rows have no values")
+    }
     self.maxRows = max(1, min(maxRows, Self.maxBlockBytes / max(rowBytes, 1)))
   }
 
@@ -57,8 +67,7 @@ struct NumberCutter: Sendable {
   mutating func skip(to row: Int) throws(BatchError) {
     while self.row < row {
       let count = min(maxRows, row - self.row)
-      _ = try takeRows(count)
-      self.row += count
+      self.row += try takeRows(count).rowCount
     }
   }
 
@@ -73,10 +82,11 @@ struct NumberCutter: Sendable {
       return nil
     }
     let block = NumberBlock(rows: try takeRows(count), firstRow: row)
-    row += count
+    row += block.rows.rowCount
     return block
   }
 
+  /// - Returns: Fewer rows than `count` where the file ends behind those; the next call tells.
   private mutating func takeRows(_ count: Int) throws(BatchError) -> Tensor {
     let buffer = TensorBuffer(byteCount: count * rowBytes)
     var filled = 0
@@ -84,9 +94,12 @@ struct NumberCutter: Sendable {
       let part = try source.read(
         into: UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[filled..<(count * rowBytes)]))
       guard part > 0 else {
-        throw .text(
-          file: name,
-          reason: "ends in row \(row + filled / max(rowBytes, 1)) of \(rowCount)")
+        let whole = filled / rowBytes
+        guard whole > 0 else {
+          throw .text(file: name, reason: "ends in row \(row) of \(rowCount)")
+        }
+        return Tensor(header.elementType, shape: header.shape.withRows(count), buffer: buffer)
+          .rows(0..<whole)
       }
       filled += part
     }
@@ -94,17 +107,12 @@ struct NumberCutter: Sendable {
   }
 
   private static func take(
-    _ count: Int, from source: inout any ByteSource & Sendable, _ name: String
-  ) throws(NPYFormat.Failure) -> [UInt8] {
+    _ count: Int, from source: inout any ByteSource & Sendable
+  ) throws(BatchError) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: max(count, 0))
     var filled = 0
     while filled < bytes.count {
-      let part: Int
-      do throws(BatchError) {
-        part = try read(&source, &bytes, from: filled)
-      } catch {
-        throw .malformed("\(error)")
-      }
+      let part = try read(&source, &bytes, from: filled)
       // Who reads the header tells what is missing.
       if part == 0 { break }
       filled += part

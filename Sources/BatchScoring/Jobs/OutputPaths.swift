@@ -62,16 +62,22 @@ struct OutputPaths: Sendable {
     }
   }
 
-  func makeFolder(above path: String) throws(BatchError) {
+  /// - Returns: The folder's path.
+  func makeFolder(above path: String) throws(BatchError) -> String {
+    let folder = DurableFile.parent(of: path)
     do throws(StoreError) {
-      try DurableFile.makeDirectory(DurableFile.parent(of: path))
+      try DurableFile.makeDirectory(folder)
     } catch {
       throw BatchError(error)
     }
+    return folder
   }
 
-  /// Makes the names of the files last.
-  func syncFolder() throws(BatchError) {
+  /// Makes the names of the files last that are made at the start.
+  func syncFolder() throws(BatchError) { try Self.sync(folder) }
+
+  /// Makes the names in a folder last.
+  static func sync(_ folder: String) throws(BatchError) {
     do throws(StoreError) {
       try DurableFile.syncDirectory(folder)
     } catch {

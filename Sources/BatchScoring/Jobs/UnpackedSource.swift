@@ -10,7 +10,7 @@ struct UnpackedSource: ByteSource, Sendable {
     do {
       unpacking = Unpacking(file, try Inflater())
     } catch {
-      throw .io("unpacking \(file.file.path)", code: ENOMEM)
+      throw .system(ENOMEM, "unpacking \(file.file.path)")
     }
   }
 
@@ -37,6 +37,8 @@ struct UnpackedSource: ByteSource, Sendable {
 
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(BatchError) -> Int {
       try state.withLock { (state) throws(BatchError) in
+        // A block that is packed well unfolds to very many.
+        try file.checkWhetherToGoOn()
         while true {
           if state.start == state.packed.count, !state.isAtEnd { try refill(&state) }
           let produced = try unpack(&state, into: buffer)
@@ -82,17 +84,16 @@ struct UnpackedSource: ByteSource, Sendable {
           failure = error
         }
       }
-      if let failure {
-        throw .text(
-          file: file.file.path,
-          reason: "is no valid gzip\(reason(of: failure).map { ": \($0)" } ?? "")")
+      switch failure {
+      case nil: break
+      case .noMemory: throw .system(ENOMEM, "unpacking \(file.file.path)")
+      case .malformed(_, let reason):
+        throw .text(file: file.file.path, reason: "is no valid gzip: \(reason)")
+      case .truncated, .tooLarge, .amplified:
+        throw .text(file: file.file.path, reason: "is no valid gzip")
       }
       state.start += outcome.consumed
       return outcome.produced
-    }
-
-    private func reason(of error: CompressionError) -> String? {
-      if case .malformed(_, let reason) = error { reason } else { nil }
     }
   }
 }

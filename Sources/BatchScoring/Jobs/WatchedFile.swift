@@ -16,14 +16,20 @@ final class WatchedFile: Sendable {
 
   let file: JobFile
   private let descriptor: Int32
+  private let checkInterruption: InterruptionCheck
   private let state: Mutex<State>
 
   /// - Parameters:
   ///   - descriptor: At its beginning; closed with this object.
   ///   - expected: The hash of its first bytes, as an earlier run read them.
-  init(_ file: JobFile, taking descriptor: Int32, expected: (byteCount: Int, hash: String)?) {
+  ///   - checkInterruption: Asked before each block.
+  init(
+    _ file: JobFile, taking descriptor: Int32, expected: (byteCount: Int, hash: String)?,
+    _ checkInterruption: @escaping InterruptionCheck
+  ) {
     self.file = file
     self.descriptor = descriptor
+    self.checkInterruption = checkInterruption
     state = Mutex(State(expected: expected))
     posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
   }
@@ -32,7 +38,8 @@ final class WatchedFile: Sendable {
 
   /// - Returns: 0 at the end that the file had when the job began.
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(BatchError) -> Int {
-    try state.withLock { (state) throws(BatchError) in
+    try checkInterruption()
+    return try state.withLock { (state) throws(BatchError) in
       var wanted = min(buffer.count, file.stamp.byteCount - state.readBytes)
       if let expected = state.expected {
         wanted = min(wanted, expected.byteCount - state.readBytes)
@@ -57,6 +64,9 @@ final class WatchedFile: Sendable {
       return count
     }
   }
+
+  /// For work that goes on long without another block.
+  func checkWhetherToGoOn() throws(BatchError) { try checkInterruption() }
 
   /// How far it has been read, and the hash of that.
   func mark() -> (byteCount: Int, hash: String) {

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Store
 
 /// Where an unfinished job keeps what it has written. `score` in it is the folder that will
@@ -31,6 +32,17 @@ struct WorkFolder: Sendable, Equatable {
     }
   }
 
+  /// Looks whether a folder's file system has so much room now.
+  ///
+  /// - Throws: `.noSpace` where it has not, `.busy` where no file can be opened.
+  static func reserve(_ byteCount: Int, in folder: String) throws(BatchError) {
+    let file = open(folder, O_RDWR | unnamedFile | O_CLOEXEC, 0o600)
+    guard file >= 0 else { throw .system(errno, "making a file in \(folder)") }
+    defer { close(file) }
+    let code = posix_fallocate(file, 0, off_t(byteCount))
+    guard code == 0 else { throw .system(code, "reserving \(byteCount) bytes in \(folder)") }
+  }
+
   func remove() throws(BatchError) {
     do throws(StoreError) {
       try FolderTree.remove(path)
@@ -62,5 +74,17 @@ struct WorkFolder: Sendable, Equatable {
     }
   }
 
+  /// Makes the name of an output that is in its place last.
+  static func syncName(of output: JobOrder.Output) throws(BatchError) {
+    do throws(StoreError) {
+      try ContainedFolder(output.root).syncName(of: output.folder)
+    } catch {
+      throw BatchError(error)
+    }
+  }
+
   var holdsScore: Bool { FolderTree.exists(score) }
 }
+
+/// `O_TMPFILE` of fcntl.h, which Glibc's module does not show: a file that goes when it is closed.
+private let unnamedFile = 0o20_000_000 | O_DIRECTORY

@@ -4,6 +4,7 @@ package import Tensors
 package final class LinearExecutor: ModelExecutor {
   package let signature: ModelSignature
   package let summary: String
+  package let classRule: ClassRule
 
   private enum Output: Int {
     case predict, margin
@@ -16,6 +17,7 @@ package final class LinearExecutor: ModelExecutor {
   init(_ model: LinearModel, link: FloatLink, kind: String, columns: [String]?) {
     self.model = model
     self.link = link
+    classRule = ClassRule(link, groupCount: model.groupCount)
     func shape(width: Int) -> [Int?] { width == 1 ? [nil] : [nil, width] }
     input = ModelInput(
       name: "X", elementType: .float32, shape: [nil, model.featureCount], columns: columns)

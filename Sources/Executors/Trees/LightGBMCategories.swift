@@ -63,14 +63,18 @@ enum LightGBMCategories {
   /// more than one choice is left out, for a wrong code would be a wrong answer.
   ///
   /// - Parameter counts: The lists' lengths.
-  /// - Returns: Pairs of list and feature.
-  static func assign(_ counts: [Int], to features: [Feature]) -> [(list: Int, feature: Int)] {
+  /// - Returns: Pairs of list and feature, and lists with the features that each may belong to.
+  static func assign(_ counts: [Int], to features: [Feature]) -> (
+    pairs: [(list: Int, feature: Int)], open: [(list: Int, features: [Int])]
+  ) {
     let categorical = features.indices.filter { features[$0].isCategorical }
     let width = features.count + 1
     let (cells, overflows) = (counts.count + 1).multipliedReportingOverflow(by: width)
     guard !overflows, cells <= 1 << 20 else {
-      guard categorical.count == counts.count else { return [] }
-      return categorical.enumerated().map { ($0, $1) }
+      guard categorical.count == counts.count else {
+        return ([], counts.indices.map { ($0, Array(features.indices)) })
+      }
+      return (categorical.enumerated().map { ($0, $1) }, [])
     }
     // before[i][j]: the first i lists can belong to the first j features; after[i][j]: the lists
     // from i on to the features from j on.
@@ -97,13 +101,19 @@ enum LightGBMCategories {
       }
     }
     var pairs: [(list: Int, feature: Int)] = []
+    var open: [(list: Int, features: [Int])] = []
     for list in counts.indices {
       let choices = features.indices.filter { feature in
         features[feature].fits(counts[list]) && before[list * width + feature]
           && after[(list + 1) * width + feature + 1]
       }
-      if choices.count == 1 { pairs.append((list, choices[0])) }
+      if choices.count == 1 {
+        pairs.append((list, choices[0]))
+      } else {
+        // With no choice at all the file contradicts itself, and the list may be anybody's.
+        open.append((list, choices.isEmpty ? Array(features.indices) : choices))
+      }
     }
-    return pairs
+    return (pairs, open)
   }
 }

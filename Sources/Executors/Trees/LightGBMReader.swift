@@ -158,8 +158,16 @@ struct LightGBMReader: ~Escapable {
     }
     guard features.count == featureCount else { return [:] }
     var categories: [Int: ColumnCategories] = [:]
-    for (list, feature) in LightGBMCategories.assign(lists.map(\.count), to: features) {
+    let assignment = LightGBMCategories.assign(lists.map(\.count), to: features)
+    for (list, feature) in assignment.pairs {
       categories[feature] = ColumnCategories(lists[list], unknownIsMissing: true)
+    }
+    for (list, choices) in assignment.open {
+      for feature in choices where categories[feature]?.hasNumbers != true {
+        categories[feature] = ColumnCategories(
+          problem: "the file does not say which of its lists of categories this column has",
+          candidates: lists[list])
+      }
     }
     return categories
   }

@@ -4,6 +4,7 @@ package import Tensors
 package final class TreeExecutor: ModelExecutor {
   package let signature: ModelSignature
   package let summary: String
+  package let classRule: ClassRule
 
   private enum Engine: Sendable {
     case float32(FloatTreeKernel, baseMargins: [Float], link: FloatLink)
@@ -30,10 +31,12 @@ package final class TreeExecutor: ModelExecutor {
     switch model.arithmetic {
     case .float32(let baseMargins, let link):
       type = .float32
+      classRule = ClassRule(link, groupCount: ensemble.groupCount)
       predictionWidth = link.width(groupCount: ensemble.groupCount)
       engine = .float32(FloatTreeKernel(ensemble), baseMargins: baseMargins, link: link)
     case .float64(let link, let averagedRounds):
       type = .float64
+      classRule = .aboveHalf
       engine = .float64(DoubleTreeKernel(ensemble), link: link, averagedRounds: averagedRounds)
     }
     func shape(width: Int) -> [Int?] { width == 1 ? [nil] : [nil, width] }

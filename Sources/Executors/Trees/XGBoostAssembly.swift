@@ -33,7 +33,7 @@ extension XGBoostReader {
     case "gbtree", "dart":
       var model = TreeModel(
         kind: kind,
-        ensemble: try ensemble(featureCount: featureCount, groupCount: groupCount, rounds),
+        ensemble: try ensemble(featureCount: featureCount, baseMargins: baseMargins, rounds),
         arithmetic: .float32(baseMargins: baseMargins, link: objective.link), columns: columns,
         categories: try checkedCategories(featureCount: featureCount))
       if model.ensemble.trees.count < treeRanges.count {
@@ -54,8 +54,9 @@ extension XGBoostReader {
   }
 
   private func ensemble(
-    featureCount: Int, groupCount: Int, _ rounds: TreeRounds
+    featureCount: Int, baseMargins: [Float], _ rounds: TreeRounds
   ) throws(ModelFormatError) -> TreeEnsemble {
+    let groupCount = baseMargins.count
     guard treeGroups.count == treeRanges.count,
       (declaredTreeCount ?? treeRanges.count) == treeRanges.count
     else {
@@ -74,8 +75,8 @@ extension XGBoostReader {
     let used = try usedTreeCount(groupCount: groupCount, rounds)
     return try TreeEnsemble(
       format: "XGBoost", featureCount: featureCount, groupCount: groupCount,
-      nodes: try weightedNodes(), trees: Array(trees[0..<used]), categorySets: categorySets,
-      leafVectors: leafVectors)
+      nodes: try weightedNodes(baseMargins, rounds), trees: Array(trees[0..<used]),
+      categorySets: categorySets, leafVectors: leafVectors)
   }
 
   /// Trees of the rounds that answer, from the first on.
@@ -118,7 +119,12 @@ extension XGBoostReader {
   }
 
   /// DART adds leaf × weight, the product rounded to float32: that is done here, once.
-  private func weightedNodes() throws(ModelFormatError) -> [TreeNode] {
+  ///
+  /// The scikit-learn wrapper's `inplace_predict` gets a leaf from a tree's prediction, base margin
+  /// and all, and loses what that rounds off. Source: xgboost/src/gbm/gbtree.cc, 1.7 to 3.2.
+  private func weightedNodes(
+    _ baseMargins: [Float], _ rounds: TreeRounds
+  ) throws(ModelFormatError) -> [TreeNode] {
     guard booster == "dart" else { return nodes }
     guard let treeWeights, treeWeights.count == treeRanges.count else {
       throw malformed(
@@ -131,8 +137,13 @@ extension XGBoostReader {
     }
     var weighted = nodes
     for (tree, range) in treeRanges.enumerated() {
+      // The ensemble checks the group.
+      let group = Int(treeGroups[tree])
+      let base = baseMargins.indices.contains(group) ? baseMargins[group] : 0
       for index in range where weighted[index].isLeaf {
-        weighted[index].threshold = Double(Float(weighted[index].threshold) * treeWeights[tree])
+        let leaf = Float(weighted[index].threshold)
+        let given = rounds == .best ? (base + leaf) - base : leaf
+        weighted[index].threshold = Double(given * treeWeights[tree])
       }
     }
     return weighted
@@ -150,7 +161,7 @@ extension XGBoostReader {
         throw malformed("base_score", "'\(baseScore)' is no number nor a list of numbers")
       }
       let margin = objective.baseMargin(Float(score))
-      guard margin.isFinite else {
+      guard objective.takes(margin) else {
         throw malformed("base_score", "\(score) is no output of \(objective.name)")
       }
       margins.append(margin)

@@ -16,18 +16,16 @@ extension XGBoostReader {
       }
       try reader.beginArray()
       while try reader.nextElement() {
-        let names = try readNames(from: &reader)
-        if !names.isEmpty {
-          categories[encodedFeatureCount] = ColumnCategories(names, unknownIsMissing: false)
-        }
+        categories[encodedFeatureCount] = try readColumn(from: &reader)
         encodedFeatureCount += 1
       }
     }
   }
 
-  private func readNames<Reader: ModelDocumentReader & ~Escapable>(
+  /// nil for a column without categories.
+  private func readColumn<Reader: ModelDocumentReader & ~Escapable>(
     from reader: inout Reader
-  ) throws(ModelFormatError) -> [ColumnCategories.Name] {
+  ) throws(ModelFormatError) -> ColumnCategories? {
     var offsets: [Int32]?
     var values: [Int] = []
     try reader.beginObject()
@@ -43,7 +41,10 @@ extension XGBoostReader {
       default: try reader.skipValue()
       }
     }
-    guard let offsets else { return values.map { .number(Double($0)) } }
+    guard let offsets else {
+      guard !values.isEmpty else { return nil }
+      return ColumnCategories(values.map { .number(Double($0)) }, unknownIsMissing: false)
+    }
     // Bytes come with a sign.
     let bytes = values.map { UInt8(truncatingIfNeeded: $0) }
     var names: [ColumnCategories.Name] = []
@@ -55,6 +56,15 @@ extension XGBoostReader {
       }
       names.append(.text(String(decoding: bytes[start..<end], as: UTF8.self)))
     }
-    return names
+    guard !names.isEmpty else { return nil }
+    // XGBoost 3.2 counts a pandas frame's names in characters, cuts their bytes off behind as many,
+    // and such a file looks like another one: which name has which code cannot be told.
+    guard bytes.allSatisfy({ $0 < 0x80 }) else {
+      return ColumnCategories(
+        problem: "the file may have its names cut wrongly, as XGBoost writes those that are not "
+          + "ASCII",
+        candidates: names)
+    }
+    return ColumnCategories(names, unknownIsMissing: false)
   }
 }

@@ -17,13 +17,20 @@ struct XGBoostObjective {
 
   static func named(_ name: String) -> XGBoostObjective? { all.first { $0.name == name } }
 
-  /// The margin that sums start at; not a finite number when `score` is none of this output's.
+  /// The margin that sums start at; none that `takes` takes when `score` is none of this output's.
   func baseMargin(_ score: Float) -> Float {
     switch base {
     case .same: score
-    case .logit: -logf(1 / score - 1)
+    // 0 and 1, of a target that has one value alone, are as far out as the library lets them.
+    case .logit:
+      0...1 ~= score ? -logf(1 / min(max(score, 1e-6), 1 - 1e-6) - 1) : .nan
     case .logarithm: logf(score)
     }
+  }
+
+  func takes(_ margin: Float) -> Bool {
+    // Counts that were all 0 are predicted as 0.
+    margin.isFinite || (name == "count:poisson" && margin == -.infinity)
   }
 
   static let all: [XGBoostObjective] = [

@@ -39,10 +39,8 @@ struct ARMError: Error {
       self.init(error)
     case .deployment(let failure):
       self.init(400, failure.code, failure.message)
-    case .store(.noSpace):
-      self.init(507, "InsufficientStorage", error.description)
-    case .store:
-      self.init(500, "InternalServerError", error.description)
+    case .store(let fault):
+      self.init(fault, error.description)
     }
   }
 
@@ -62,12 +60,24 @@ struct ARMError: Error {
     case .immutable, .inUse: self.init(409, "Conflict", message)
     case .invalidName, .refused, .unreadable: self.init(400, "BadArgument", message)
     case .corrupt: self.init(500, "ModelCorrupt", message)
-    case .store(.noSpace): self.init(507, "InsufficientStorage", message)
-    case .store: self.init(500, "InternalServerError", message)
+    case .store(let fault): self.init(fault, message)
+    case .interrupted: self.init(503, "ServiceUnavailable", message)
+    }
+  }
+
+  private init(_ error: StoreError, _ message: String) {
+    switch error {
+    case .noSpace: self.init(507, "InsufficientStorage", message)
+    case .busy: self.init(503, "ServiceUnavailable", message)
+    case .io, .database, .locked, .escapes, .exists:
+      self.init(500, "InternalServerError", message)
     }
   }
 
   var response: HTTPResponse { response(headers: []) }
+
+  /// What is away now is back in a moment.
+  static let retryAfter = (name: "Retry-After", value: "1")
 
   func response(headers: [(name: String, value: String)]) -> HTTPResponse {
     var error = DocumentObject()
@@ -76,7 +86,10 @@ struct ARMError: Error {
     error["target"] = target.map { .string($0) }
     error["details"] = .array(
       details.map { ["code": .string(code), "message": .string($0)] })
-    return .document(status: status, ["error": .object(error)], headers: headers)
+    let isTold = headers.contains { $0.name == Self.retryAfter.name }
+    return .document(
+      status: status, ["error": .object(error)],
+      headers: status == 503 && !isTold ? headers + [Self.retryAfter] : headers)
   }
 }
 

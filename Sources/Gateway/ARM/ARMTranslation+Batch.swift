@@ -9,12 +9,7 @@ extension ARM {
   /// The body of `PUT …/batchEndpoints/{name}`.
   package static func body(of specification: BatchEndpointSpecification) -> DocumentValue {
     var properties = FieldNames.arm(specification.noted, FieldNames.endpoint)
-    properties["authMode"] =
-      switch specification.authMode {
-      case .key: "Key"
-      case .amlToken: "AMLToken"
-      case .aadToken: "AADToken"
-      }
+    properties["authMode"] = authMode(specification.authMode)
     properties["description"] = specification.description.map { .string($0) }
     var own = specification.properties
     if let schedule = specification.schedule { own["swerve.schedule"] = json(schedule.value) }
@@ -22,15 +17,7 @@ extension ARM {
     if let name = specification.defaultDeployment {
       properties["defaults"] = ["deploymentName": .string(name)]
     }
-    keepUnknown(specification.noted, in: &properties)
-    var body = DocumentObject()
-    body["location"] = "local"
-    body["tags"] = .texts(specification.tags)
-    if case .object(let identity)? = specification.noted["identity"] {
-      body["identity"] = identityBody(identity)
-    }
-    body["properties"] = .object(properties)
-    return .object(body)
+    return endpointBody(properties, tags: specification.tags, noted: specification.noted)
   }
 
   package static func batchEndpoint(
@@ -38,11 +25,7 @@ extension ARM {
   ) throws(DocumentError) -> BatchEndpointSpecification {
     var body = try ARMBody(document.value, source: document.source, path: document.path)
     var properties = try self.properties(&body, document)
-    var yaml = DocumentObject()
-    yaml["name"] = .string(name)
-    yaml["tags"] = .texts(try body.texts("tags"))
-    yaml["description"] = try properties.text("description").map { .string($0) }
-    yaml["auth_mode"] = try properties.text("authMode").map { .string($0) }
+    var yaml = try endpointYAML(name, &body, &properties)
     var own = try properties.texts("properties")
     if let schedule = own.removeValue(forKey: "swerve.schedule") {
       yaml["swerve"] = [
@@ -56,17 +39,10 @@ extension ARM {
     {
       yaml["defaults"] = ["deployment_name": .string(String(last))]
     }
-    let noted = try FieldNames.yaml(&properties, FieldNames.endpoint)
-    for (key, value) in noted.members { yaml[key] = value }
-    yaml["identity"] = try identity(&body)
-    properties.skip(
-      "scoringUri", "swaggerUri", "provisioningState", "keys", "azureAsyncOperationUri")
     return try translated(document) { (source) throws(DocumentError) in
       var specification = try BatchEndpointSpecification(
         yaml: Document(.object(yaml), source: source))
-      if !properties.rest.isEmpty {
-        specification.noted[unknownKey] = .object(properties.rest)
-      }
+      noteUnknown(properties, in: &specification.noted)
       return specification
     }
   }
@@ -108,11 +84,7 @@ extension ARM {
   ) throws(DocumentError) -> BatchDeploymentSpecification {
     var body = try ARMBody(document.value, source: document.source, path: document.path)
     var properties = try self.properties(&body, document)
-    var yaml = DocumentObject()
-    yaml["name"] = .string(name)
-    yaml["endpoint_name"] = .string(endpoint)
-    yaml["tags"] = .texts(try body.texts("tags"))
-    yaml["description"] = try properties.text("description").map { .string($0) }
+    var yaml = try deploymentYAML(name, endpoint, &body, &properties)
     var own = try properties.texts("properties")
     yaml["model"] = try model(properties.value("model"), &own, document)
     if var pipeline = try properties.body("deploymentConfiguration") {
@@ -135,13 +107,10 @@ extension ARM {
       if !extensions.isEmpty { yaml["swerve"] = .object(extensions) }
     }
     yaml["properties"] = .texts(own)
-    properties.skip("provisioningState", "azureAsyncOperationUri")
     return try translated(document) { (source) throws(DocumentError) in
       var specification = try BatchDeploymentSpecification(
         yaml: Document(.object(yaml), source: source), folder: "/")
-      if !properties.rest.isEmpty {
-        specification.noted[unknownKey] = .object(properties.rest)
-      }
+      noteUnknown(properties, in: &specification.noted)
       return specification
     }
   }

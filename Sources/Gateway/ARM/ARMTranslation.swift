@@ -15,12 +15,7 @@ package enum ARM {
   /// The body of `PUT …/onlineEndpoints/{name}`.
   package static func body(of specification: EndpointSpecification) -> DocumentValue {
     var properties = FieldNames.arm(specification.noted, FieldNames.endpoint)
-    properties["authMode"] =
-      switch specification.authMode {
-      case .key: "Key"
-      case .amlToken: "AMLToken"
-      case .aadToken: "AADToken"
-      }
+    properties["authMode"] = authMode(specification.authMode)
     properties["description"] = specification.description.map { .string($0) }
     var own = specification.properties
     if specification.isOpen { own["swerve.auth"] = "none" }
@@ -28,16 +23,7 @@ package enum ARM {
     properties["properties"] = .texts(own)
     properties["traffic"] = .percents(specification.traffic)
     properties["mirrorTraffic"] = .percents(specification.mirrorTraffic)
-    keepUnknown(specification.noted, in: &properties)
-
-    var body = DocumentObject()
-    body["location"] = "local"
-    body["tags"] = .texts(specification.tags)
-    if case .object(let identity)? = specification.noted["identity"] {
-      body["identity"] = identityBody(identity)
-    }
-    body["properties"] = .object(properties)
-    return .object(body)
+    return endpointBody(properties, tags: specification.tags, noted: specification.noted)
   }
 
   package static func endpoint(
@@ -45,11 +31,7 @@ package enum ARM {
   ) throws(DocumentError) -> EndpointSpecification {
     var body = try ARMBody(document.value, source: document.source, path: document.path)
     var properties = try self.properties(&body, document)
-    var yaml = DocumentObject()
-    yaml["name"] = .string(name)
-    yaml["tags"] = .texts(try body.texts("tags"))
-    yaml["description"] = try properties.text("description").map { .string($0) }
-    yaml["auth_mode"] = try properties.text("authMode").map { .string($0) }
+    var yaml = try endpointYAML(name, &body, &properties)
     yaml["traffic"] = properties.value("traffic")
     yaml["mirror_traffic"] = properties.value("mirrorTraffic")
     var own = try properties.texts("properties")
@@ -60,17 +42,10 @@ package enum ARM {
       }
     }
     yaml["properties"] = .texts(own)
-    let noted = try FieldNames.yaml(&properties, FieldNames.endpoint)
-    for (key, value) in noted.members { yaml[key] = value }
-    yaml["identity"] = try identity(&body)
     if !extensions.isEmpty { yaml["swerve"] = .object(extensions) }
-    properties.skip(
-      "scoringUri", "swaggerUri", "provisioningState", "keys", "azureAsyncOperationUri")
     return try translated(document) { (source) throws(DocumentError) in
       var specification = try EndpointSpecification(yaml: Document(.object(yaml), source: source))
-      if !properties.rest.isEmpty {
-        specification.noted[unknownKey] = .object(properties.rest)
-      }
+      noteUnknown(properties, in: &specification.noted)
       return specification
     }
   }
@@ -131,11 +106,7 @@ package enum ARM {
   ) throws(DocumentError) -> DeploymentSpecification {
     var body = try ARMBody(document.value, source: document.source, path: document.path)
     var properties = try self.properties(&body, document)
-    var yaml = DocumentObject()
-    yaml["name"] = .string(name)
-    yaml["endpoint_name"] = .string(endpoint)
-    yaml["tags"] = .texts(try body.texts("tags"))
-    yaml["description"] = try properties.text("description").map { .string($0) }
+    var yaml = try deploymentYAML(name, endpoint, &body, &properties)
     if var sku = try body.body("sku") { yaml["instance_count"] = sku.value("capacity") }
     if var settings = try properties.body("requestSettings") {
       yaml["request_settings"] = .object(try requestSettings(&settings))
@@ -162,13 +133,10 @@ package enum ARM {
     }
     if !extensions.isEmpty { yaml["swerve"] = .object(extensions) }
     yaml["properties"] = .texts(own)
-    properties.skip("provisioningState", "azureAsyncOperationUri")
     return try translated(document) { (source) throws(DocumentError) in
       var specification = try DeploymentSpecification(
         yaml: Document(.object(yaml), source: source), folder: "/")
-      if !properties.rest.isEmpty {
-        specification.noted[unknownKey] = .object(properties.rest)
-      }
+      noteUnknown(properties, in: &specification.noted)
       return specification
     }
   }
@@ -291,80 +259,5 @@ package enum ARM {
       registration.extraFiles = try holder.texts("files")
     }
     return registration
-  }
-
-  // MARK: Parts
-
-  /// Where members that Azure may know and we do not are kept among the noted fields.
-  static let unknownKey = "arm_properties"
-
-  /// `azureml:churn:3` as an ARM id, without the workspace before it.
-  static func modelID(_ reference: ModelReference) -> String {
-    ModelReferenceText.text(reference)
-  }
-
-  static func properties(
-    _ body: inout ARMBody, _ document: Document
-  ) throws(DocumentError) -> ARMBody {
-    guard let properties = try body.body("properties") else {
-      throw .missingField(source: document.source, path: "\(document.path).properties")
-    }
-    return properties
-  }
-
-  /// Errors of the YAML form get the body's name before them.
-  static func translated<Result>(
-    _ document: Document, _ body: (String) throws(DocumentError) -> Result
-  ) throws(DocumentError) -> Result {
-    try body(document.source)
-  }
-
-  static func keepUnknown(_ noted: DocumentObject, in properties: inout DocumentObject) {
-    guard case .object(let unknown)? = noted[unknownKey] else { return }
-    for (key, value) in unknown.members where properties[key] == nil { properties[key] = value }
-  }
-
-  static func identityBody(_ identity: DocumentObject) -> DocumentValue {
-    var body = DocumentObject()
-    for (key, value) in identity.members where key != "type" && key != "user_assigned_identities" {
-      body[key] = value
-    }
-    if case .string(let type)? = identity["type"] {
-      body["type"] = .string(
-        type.split(separator: ",").map { part in
-          part.split(separator: "_").map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
-        }.joined(separator: ","))
-    }
-    if case .array(let identities)? = identity["user_assigned_identities"] {
-      var ids = DocumentObject()
-      for case .object(let object) in identities {
-        if case .string(let id)? = object["resource_id"] { ids[id] = .object(DocumentObject()) }
-      }
-      body["userAssignedIdentities"] = .object(ids)
-    }
-    return .object(body)
-  }
-
-  static func identity(_ body: inout ARMBody) throws(DocumentError) -> DocumentValue? {
-    guard var identity = try body.body("identity") else { return nil }
-    var yaml = DocumentObject()
-    if let type = try identity.text("type") {
-      yaml["type"] = .string(
-        type.split(separator: ",").map { part in
-          part.lowercased().filter { $0 != " " } == "userassigned"
-            ? "user_assigned" : "system_assigned"
-        }.joined(separator: ","))
-    }
-    if case .object(let ids)? = identity.value("userAssignedIdentities"), !ids.isEmpty {
-      yaml["user_assigned_identities"] = .array(
-        ids.keys.map { ["resource_id": .string($0)] })
-    }
-    return .object(yaml)
-  }
-
-  static func json(_ value: DocumentValue) -> String {
-    var writer = JSONWriter()
-    writer.document(value)
-    return String(decoding: writer.bytes, as: UTF8.self)
   }
 }

@@ -23,6 +23,7 @@ final class BatchCalls: Sendable {
 
   /// Who calls, where one of the endpoint's keys or an admin key proves it.
   func actor(_ exchange: HTTPExchange, of endpoint: String) -> Actor? {
+    // The records are in memory: there is no other error than that there is none.
     guard let offered = bearerToken(exchange),
       let keys = try? desk.control.keys(of: endpoint, .batch)
     else { return nil }
@@ -71,6 +72,7 @@ extension DataPlaneHandler {
     }
     guard let batchCalls else { return refuse(exchange, .routeNotFound(exchange.path)) }
     let name = endpointName(of: exchange, endpoint)
+    // In memory too.
     guard let record = try? batchCalls.desk.control.batchEndpoint(name) else {
       return refuse(
         exchange,
@@ -138,7 +140,7 @@ extension DataPlaneHandler {
         let job = try desk.submit(document, to: call.endpoint, by: caller)
         return .success((201, JobBody.short(job, workspace: Self.workspace)))
       case .list:
-        let jobs = desk.jobs.jobs(endpoint: call.endpoint, deployment: nil, limit: 100)
+        let jobs = try desk.jobs(of: call.endpoint, limit: 100)
         return .success(
           (
             200,
@@ -164,7 +166,7 @@ extension DataPlaneHandler {
     case .success(let answer):
       response = .document(status: answer.status, answer.body)
     case .failure(let error):
-      let told = ErrorResponse(error.status, error.code, error.message)
+      let told = ErrorResponse(error)
       response = told.response(requestID: requestID, form: .score)
       failure = told
     }

@@ -26,6 +26,7 @@ struct DataCopies {
       try DurableFile.syncDirectory(aside)
       try DurableFile.rename(aside, to: all + "/" + id)
     } catch {
+      // What cannot be removed now is collected at the next start.
       try? FolderTree.remove(aside)
       throw error
     }

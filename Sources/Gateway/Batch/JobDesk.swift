@@ -13,8 +13,8 @@ protocol JobRunning: Sendable {
   func submit(_ order: JobOrder, requestIdentifier: String?) throws(BatchError) -> Job
   func job(endpoint: String, requestIdentifier: String) throws(BatchError) -> Job?
   func newName() -> String
-  func job(_ name: String) -> Job?
-  func jobs(endpoint: String?, deployment: String?, limit: Int) -> [Job]
+  func job(_ name: String) throws(BatchError) -> Job?
+  func jobs(endpoint: String?, deployment: String?, limit: Int) throws(BatchError) -> [Job]
   func cancel(_ name: String, by actor: String) throws(BatchError)
 }
 
@@ -47,23 +47,58 @@ final class JobDesk: Sendable {
   func submit(
     _ document: Document, to endpoint: String, by caller: Caller
   ) throws(ARMError) -> Job {
-    try armControl { () throws(ControlError) in try control.refuseWhenPaused() }
-    do throws(BatchError) {
-      if let identifier = caller.requestIdentifier,
-        let known = try jobs.job(endpoint: endpoint, requestIdentifier: identifier)
-      {
-        return known
-      }
-    } catch {
-      throw ARMError(error)
+    try refuseWhenPaused()
+    if let identifier = caller.requestIdentifier,
+      let known = try armBatch({ () throws(BatchError) in
+        try jobs.job(endpoint: endpoint, requestIdentifier: identifier)
+      })
+    {
+      return known
     }
     let order = try order(document, to: endpoint, by: caller)
-    do throws(BatchError) {
-      return try jobs.submit(order, requestIdentifier: caller.requestIdentifier)
-    } catch {
-      throw ARMError(error)
+    return try armBatch { () throws(BatchError) in
+      try jobs.submit(order, requestIdentifier: caller.requestIdentifier)
     }
   }
+
+  func cancel(_ name: String, by actor: Actor) throws(ARMError) {
+    try refuseWhenPaused()
+    try armBatch { () throws(BatchError) in try jobs.cancel(name, by: actor.name) }
+  }
+
+  /// The database is, or is about to be, the successor's, which takes the same in a moment.
+  private func refuseWhenPaused() throws(ARMError) {
+    do throws(ControlError) {
+      try control.refuseWhenPaused()
+    } catch {
+      throw ARMError(503, "ServiceUnavailable", error.description)
+    }
+  }
+
+  // MARK: Looking
+
+  /// - Parameter endpoint: nil: of any; else another endpoint's job is not found.
+  func job(_ name: String, of endpoint: String?) throws(ARMError) -> Job {
+    let job = try armBatch { () throws(BatchError) in try jobs.job(name) }
+    guard let job, endpoint.map({ $0.lowercased() == job.order.endpoint.lowercased() }) ?? true
+    else {
+      throw ARMError(
+        404, "ResourceNotFound",
+        "there is no job '\(name)'" + (endpoint.map { " of batch endpoint '\($0)'" } ?? ""))
+    }
+    return job
+  }
+
+  /// Newest first.
+  func jobs(
+    of endpoint: String?, deployment: String? = nil, limit: Int
+  ) throws(ARMError) -> [Job] {
+    try armBatch { () throws(BatchError) in
+      try jobs.jobs(endpoint: endpoint, deployment: deployment, limit: limit)
+    }
+  }
+
+  // MARK: Orders
 
   func order(
     _ document: Document, to endpoint: String, by caller: Caller
@@ -167,6 +202,8 @@ final class JobDesk: Sendable {
       }
       return kind
     } catch {
+      // It says nothing of the input: a scheduled run is tried again.
+      if case .busy = error { throw ARMError(503, "ServiceUnavailable", "\(error)") }
       throw ARMError(
         400, "BadArgument", "\(place.path): '\(place.address)' cannot be read: \(error)",
         target: place.path)
@@ -261,6 +298,13 @@ final class JobDesk: Sendable {
   }
 }
 
+/// Does what may fail with jobs, with the error as ARM has it.
+func armBatch<Result>(
+  _ body: () throws(BatchError) -> Result
+) throws(ARMError) -> Result {
+  do { return try body() } catch { throw ARMError(error) }
+}
+
 extension ARMError {
   init(_ error: BatchError) {
     switch error {
@@ -268,8 +312,10 @@ extension ARMError {
     case .nameTaken: self.init(409, "Conflict", error.description)
     case .unknownJob, .unknownModel: self.init(404, "ResourceNotFound", error.description)
     case .noSpace: self.init(507, "InsufficientStorage", error.description)
-    case .store, .io: self.init(500, "InternalServerError", error.description)
-    case .interrupted: self.init(503, "ServiceUnavailable", error.description)
+    case .store, .unreadable, .outputLost, .io:
+      self.init(500, "InternalServerError", error.description)
+    case .busy, .unavailable, .cancelNotStored, .interrupted:
+      self.init(503, "ServiceUnavailable", error.description)
     case .refused, .inputMissing, .inputChanged, .nothingScored, .text, .tooManyFaults, .scoring:
       self.init(400, "BadArgument", error.description)
     }

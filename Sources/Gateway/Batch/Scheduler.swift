@@ -78,8 +78,7 @@ final class Scheduler: Sendable {
 
   /// - Returns: False when nothing can be begun now; it is tried again.
   private func begin(_ record: ScheduleRecord, due: Int64) -> Bool {
-    var job: String?
-    var fault: String?
+    let job: String
     do throws(ARMError) {
       var invocation = JobInvocation(input: record.schedule.input)
       invocation.experimentName = "schedule"
@@ -88,23 +87,55 @@ final class Scheduler: Sendable {
         to: record.endpoint,
         by: JobDesk.Caller(
           actor: "schedule", isLocal: false, deployment: record.schedule.deployment,
-          requestIdentifier: "schedule-\(record.anchor)-\(due)")
+          // No header of a client can hold a line end.
+          requestIdentifier: "schedule\n\(record.anchor)-\(due)")
       ).order.name
     } catch {
-      // The workspace is being handed over, or the disk is full.
-      if error.status >= 500 || error.status == 409 { return false }
-      fault = error.message
+      return refused(record, due: due, error)
     }
+    guard note(record, until: due, job: job) else { return false }
     log.write(
-      fault == nil ? .info : .error, fault == nil ? "scheduled job begun" : "scheduled job refused",
+      .info, "scheduled job begun",
+      ["endpoint": .string(record.endpoint), "due": .integer(due), "job": .string(job)])
+    return true
+  }
+
+  /// - Returns: Whether the run is over with that.
+  private func refused(_ record: ScheduleRecord, due: Int64, _ refusal: ARMError) -> Bool {
+    let passes = Self.passes(refusal)
+    // What stays the same at every look is said once.
+    if passes, refusal.message == record.lastError { return false }
+    log.write(
+      passes ? .warning : .error, "scheduled job refused",
       [
         "endpoint": .string(record.endpoint), "due": .integer(due),
-        "job": .string(job ?? ""), "reason": .string(fault ?? ""),
+        "status": .integer(Int64(refusal.status)), "reason": .string(refusal.message),
+        "tried_again": .bool(passes),
       ])
+    let isNoted = note(record, until: passes ? record.doneUntil : due, error: refusal.message)
+    return isNoted && !passes
+  }
+
+  /// Whether the same run may begin later: the disk may have room again, the gateway's other process
+  /// may be gone, a deployment get its model. What else is refused, such as an input that is missing,
+  /// has to be changed by somebody; the next run finds out.
+  private static func passes(_ refusal: ARMError) -> Bool {
+    refusal.status >= 500 || [408, 409, 425, 429].contains(refusal.status)
+  }
+
+  private func note(
+    _ record: ScheduleRecord, until time: Int64, job: String? = nil, error: String? = nil
+  ) -> Bool {
     do throws(ControlError) {
-      try control.noteRun(of: record.endpoint, until: due, job: job, error: fault)
+      try control.noteRun(of: record, until: time, job: job, error: error)
       return true
     } catch {
+      log.write(
+        .error, "a scheduled run cannot be noted",
+        [
+          "endpoint": .string(record.endpoint), "job": .string(job ?? ""),
+          "reason": .string(error.description),
+        ])
       return false
     }
   }

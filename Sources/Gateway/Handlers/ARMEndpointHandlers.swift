@@ -33,21 +33,16 @@ extension AdminHandler {
       let record = try armControl { () throws(ControlError) in try control.endpoint(name) }
       return .document(status: 200, request.responses.endpoint(record))
     case .put, .patch:
-      var document = try request.document()
-      if request.method == .patch {
-        let record = try armControl { () throws(ControlError) in try control.endpoint(name) }
-        document = MergePatch.document(document, onto: ARM.body(of: record.specification))
+      let body = try request.wanted { () throws(ControlError) in
+        ARM.body(of: try control.endpoint(name).specification)
       }
-      let body = document
       let specification = try armDocument { () throws(DocumentError) in
         try ARM.endpoint(name: name, body: body)
       }
       let (record, created) = try armControl { () throws(ControlError) in
         try control.putEndpoint(specification, by: request.actor)
       }
-      for notice in ResourceNotices.of(specification) {
-        log.write(.info, "notice", ["text": .string(notice)])
-      }
+      note(ResourceNotices.of(specification))
       return .document(status: created ? 201 : 200, request.responses.endpoint(record))
     case .delete:
       try armControl { () throws(ControlError) in
@@ -121,25 +116,23 @@ extension AdminHandler {
       }
       return .document(status: 200, request.responses.deployment(record))
     case .put, .patch:
-      var document = try request.document()
-      if request.method == .patch {
-        let record = try armControl { () throws(ControlError) in
-          try control.deployment(name, of: endpoint)
-        }
-        document = MergePatch.document(document, onto: ARM.body(of: record.specification))
+      let body = try request.wanted { () throws(ControlError) in
+        ARM.body(of: try control.deployment(name, of: endpoint).specification)
       }
-      let body = document
       var wanted = try armDocument { () throws(DocumentError) in
         try ARM.deployment(name: name, endpoint: endpoint, body: body)
       }
-      try registerUpload(of: &wanted, request)
+      // Out of memory, not from the disk: the only error is that there is none.
+      let current = try? control.deployment(wanted.name, of: wanted.endpointName)
+      try registerUpload(of: &wanted.model, current: current?.specification.model, request) {
+        () throws(ControlError) in
+        _ = try control.endpoint(endpoint)
+      }
       let specification = wanted
       let accepted = try armControl { () throws(ControlError) in
         try control.putDeployment(specification, by: request.actor)
       }
-      for notice in ResourceNotices.of(specification) {
-        log.write(.info, "notice", ["text": .string(notice)])
-      }
+      note(ResourceNotices.of(specification))
       return .document(
         status: accepted.created ? 201 : 200, request.responses.deployment(accepted.record),
         headers: Self.operationHeaders(accepted.operation, request))
@@ -155,27 +148,30 @@ extension AdminHandler {
 
   /// A model that came with the deployment from another machine is registered now and named by
   /// its version: its files go away.
-  private func registerUpload(
-    of specification: inout DeploymentSpecification, _ request: AdminRequest
+  ///
+  /// - Parameters:
+  ///   - current: What the deployment has, which the gateway itself has named: it comes back by a
+  ///     client's GET → PUT.
+  ///   - checkEndpoint: Throws when there is none: then nothing is registered.
+  func registerUpload(
+    of model: inout DeploymentSpecification.Model?, current: DeploymentSpecification.Model?,
+    _ request: AdminRequest, checkEndpoint: () throws(ControlError) -> Void
   ) throws(ARMError) {
-    guard case .inline(let registration)? = specification.model else { return }
-    // Out of memory, not from the disk: the only error is that there is none.
-    if let current = try? control.deployment(specification.name, of: specification.endpointName),
-      current.specification.model == specification.model
-    {
-      // A client's GET → PUT: the gateway itself has named it.
-      return
-    }
+    guard case .inline(let registration)? = model, model != current else { return }
     let lease = try packageLease(
       on: registration, field: "$.properties.properties['swerve.model.path']", request)
     guard lease != nil else { return }
     let version = try withExtendedLifetime(lease) { () throws(ARMError) in
       try armControl { () throws(ControlError) in
-        _ = try control.endpoint(specification.endpointName)
+        try checkEndpoint()
         return try control.registerInline(registration, by: request.actor)
       }
     }
-    specification.model = .registered(version.reference)
+    model = .registered(version.reference)
+  }
+
+  func note(_ notices: [String]) {
+    for notice in notices { log.write(.info, "notice", ["text": .string(notice)]) }
   }
 
   func deploymentAction(
@@ -236,35 +232,5 @@ extension AdminHandler {
       ("Azure-AsyncOperation", url), ("Location", url + "/result"),
       ("x-ms-async-operation-timeout", "PT1H"), ("Retry-After", "1"),
     ]
-  }
-}
-
-/// What PATCH changes: members of `properties` one by one, maps as a whole.
-enum MergePatch {
-  private static let depth = 2
-
-  static func document(_ patch: Document, onto base: DocumentValue) -> Document {
-    Document(
-      merged(base, patch.value, depth: depth), source: patch.source, path: patch.path)
-  }
-
-  /// Null removes a member. Below `depth` a value replaces the other: traffic and tags are
-  /// given whole.
-  private static func merged(
-    _ base: DocumentValue, _ patch: DocumentValue, depth: Int
-  ) -> DocumentValue {
-    guard depth > 0, case .object(var result) = base, case .object(let changes) = patch else {
-      return patch
-    }
-    for (key, value) in changes.members {
-      let known = result.keys.first { $0.lowercased() == key.lowercased() } ?? key
-      let isMap = ["tags", "identity", "sku"].contains(known.lowercased())
-      if value == .null {
-        result[known] = nil
-      } else {
-        result[known] = merged(result[known] ?? .null, value, depth: isMap ? 0 : depth - 1)
-      }
-    }
-    return .object(result)
   }
 }

@@ -52,12 +52,9 @@ extension AdminHandler {
       let record = try armControl { () throws(ControlError) in try control.batchEndpoint(name) }
       return .document(status: 200, request.responses.batchEndpoint(record))
     case .put, .patch:
-      var document = try request.document()
-      if request.method == .patch {
-        let record = try armControl { () throws(ControlError) in try control.batchEndpoint(name) }
-        document = MergePatch.document(document, onto: ARM.body(of: record.specification))
+      let body = try request.wanted { () throws(ControlError) in
+        ARM.body(of: try control.batchEndpoint(name).specification)
       }
-      let body = document
       let specification = try armDocument { () throws(DocumentError) in
         try ARM.batchEndpoint(name: name, body: body)
       }
@@ -101,18 +98,18 @@ extension AdminHandler {
       }
       return .document(status: 200, request.responses.batchDeployment(record))
     case .put, .patch:
-      var document = try request.document()
-      if request.method == .patch {
-        let record = try armControl { () throws(ControlError) in
-          try control.batchDeployment(name, of: endpoint)
-        }
-        document = MergePatch.document(document, onto: ARM.body(of: record.specification))
+      let body = try request.wanted { () throws(ControlError) in
+        ARM.body(of: try control.batchDeployment(name, of: endpoint).specification)
       }
-      let body = document
       var wanted = try armDocument { () throws(DocumentError) in
         try ARM.batchDeployment(name: name, endpoint: endpoint, body: body)
       }
-      try registerUpload(of: &wanted, request)
+      // Out of memory, not from the disk: the only error is that there is none.
+      let current = try? control.batchDeployment(wanted.name, of: wanted.endpointName)
+      try registerUpload(of: &wanted.model, current: current?.specification.model, request) {
+        () throws(ControlError) in
+        _ = try control.batchEndpoint(endpoint)
+      }
       let specification = wanted
       let (record, created) = try armControl { () throws(ControlError) in
         try control.putBatchDeployment(specification, by: request.actor)
@@ -131,32 +128,7 @@ extension AdminHandler {
     }
   }
 
-  /// A model that came with the deployment from another machine is registered now and named by
-  /// its version: its files go away.
-  private func registerUpload(
-    of specification: inout BatchDeploymentSpecification, _ request: AdminRequest
-  ) throws(ARMError) {
-    guard case .inline(let registration)? = specification.model else { return }
-    let current = try? control.batchDeployment(specification.name, of: specification.endpointName)
-    // A client's GET → PUT: the gateway itself has named it.
-    if let current, current.specification.model == specification.model { return }
-    let lease = try packageLease(
-      on: registration, field: "$.properties.properties['swerve.model.path']", request)
-    guard lease != nil else { return }
-    let version = try withExtendedLifetime(lease) { () throws(ARMError) in
-      try armControl { () throws(ControlError) in
-        _ = try control.batchEndpoint(specification.endpointName)
-        return try control.registerInline(registration, by: request.actor)
-      }
-    }
-    specification.model = .registered(version.reference)
-  }
-
   // MARK: Parts
-
-  private func note(_ notices: [String]) {
-    for notice in notices { log.write(.info, "notice", ["text": .string(notice)]) }
-  }
 
   /// The answer to a change that is made already, with the operation that Azure's clients poll.
   private func done(

@@ -133,7 +133,7 @@ extension AdminHandler {
     endpoint: String?, deployment: String?, _ request: AdminRequest
   ) throws(ARMError) -> HTTPResponse {
     let limit = try request.top(default: 100)
-    let jobs = desk.jobs.jobs(endpoint: endpoint, deployment: deployment, limit: limit)
+    let jobs = try desk.jobs(of: endpoint, deployment: deployment, limit: limit)
     let values = jobs.map { job in
       endpoint == nil
         ? JobBody.whole(job, request.responses)
@@ -152,24 +152,5 @@ extension AdminRequest {
         400, "BadArgument", "$top is '\(text)'; expected a count up to 100000", target: "$top")
     }
     return number
-  }
-}
-
-extension JobDesk {
-  /// - Parameter endpoint: nil: of any; else another endpoint's job is not found.
-  func job(_ name: String, of endpoint: String?) throws(ARMError) -> Job {
-    guard let job = jobs.job(name),
-      endpoint.map({ $0.lowercased() == job.order.endpoint.lowercased() }) ?? true
-    else {
-      throw ARMError(
-        404, "ResourceNotFound",
-        "there is no job '\(name)'" + (endpoint.map { " of batch endpoint '\($0)'" } ?? ""))
-    }
-    return job
-  }
-
-  func cancel(_ name: String, by actor: Actor) throws(ARMError) {
-    try armControl { () throws(ControlError) in try control.refuseWhenPaused() }
-    do throws(BatchError) { try jobs.cancel(name, by: actor.name) } catch { throw ARMError(error) }
   }
 }

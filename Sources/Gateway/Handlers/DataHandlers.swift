@@ -84,7 +84,9 @@ extension AdminHandler {
       }
     }
     let (key, number) = (wanted.name, wanted.version)
-    let current = try? control.dataAsset(key, version: number)
+    let current = try armControl { () throws(ControlError) in
+      try present(key, version: number)
+    }
     if let current, uri == nil || uri == current.path {
       // Only words change.
       var changed = wanted
@@ -108,6 +110,15 @@ extension AdminHandler {
     let asset = wanted
     return try armControl { () throws(ControlError) in
       try control.putDataAsset(asset, by: request.actor)
+    }
+  }
+
+  /// nil where there is none of them.
+  private func present(_ name: String, version: String) throws(ControlError) -> DataAsset? {
+    do throws(ControlError) {
+      return try control.dataAsset(name, version: version)
+    } catch .notFound {
+      return nil
     }
   }
 

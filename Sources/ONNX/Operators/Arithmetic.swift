@@ -40,7 +40,10 @@ extension OperatorTable {
         context throws(ModelFormatError) in
         let type = try context.type(0)
         let exponent = try context.type(1)
-        return BuiltOperator(Power(type: type, exponentType: exponent), type)
+        return BuiltOperator(
+          Power(
+            type: type, exponentType: exponent, exponentIsConstant: context.constant(1) != nil),
+          type)
       },
     ]
 
@@ -77,7 +80,7 @@ func refuseZero<Element: NumberElement>(
   }
 }
 
-/// Mod: with the divisor's sign, or with the dividend's as C's `fmod`.
+/// Mod: with the divisor's sign, or with the dividend's as C's `fmod`, which computes in double.
 struct Modulo: NumberOperator {
   let followsDividend: Bool
   let type: ElementType
@@ -87,7 +90,12 @@ struct Modulo: NumberOperator {
   ) throws(OperatorError) {
     if Element.isInteger { try refuseZero(try scratch.input(1), as: Element.self) }
     if followsDividend {
-      try broadcast(scratch) { (a: Element, b: Element) in Element.remainder(a, b) }
+      try broadcast(scratch) { (a: Element, b: Element) in
+        // ONNX Runtime calls `fmod`, which rounds integers of 64 bits to double.
+        Element.isInteger
+          ? Element(truncating: a.asDouble.truncatingRemainder(dividingBy: b.asDouble))
+          : Element.remainder(a, b)
+      }
     } else {
       let nothing = Element.nothing
       try broadcast(scratch) { (a: Element, b: Element) in
@@ -140,9 +148,10 @@ struct FoldingOperator: NumberOperator {
       result = output
     }
     if kind == .mean {
-      let divisor = Element(count: count)
+      // As ONNX Runtime: the sum times the rounded 1/n, which is not always the sum over n.
+      let factor = Element.quotient(Element.one, Element(count: count))
       var values = result.mutableValues(as: Element.self)
-      for index in values.indices { values[index] = Element.quotient(values[index], divisor) }
+      for index in values.indices { values[index] = Element.product(values[index], factor) }
     }
     scratch.give(0, result)
   }
@@ -150,10 +159,13 @@ struct FoldingOperator: NumberOperator {
 
 /// Pow: the result has the base's type, the exponent any type of number.
 ///
-/// As C's `std::pow`: two floats in float, everything else in double, then cast.
+/// As C's `std::pow`: two floats in float, everything else in double, then cast. Where ONNX Runtime
+/// has one exponent for a run of values and it is 2 or 3, the values are multiplied in their own
+/// type, in which integers wrap.
 struct Power: NumberOperator {
   let type: ElementType
   let exponentType: ElementType
+  let exponentIsConstant: Bool
 
   func run<Element: NumberElement>(
     _ scratch: ONNXScratch, as _: Element.Type
@@ -163,17 +175,38 @@ struct Power: NumberOperator {
     let plan = try Broadcast(base.shape, exponent.shape)
     var output = try scratch.memory(0, plan.shape)
     let exponents = try converted(exponent, to: type == .float32 ? exponentType : .float64)
+    let multiplies = hasOneExponentInARun(base.shape, exponent.shape)
     if type == .float32, exponentType == .float32 {
-      let isSquare = exponent.shape.elementCount == 1 && exponents.values(as: Float.self)[0] == 2
       combine(base, exponents, plan, into: &output) { (a: Float, b: Float) in
-        isSquare ? a * a : Float.pow(a, b)
+        multiplies && b == 2 ? a * a : multiplies && b == 3 ? a * a * a : Float.pow(a, b)
       }
     } else {
       let doubles = try converted(exponents, to: .float64)
       combine(base, doubles, plan, into: &output) { (a: Element, b: Double) in
-        Element(truncating: Double.pow(a.asDouble, b))
+        if multiplies, b == 2 { return Element.product(a, a) }
+        if multiplies, b == 3 { return Element.product(Element.product(a, a), a) }
+        return Element(truncating: Double.pow(a.asDouble, b))
       }
     }
     scratch.give(0, output)
+  }
+
+  /// Whether the exponent stands still along the last axis that either side walks.
+  ///
+  /// ONNX Runtime passes over trailing axes of size 1 that both shapes have, and looks at the sizes
+  /// of the next. When that is the first axis of the base, which may be a batch, its size decides
+  /// nothing here: a row alone must have the bits it has in a batch. An exponent that has no such
+  /// axis, or is a constant of one row, is then one for all rows; any other may have a row for each
+  /// of the base, and is not. A single row of ONNX Runtime's is never multiplied.
+  private func hasOneExponentInARun(_ base: Shape, _ exponent: Shape) -> Bool {
+    let shared = min(base.rank, exponent.rank)
+    var back = 1
+    while back < shared, base[base.rank - back] == 1, exponent[exponent.rank - back] == 1 {
+      back += 1
+    }
+    guard back <= base.rank else { return false }
+    guard exponent.rank > 0 else { return base.rank == 1 || base[base.rank - 1] > 1 }
+    guard exponent[exponent.rank - back] == 1 else { return false }
+    return back == base.rank ? exponentIsConstant : base[base.rank - back] > 1
   }
 }

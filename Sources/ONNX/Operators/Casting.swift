@@ -32,9 +32,6 @@ extension OperatorTable {
     }
     let from = try context.type(0)
     if type == from { return BuiltOperator(Reshaping { shape, _ in shape }, type) }
-    if (type == .string && packed.contains(from)) || (from == .string && packed.contains(type)) {
-      throw context.unsupported("a cast of \(from.name) to \(type.name) is not run")
-    }
     return BuiltOperator(Cast(to: type, saturates: saturates != 0, rounding: rounding), type)
   }
 }
@@ -46,8 +43,11 @@ struct Cast: Operator {
   var rounding = Float8.Rounding.up
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
-    let input = try scratch.input(0)
-    if to == .string || input.elementType == .string {
+    var input = try scratch.input(0)
+    if input.elementType == .string, OperatorTable.packed.contains(to) {
+      // Read as a float, and rounded as one.
+      input = try converted(input, to: .float32)
+    } else if to == .string || input.elementType == .string {
       scratch.give(0, try converted(input, to: to))
       return
     }

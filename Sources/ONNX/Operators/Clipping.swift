@@ -18,8 +18,8 @@ extension OperatorTable {
       return BuiltOperator(Clip(limits: (low, high), type: type), type)
     },
     OperatorDefinition(
-      "Dropout", [7, 10, 12, 13, 22], floats, others: [.one(of: floats), .one(of: [.bool])],
-      maxInputs: 3
+      "Dropout", [7, 10, 12, 13, 22], floats.union([.float16]),
+      others: [.one(of: floats.union([.float16])), .one(of: [.bool])], maxInputs: 3
     ) {
       context throws(ModelFormatError) in
       let type = try context.type(0)
@@ -100,8 +100,11 @@ struct Dropout: Operator {
   /// Whether values are dropped at this ratio; without one it is a half.
   static func drops(_ ratio: Tensor?) -> Bool {
     guard let ratio, ratio.shape.elementCount == 1 else { return true }
-    if ratio.elementType == .float64 { return ratio.values(as: Double.self)[0] != 0 }
-    return ratio.values(as: Float.self)[0] != 0
+    return switch ratio.elementType {
+    case .float64: ratio.values(as: Double.self)[0] != 0
+    case .float16: ratio.values(as: Float16.self)[0] != 0
+    default: ratio.values(as: Float.self)[0] != 0
+    }
   }
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {

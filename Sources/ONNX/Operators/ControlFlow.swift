@@ -40,11 +40,12 @@ extension OperatorTable {
             "its body gives \(body.outputTypes[index + 1].name) for \(type.name)")
         }
       }
+      try refuseUnknownRanks(body, carried: carried, context)
       return BuiltOperator(
         Loop(body: body, carried: carried), outputs: Array(body.outputTypes.dropFirst()))
     },
     OperatorDefinition(
-      "Scan", [8, 9, 11, 16, 19, 21, 23, 24, 25], all, others: [.any], minInputs: 0,
+      "Scan", [8, 9, 11, 16, 19, 21, 23, 24, 25], stored, others: [.any], minInputs: 0,
       maxInputs: .max
     ) { context throws(ModelFormatError) in
       try context.readBlocks("body")
@@ -98,6 +99,31 @@ extension OperatorTable {
         outputs: body.outputTypes)
     },
   ]
+
+  /// Of a loop that takes no turn, nobody would know what to give.
+  ///
+  /// ONNX Runtime gives what it infers of the body, a list without elements where it infers
+  /// nothing.
+  private static func refuseUnknownRanks(
+    _ body: PlanBlock, carried: Int, _ context: NodeContext
+  ) throws(ModelFormatError) {
+    func holds(_ input: Int, _ test: (Tensor) -> Bool) -> Bool {
+      guard context.has(input) else { return true }
+      return context.constant(input).map { $0.shape.elementCount == 1 && test($0) } ?? false
+    }
+    let turns =
+      holds(0) { $0.values(as: Int64.self)[0] > 0 }
+      && holds(1) { $0.values(as: UInt8.self)[0] != 0 }
+    if turns { return }
+    for (index, output) in context.node.outputs.enumerated().dropFirst(carried)
+    where output != nil && body.outputShapes.count > index + 1
+      && body.outputShapes[index + 1] == nil
+    {
+      throw context.unsupported(
+        "it may take no turn, and the rank of output \(index) is not known then",
+        advice: "state the shapes of its body's outputs, as onnx.shape_inference does")
+    }
+  }
 }
 
 struct If: Operator {
@@ -338,9 +364,11 @@ extension ONNXScratch {
 
   /// Counts what a turn leaves for the stack: it is in no slot, where it would be counted.
   fileprivate func hold(_ tensor: Tensor, _ held: inout Int) throws(OperatorError) {
-    // A tensor takes some bytes beside its elements'.
+    // Beside its elements: the buffer's object, and its place in an array, which has three times as
+    // many while it grows.
+    let besides = 128 + 3 * MemoryLayout<Tensor>.stride
     let (bytes, overflows) = held.addingReportingOverflow(tensor.ownedByteCount)
-    let (all, overflowsToo) = bytes.addingReportingOverflow(128)
+    let (all, overflowsToo) = bytes.addingReportingOverflow(besides)
     guard !overflows, !overflowsToo, all <= maxBytes else {
       throw OperatorError("the outputs of all turns take over \(maxBytes) bytes")
     }

@@ -110,14 +110,15 @@ struct ConvTranspose: FloatOperator {
       var output = whole - before - (window.pads?[index + count] ?? 0)
       let wanted = outputShape.map { $0[index + $0.count - count] }
       switch window.padding {
-      case .none:
-        before = 0
-        output = wanted ?? whole
-      case .explicit:
+      case .none, .explicit:
+        // A shape that is asked for decides about the padding, even where none was to be.
         if let wanted {
           output = wanted
           let total = max(whole - output, 0)
           before = total - total / 2
+        } else if window.padding == .none {
+          before = 0
+          output = whole
         }
       case .sameUpper, .sameLower:
         // A window narrower than its stride leaves no room for padding.

@@ -263,7 +263,7 @@ struct OneHot: Operator {
     let inner = try checkedShape(Array(dimensions[axis...])).elementCount
     dimensions.insert(depth, at: axis)
     let shape = try checkedShape(dimensions)
-    let wanted = try whole(indices)
+    let wanted = try places(indices)
     var writer = try scratch.writer(0, shape)
     if shape.elementCount > 0 {
       for outer in 0..<(wanted.count / inner) {
@@ -277,6 +277,18 @@ struct OneHot: Operator {
       }
     }
     scratch.give(0, writer.finish())
+  }
+
+  /// As `whole`, but a fraction is the place of nothing.
+  private func places(_ tensor: Tensor) throws(OperatorError) -> [Int] {
+    var wanted = try whole(tensor)
+    guard [.float32, .float64].contains(tensor.elementType) else { return wanted }
+    let doubles = try converted(tensor, to: .float64)
+    let values = doubles.values(as: Double.self)
+    for index in values.indices where values[index] != Double(wanted[index]) {
+      wanted[index] = .max
+    }
+    return wanted
   }
 
   /// Numbers of any type, cut to whole ones.

@@ -4,7 +4,7 @@ import Tensors
 extension OperatorTable {
   static let gridSampling: [OperatorDefinition] = [
     OperatorDefinition(
-      "GridSample", [16, 20, 22], [.float32], others: [.same], minInputs: 2, maxInputs: 2
+      "GridSample", [16, 20, 22], floats, others: [.same], minInputs: 2, maxInputs: 2
     ) { context throws(ModelFormatError) in
       let mode: GridSample.Mode
       // Version 20 names the modes for any number of axes.
@@ -23,16 +23,17 @@ extension OperatorTable {
       case "reflection": padding = .reflection
       case let other: throw context.malformed("padding_mode is '\(other)'")
       }
+      let type = try context.type(0)
       return BuiltOperator(
         GridSample(
           mode: mode, padding: padding,
-          alignsCorners: try context.integer("align_corners") ?? 0 != 0), .float32)
+          alignsCorners: try context.integer("align_corners") ?? 0 != 0, type: type), type)
     }
   ]
 }
 
 /// The input's values at places that a grid names, from −1 to 1 along each axis.
-struct GridSample: Operator {
+struct GridSample: FloatOperator {
   enum Mode: Sendable { case nearest, linear, cubic }
   enum Padding: Sendable { case zeros, border, reflection }
 
@@ -40,8 +41,11 @@ struct GridSample: Operator {
   let padding: Padding
   /// Whether −1 and 1 are the middles of the outer places, or their edges.
   let alignsCorners: Bool
+  let type: ElementType
 
-  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+  func run<Element: FloatElement>(
+    _ scratch: ONNXScratch, as _: Element.Type
+  ) throws(OperatorError) {
     let input = try scratch.input(0)
     let grid = try scratch.input(1)
     let axes = input.shape.rank - 2
@@ -60,12 +64,12 @@ struct GridSample: Operator {
     }
     var output = try scratch.memory(0, shape)
     if shape.elementCount > 0 {
-      let source = input.values(as: Float.self)
-      let places = grid.values(as: Float.self)
-      var target = output.mutableValues(as: Float.self)
+      let source = input.values(as: Element.self)
+      let places = grid.values(as: Element.self)
+      var target = output.mutableValues(as: Element.self)
       let count = shape.elementCount / (input.shape[0] * channels)
       let imageSize = sizes.reduce(1, *)
-      var taps = [AxisTaps](repeating: AxisTaps(places: [0], weights: [1]), count: 3)
+      var taps = [AxisTaps<Element>](repeating: AxisTaps(places: [0], weights: [1]), count: 3)
       for sample in 0..<input.shape[0] {
         for place in 0..<count {
           // The grid names the last axis first.
@@ -91,13 +95,15 @@ struct GridSample: Operator {
   }
 
   /// Places along one axis, −1 for one outside, and their weights.
-  private struct AxisTaps {
+  private struct AxisTaps<Element: FloatElement> {
     var places: [Int]
-    var weights: [Float]
+    var weights: [Element]
   }
 
   @inline(__always)
-  private func weighted(_ taps: AxisTaps, _ value: (Int) -> Float) -> Float {
+  private func weighted<Element: FloatElement>(
+    _ taps: AxisTaps<Element>, _ value: (Int) -> Element
+  ) -> Element {
     var sum = taps.weights[0] * value(taps.places[0])
     for index in 1..<max(taps.places.count, 1) {
       sum += taps.weights[index] * value(taps.places[index])
@@ -105,19 +111,20 @@ struct GridSample: Operator {
     return sum
   }
 
-  private func taps(_ value: Float, size: Int) -> AxisTaps {
-    let low: Float = alignsCorners ? 0 : -0.5
-    let high = alignsCorners ? Float(size) - 1 : Float(size) - 0.5
+  private func taps<Element: FloatElement>(_ value: Element, size: Int) -> AxisTaps<Element> {
+    let count = Element(size)
+    let low: Element = alignsCorners ? 0 : -0.5
+    let high = alignsCorners ? count - 1 : count - 0.5
     var place =
       alignsCorners
-      ? (value + 1) / 2 * (Float(size) - 1) : ((value + 1) * Float(size) - 1) / 2
+      ? (value + 1) / 2 * (count - 1) : ((value + 1) * count - 1) / 2
     if mode == .nearest { place = place.rounded(.toNearestOrEven) }
     if place < low || place > high {
       switch padding {
       case .zeros: break
       // A cubic's taps are moved to the border one by one.
       case .border where mode == .cubic: break
-      case .border: place = min(max(place, 0), Float(size) - 1)
+      case .border: place = min(max(place, 0), count - 1)
       case .reflection: place = reflected(place, low, high)
       }
     }
@@ -132,11 +139,11 @@ struct GridSample: Operator {
         places: [inside(start, size, low, high), inside(start + 1, size, low, high)],
         weights: [first + 1 - place, rest])
     case .cubic:
-      let steepness: Float = -0.75
-      func far(_ x: Float) -> Float {
+      let steepness: Element = -0.75
+      func far(_ x: Element) -> Element {
         ((steepness * x - 5 * steepness) * x + 8 * steepness) * x - 4 * steepness
       }
-      func near(_ x: Float) -> Float {
+      func near(_ x: Element) -> Element {
         ((steepness + 2) * x - (steepness + 3)) * x * x + 1
       }
       return AxisTaps(
@@ -146,17 +153,21 @@ struct GridSample: Operator {
   }
 
   /// The place to read; −1 where there is nothing.
-  private func inside(_ place: Int, _ size: Int, _ low: Float, _ high: Float) -> Int {
+  private func inside<Element: FloatElement>(
+    _ place: Int, _ size: Int, _ low: Element, _ high: Element
+  ) -> Int {
     if place >= 0, place < size { return place }
     switch padding {
     case .zeros: return -1
     case .border: return min(max(place, 0), size - 1)
     case .reflection:
-      return min(max(whole(reflected(Float(place), low, high)), 0), size - 1)
+      return min(max(whole(reflected(Element(place), low, high)), 0), size - 1)
     }
   }
 
-  private func reflected(_ place: Float, _ low: Float, _ high: Float) -> Float {
+  private func reflected<Element: FloatElement>(
+    _ place: Element, _ low: Element, _ high: Element
+  ) -> Element {
     let range = high - low
     // One place has nothing to be reflected into.
     guard range > 0, place.isFinite else { return low }
@@ -169,7 +180,7 @@ struct GridSample: Operator {
   }
 
   /// A grid may hold anything: what is far outside stays outside.
-  private func whole(_ value: Float) -> Int {
+  private func whole<Element: FloatElement>(_ value: Element) -> Int {
     value > -1e9 ? (value < 1e9 ? Int(value) : 1_000_000_000) : -1_000_000_000
   }
 }

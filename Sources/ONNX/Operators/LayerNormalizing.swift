@@ -12,9 +12,6 @@ extension OperatorTable {
         axis: try context.integer("axis") ?? -1, epsilon: try context.float("epsilon") ?? 1e-5,
         subtractsMean: true, type: type)
       try refuseOtherStash(&context)
-      guard type == .float32 || context.node.outputs.count < 2 else {
-        throw context.unsupported("the statistics of \(type.name) are not given")
-      }
       return BuiltOperator(operation, type, .float32, .float32)
     },
     OperatorDefinition(
@@ -99,9 +96,9 @@ struct LayerNormalization: FloatOperator {
     let dimensions = input.shape.array
     let rows = try checkedShape(Array(dimensions[..<axis])).elementCount
     let length = try checkedShape(Array(dimensions[axis...])).elementCount
-    let scale = try stretched(try scratch.input(1), to: input.shape, length)
+    let scale = try stretched(try scratch.input(1), to: input.shape, axis)
     let offset = try scratch.optionalInput(2).map { tensor throws(OperatorError) in
-      try stretched(tensor, to: input.shape, length)
+      try stretched(tensor, to: input.shape, axis)
     }
     let reduced = try checkedShape(
       Array(dimensions[..<axis]) + [Int](repeating: 1, count: dimensions.count - axis))
@@ -167,13 +164,16 @@ struct LayerNormalization: FloatOperator {
 
   /// A scale for each value of a row, or for each value of the input when it depends on the row.
   private func stretched(
-    _ tensor: Tensor, to shape: Shape, _ length: Int
+    _ tensor: Tensor, to shape: Shape, _ axis: Int
   ) throws(OperatorError) -> Tensor {
-    if tensor.shape.elementCount == length {
-      // The usual case: the normalised axes themselves.
-      let own = tensor.shape.array.filter { $0 != 1 }
-      if shape.array.filter({ $0 != 1 }).suffix(own.count).elementsEqual(own) { return tensor }
+    // The usual case: the normalised axes themselves, each in its place. A scale of [3, 1] has as
+    // many elements as one of [3], but lies along another axis.
+    let missing = shape.rank - tensor.shape.rank
+    let isUsual = shape.array.indices.allSatisfy { place in
+      let size = place < missing ? 1 : tensor.shape[place - missing]
+      return size == (place < axis ? 1 : shape[place])
     }
+    if missing >= 0, isUsual { return tensor }
     guard let strides = stretchedStrides(from: tensor.shape, to: shape) else {
       throw OperatorError("a scale of \(tensor.shape) does not stretch to \(shape)")
     }
@@ -230,7 +230,7 @@ struct GroupNormalization: FloatOperator {
       for block in 0..<(length == 0 ? 0 : source.count / length) {
         let first = block * length
         let values = source.extracting(first..<(first + length))
-        let (mean, inverse) = moments(values, epsilon: Element(epsilon), subtractsMean: true)
+        let (mean, inverse) = groupMoments(values)
         for channel in 0..<perGroup {
           let group = block % groups
           let index = scalesGroups ? group : group * perGroup + channel
@@ -243,6 +243,21 @@ struct GroupNormalization: FloatOperator {
       }
     }
     scratch.give(0, output)
+  }
+
+  /// From version 21 on in float, whatever the type.
+  @inline(__always)
+  private func groupMoments<Element: FloatElement>(
+    _ values: Span<Element>
+  ) -> (mean: Element, inverse: Element) {
+    guard Element.self == Double.self, groups != nil, !scalesGroups else {
+      return moments(values, epsilon: Element(epsilon), subtractsMean: true)
+    }
+    var narrow: [Float] = []
+    narrow.reserveCapacity(values.count)
+    for index in values.indices { narrow.append(Float(values[index])) }
+    let (mean, inverse) = moments(narrow.span, epsilon: epsilon, subtractsMean: true)
+    return (Element(mean), Element(inverse))
   }
 }
 

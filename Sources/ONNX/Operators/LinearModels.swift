@@ -203,6 +203,10 @@ struct LinearClassifier: Operator {
   }
 
   /// One score for two classes: positive means the second.
+  ///
+  /// Of the other transforms ONNX Runtime knows only PROBIT here. It then writes as many numbers of
+  /// the answer as there are rows, and leaves the others as the memory was. Every row is answered
+  /// as it answers a row alone, with the score in the place that it does not write.
   private func runPair(
     _ input: Tensor, _ rows: Int, _ output: inout Tensor, _ scratch: ONNXScratch
   ) throws(OperatorError) {
@@ -214,7 +218,10 @@ struct LinearClassifier: Operator {
     let isLogistic = transform == .logistic
     for row in 0..<rows {
       let score = values[row]
-      target[row * 2] = isLogistic ? Activations.logistic(-score) : 1 - score
+      target[row * 2] =
+        isLogistic
+        ? Activations.logistic(-score)
+        : transform == .probit ? PostTransform.probit(score) : 1 - score
       target[row * 2 + 1] = isLogistic ? Activations.logistic(score) : score
     }
     guard scratch.wants(output: 0) else { return }

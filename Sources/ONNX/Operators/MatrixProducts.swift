@@ -275,7 +275,12 @@ struct Gemm: FloatOperator {
     }
     let shape = try checkedShape([rows, columns])
     var output = try scratch.memory(0, shape)
-    let bias = scratch.optionalInput(2)
+    var bias = scratch.optionalInput(2)
+    if beta == 0, let unread = bias {
+      // As ONNX Runtime: not even a NaN of it is read, but it must have a shape that stretches.
+      try checkBias(unread, shape)
+      bias = nil
+    }
     do {
       var target = output.mutableValues(as: Element.self)
       let a = left.values(as: Element.self)
@@ -308,13 +313,17 @@ struct Gemm: FloatOperator {
     return transposes ? transposed(tensor, Element.self) : tensor
   }
 
-  private func addBias<Element: FloatElement>(
-    _ bias: Tensor, _ shape: Shape, to target: inout MutableSpan<Element>, replacing: Bool
-  ) throws(OperatorError) {
+  private func checkBias(_ bias: Tensor, _ shape: Shape) throws(OperatorError) {
     let stretch = try Broadcast(shape, bias.shape)
     guard stretch.shape == shape else {
       throw OperatorError("a bias of shape \(bias.shape) does not stretch to \(shape)")
     }
+  }
+
+  private func addBias<Element: FloatElement>(
+    _ bias: Tensor, _ shape: Shape, to target: inout MutableSpan<Element>, replacing: Bool
+  ) throws(OperatorError) {
+    try checkBias(bias, shape)
     let values = bias.values(as: Element.self)
     let beta = Element(beta)
     var offset = 0

@@ -110,7 +110,11 @@ struct Slice: Operator {
         return min(max(counted, low), high)
       }
       let start = step > 0 ? clamped(starts[index], 0, size) : clamped(starts[index], 0, size - 1)
-      let end = step > 0 ? clamped(ends[index], 0, size) : clamped(ends[index], -1, size - 1)
+      // For ONNX Runtime the largest number is the end of the axis, whichever way it is walked.
+      let isOpen = ends[index] == Int(Int32.max) || ends[index] == Int.max
+      let end =
+        step > 0
+        ? clamped(ends[index], 0, size) : isOpen ? -1 : clamped(ends[index], -1, size - 1)
       let length =
         size == 0
         ? 0 : max(0, step > 0 ? (end - start + step - 1) / step : (start - end - step - 1) / -step)

@@ -99,7 +99,10 @@ protocol NumberOperator: Operator {
 }
 
 extension NumberOperator {
-  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+  func run(_ scratch: ONNXScratch) throws(OperatorError) { try runNumbers(scratch) }
+
+  /// For those that run other types in their own way.
+  func runNumbers(_ scratch: ONNXScratch) throws(OperatorError) {
     switch type {
     case .float32: try run(scratch, as: Float.self)
     case .float64: try run(scratch, as: Double.self)

@@ -105,9 +105,11 @@ struct ParametricActivationOperator: FloatOperator {
       let scale = Element(0.5).squareRoot()
       try map(scratch) { (x: Element) in 0.5 * x * (1 + Element.erf(x * scale)) }
     case .geluByTanh:
-      let scale = (2 / Element.pi).squareRoot()
+      // The definition's constants are floats, whatever the type.
+      let scale = Element(Float(2 / Double.pi)).squareRoot()
+      let cube = Element(0.044715 as Float)
       try map(scratch) { (x: Element) in
-        0.5 * x * (1 + Element.tanh(scale * (x + 0.044715 * x * x * x)))
+        0.5 * x * (1 + Element.tanh(scale * (x + cube * x * x * x)))
       }
     }
   }

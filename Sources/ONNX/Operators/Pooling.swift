@@ -10,7 +10,10 @@ extension OperatorTable {
         let window = try pooledWindow(&context, dilates: 10)
         let order = context.version >= 8 ? try context.integer("storage_order") ?? 0 : 0
         return BuiltOperator(
-          MaxPool(window: window, isColumnMajor: order != 0, type: type), type, .int64)
+          MaxPool(
+            window: window, isColumnMajor: order != 0,
+            hasPlaces: context.node.outputs.dropFirst().contains { $0 != nil }, type: type),
+          type, .int64)
       },
       OperatorDefinition("AveragePool", [7, 10, 11, 19, 22], floats) {
         context throws(ModelFormatError) in
@@ -105,10 +108,17 @@ private struct PoolShape {
 }
 
 /// The largest value in each window, and where it stood in the whole input.
+///
+/// A leading NaN stays and a later one never wins, as in ONNX Runtime's kernel for doubles, places
+/// and dilations. Its kernels for floats alone differ: along a line of one dimension no NaN wins,
+/// and the smallest answer is the smallest finite number. In more dimensions what a NaN does there
+/// depends on the lane of a vector it falls in, and here it does as it does elsewhere.
 struct MaxPool: Operator {
   let window: WindowAttributes
   /// How places are counted: along columns first.
   let isColumnMajor: Bool
+  /// Whether the node names an output for places, asked for or not.
+  let hasPlaces: Bool
   let type: ElementType
 
   func run(_ scratch: ONNXScratch) throws(OperatorError) {
@@ -126,6 +136,9 @@ struct MaxPool: Operator {
     let input = try scratch.input(0)
     let shape = try PoolShape(input.shape, window)
     var output = try scratch.memory(0, shape.output)
+    let isLine =
+      type == .float32 && input.shape.rank == 3 && !hasPlaces && !isColumnMajor
+      && window.dilations?.first ?? 1 == 1
     let wantsPlaces = scratch.wants(output: 1)
     var places = try scratch.memory(1, wantsPlaces ? shape.output : Shape(0))
     do {
@@ -136,8 +149,8 @@ struct MaxPool: Operator {
       var index = 0
       try shape.visit(scratch) { image, z, y, x in
         let first = image * shape.inputPlaces
-        var best = Element.lowest
-        var found = (-1, 0, 0)
+        var best = isLine ? Element.lowestFinite : Element.lowest
+        var found = (isLine ? 0 : -1, 0, 0)
         let xTaps = width.taps(x)
         for zTap in depth.taps(z) {
           let zPlace = depth.start(z) + zTap * depth.dilation
@@ -215,11 +228,13 @@ struct WindowMean: FloatOperator {
         if let power {
           target[index] = root(sum, power)
         } else {
+          // Padding may be of any size: the product is no integer then.
           let count =
             countsPadding
-            ? depth.paddedTaps(z) * height.paddedTaps(y) * width.paddedTaps(x)
-            : zTaps.count * yTaps.count * xTaps.count
-          target[index] = count == 0 ? 0 : sum / Element(count)
+            ? Element(depth.paddedTaps(z)) * Element(height.paddedTaps(y))
+              * Element(width.paddedTaps(x))
+            : Element(zTaps.count * yTaps.count * xTaps.count)
+          target[index] = count == 0 ? 0 : sum / count
         }
         index += 1
       }

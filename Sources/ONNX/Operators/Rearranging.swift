@@ -25,7 +25,7 @@ extension OperatorTable {
       var type = try context.type(0)
       if let number = try context.integer("dtype") {
         guard let known = TensorReader.elementType(Int64(number)),
-          numbers.union([.bool]).contains(known)
+          numbers.union([.bool, .float16]).contains(known)
         else { throw context.unsupported("dtype \(number) is not run") }
         type = known
       }
@@ -37,11 +37,11 @@ extension OperatorTable {
     OperatorDefinition(
       "CumProd", [26], numbers, others: [.index], minInputs: 2, maxInputs: 2
     ) { context throws(ModelFormatError) in try cumulation(&context, multiplies: true) },
-    OperatorDefinition("IsNaN", [9, 13, 20], floats.union([.float16])) {
+    OperatorDefinition("IsNaN", [9, 13, 20], testable) {
       context throws(ModelFormatError) in
       BuiltOperator(FloatTest(type: try context.type(0), test: .isNaN), .bool)
     },
-    OperatorDefinition("IsInf", [10, 20], floats.union([.float16])) {
+    OperatorDefinition("IsInf", [10, 20], testable) {
       context throws(ModelFormatError) in
       let negative = try context.integer("detect_negative") ?? 1 != 0
       let positive = try context.integer("detect_positive") ?? 1 != 0
@@ -55,6 +55,10 @@ extension OperatorTable {
       return BuiltOperator(Determinant(type: type), type)
     },
   ]
+
+  private static let testable = floats.union([
+    .float16, .bfloat16, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz,
+  ])
 
   private static func block(_ context: inout NodeContext) throws(ModelFormatError) -> Int {
     let size = try context.integer("blocksize") ?? 0
@@ -234,20 +238,27 @@ struct FloatTest: Operator {
     switch type {
     case .float64: try run(scratch, as: Double.self)
     case .float16: try run(scratch, as: Float16.self)
-    default: try run(scratch, as: Float.self)
+    case .bfloat16:
+      try map(scratch) { (bits: UInt16) -> UInt8 in
+        holds(Float(bitPattern: UInt32(bits) << 16)) ? 1 : 0
+      }
+    default:
+      guard let format = Float8.format(type) else { return try run(scratch, as: Float.self) }
+      try map(scratch) { (byte: UInt8) -> UInt8 in holds(format.values[Int(byte)]) ? 1 : 0 }
     }
   }
 
   private func run<Element: TensorElement & BinaryFloatingPoint>(
     _ scratch: ONNXScratch, as _: Element.Type
   ) throws(OperatorError) {
+    try map(scratch) { (x: Element) -> UInt8 in holds(x) ? 1 : 0 }
+  }
+
+  @inline(__always)
+  private func holds<Element: BinaryFloatingPoint>(_ x: Element) -> Bool {
     switch test {
-    case .isNaN:
-      try map(scratch) { (x: Element) -> UInt8 in x.isNaN ? 1 : 0 }
-    case .isInfinite(let negative, let positive):
-      try map(scratch) { (x: Element) -> UInt8 in
-        x.isInfinite && (x < 0 ? negative : positive) ? 1 : 0
-      }
+    case .isNaN: x.isNaN
+    case .isInfinite(let negative, let positive): x.isInfinite && (x < 0 ? negative : positive)
     }
   }
 }

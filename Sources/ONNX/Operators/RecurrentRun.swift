@@ -1,3 +1,4 @@
+import Executors
 import Tensors
 
 /// One direction of a recurrent layer over a batch of sequences.
@@ -34,6 +35,13 @@ struct RecurrentRun<Element: FloatElement> {
     all: inout MutableSpan<Element>,
     _ scratch: ONNXScratch
   ) throws(OperatorError) {
+    // In ONNX Runtime a sequence without a step ends in zeros, not in the state it began with.
+    for sequence in 0..<batch where lengths[sequence] == 0 {
+      for index in (sequence * hiddenSize)..<((sequence + 1) * hiddenSize) {
+        hidden[index] = 0
+        memory[index] = 0
+      }
+    }
     // Without a step nothing bounds what one would take.
     if steps == 0 { return }
     let (rows, overflows) = (steps * batch).multipliedReportingOverflow(by: gateCount)

@@ -78,8 +78,46 @@ struct Reduce: NumberOperator {
     }
     let source = try arranged(input, isReduced, scratch)
     var output = try scratch.memory(0, try checkedShape(dimensions))
-    reduce(source, into: &output, Element.self)
+    if Element.isInteger, rounds(isReduced) {
+      guard input.shape.elementCount <= scratch.maxBytes / 16 else {
+        throw OperatorError("\(input.shape) as doubles takes too much memory")
+      }
+      var wide = source
+      wide.tensor = try converted(source.tensor, to: .float64)
+      var results = Tensor(.float64, shape: output.shape)
+      reduce(wide, into: &results, Double.self)
+      saturate(results, to: &output, Element.self)
+    } else {
+      reduce(source, into: &output, Element.self)
+    }
     scratch.give(0, output)
+  }
+
+  /// Whether ONNX Runtime computes integers in double, and so do we.
+  ///
+  /// Beyond 2⁵³ it adds in an order that depends on the sizes; ours does not, and may round
+  /// differently there.
+  private func rounds(_ isReduced: [Bool]) -> Bool {
+    switch kind {
+    case .largest, .smallest: false
+    // Along no axis these are copies; a tensor without an axis is reduced all the same.
+    case .sum, .mean, .product: isReduced.isEmpty || isReduced.contains(true)
+    case .sumOfSquares, .sumOfMagnitudes, .length, .logSum, .logSumExp: true
+    }
+  }
+
+  /// Casts to integers: what is too large is the largest there is, NaN the smallest.
+  private func saturate<Element: NumberElement>(
+    _ results: Tensor, to output: inout Tensor, _: Element.Type
+  ) {
+    let values = results.values(as: Double.self)
+    var target = output.mutableValues(as: Element.self)
+    for index in target.indices {
+      // The largest of 64 bits is rounded up to a number that is itself too large.
+      target[index] =
+        values[index] >= Element.highest.asDouble
+        ? Element.highest : Element(truncating: values[index])
+    }
   }
 
   /// Elements as `(outer, length, inner)`, the middle to be reduced.
@@ -139,7 +177,8 @@ struct Reduce: NumberOperator {
       fold(source, &output, nothing) { (sum: Element, x: Element) in
         Element.sum(sum, x < nothing ? Element.negated(x) : x)
       }
-    // As ONNX Runtime: a comparison with NaN is false, so only a leading NaN stays.
+    // A comparison with NaN is false, so only a leading NaN stays. ONNX Runtime does the same along
+    // a first axis; along the last it depends on the lane of a vector where the NaN falls.
     case .largest: pick(source, &output, Element.lowest) { (x: Element, best: Element) in x > best }
     case .smallest:
       pick(source, &output, Element.highest) { (x: Element, best: Element) in x < best }

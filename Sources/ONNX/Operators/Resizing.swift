@@ -38,10 +38,6 @@ extension OperatorTable {
         resize.excludesOutside = try context.integer("exclude_outside") ?? 0 != 0
         resize.extrapolation = try context.float("extrapolation_value") ?? 0
       }
-      // Where rounding decides, ONNX Runtime's sums could not be matched exactly.
-      guard resize.mode != .nearest || resize.coordinates != .halfPixelSymmetric else {
-        throw context.unsupported("nearest with half_pixel_symmetric is not run")
-      }
       if version >= 18 {
         resize.isAntialiased = try context.integer("antialias") ?? 0 != 0
         resize.axes = try context.integers("axes")
@@ -51,9 +47,7 @@ extension OperatorTable {
         }
         resize.policy = policy
       }
-      guard resize.mode == .nearest || floats.contains(resize.type) else {
-        throw context.unsupported("\(resize.mode.rawValue) of \(resize.type.name) is not run")
-      }
+      try checkType(resize, context)
       return BuiltOperator(resize, resize.type)
     },
     OperatorDefinition(
@@ -65,12 +59,25 @@ extension OperatorTable {
       resize.coordinates = .asymmetric
       resize.rounding = .floor
       if context.version < 9 { resize.fixedScales = try context.floats("scales") ?? [] }
-      guard resize.mode == .nearest || floats.contains(resize.type) else {
-        throw context.unsupported("\(resize.mode.rawValue) of \(resize.type.name) is not run")
-      }
+      try checkType(resize, context)
       return BuiltOperator(resize, resize.type)
     },
   ]
+
+  private static func checkType(
+    _ resize: Resize, _ context: NodeContext
+  ) throws(ModelFormatError) {
+    if resize.mode == .nearest || floats.contains(resize.type) { return }
+    // Antialiased int8 loses all that is negative in ONNX Runtime, and what is cut out has no answer.
+    let isRun =
+      resize.isAntialiased
+      ? [.uint8, .int32].contains(resize.type) && resize.coordinates != .cropAndResize
+      : resize.mode == .linear && [.uint8, .int8, .int32].contains(resize.type)
+    guard isRun else {
+      let name = (resize.isAntialiased ? "antialiased " : "") + resize.mode.rawValue
+      throw context.unsupported("\(name) of \(resize.type.name) is not run")
+    }
+  }
 
   private static func interpolation(
     _ context: inout NodeContext
@@ -138,7 +145,8 @@ struct Resize: Operator {
     var roiStart: Float = 0
     var roiEnd: Float = 1
 
-    var isKept: Bool { input == output && scale == 1 && roiStart == 0 && roiEnd == 1 }
+    /// Whatever is cut out of it, as in ONNX Runtime.
+    var isKept: Bool { input == output && scale == 1 }
   }
 
   /// An axis has a table of its places beside the output: none that is resized may be longer.
@@ -153,13 +161,28 @@ struct Resize: Operator {
     }
     if shape.elementCount == 0 {
       scratch.give(0, try scratch.memory(0, shape))
-    } else if shape == input.shape, coordinates != .cropAndResize {
-      // Whatever the scale: ONNX Runtime copies.
+    } else if shape == input.shape {
+      // Whatever the scale, and whatever is cut out: ONNX Runtime copies.
       scratch.give(0, input)
     } else if axes.contains(where: { !$0.isKept && $0.output > Resize.maxPlaces }) {
       throw OperatorError("\(input.shape) resized to \(shape) has too long an axis")
+    } else if isAntialiased, axes.contains(where: { $0.input == $0.output && $0.scale != 1 }) {
+      // ONNX Runtime passes over such an axis in some layouts.
+      throw OperatorError("an antialiased axis keeps its size by a scale that is not 1: \(shape)")
     } else if mode == .nearest {
       try runNearest(input, axes, shape, scratch)
+    } else if mode == .linear, !isAntialiased, !excludesOutside, type != .float64,
+      let block = ResizedBlock(axes)
+    {
+      try runLinear(input, axes, block, shape, scratch)
+    } else if [.float32, .uint8, .int32].contains(type), isAntialiased,
+      coordinates != .cropAndResize, let block = ResizedBlock(axes),
+      block.axes.count == 2
+    {
+      try runAntialiased(input, axes, block, shape, scratch)
+    } else if ![.float32, .float64].contains(type) {
+      throw OperatorError(
+        "\(mode) of \(type.name) is run for images, not from \(input.shape) to \(shape)")
     } else if type == .float64 {
       try interpolate(input, axes, shape, scratch, Double.self)
     } else {
@@ -223,11 +246,6 @@ struct Resize: Operator {
         guard scales[index] > 0, scales[index].isFinite, output <= Float(Int32.max / 2) else {
           throw OperatorError("scale \(scales[index]) for axis \(axis) of \(shape)")
         }
-        // Here ONNX's reference and ONNX Runtime disagree about the corner.
-        guard coordinates != .alignCorners || output == output.rounded(.down) else {
-          throw OperatorError(
-            "align_corners with scale \(scales[index]) of \(shape[axis]) places has no one meaning")
-        }
         result[axis].scale = scales[index]
         result[axis].output = Int(output)
       }
@@ -246,7 +264,7 @@ struct Resize: Operator {
   }
 
   /// Where output place `x` lies in the input.
-  private func coordinate(_ x: Int, _ axis: Axis) -> Float {
+  func coordinate(_ x: Int, _ axis: Axis) -> Float {
     let place = Float(x)
     switch coordinates {
     case .asymmetric: return place / axis.scale
@@ -257,13 +275,18 @@ struct Resize: Operator {
       return axis.output == 1 ? 0 : place * Float(axis.input - 1) / Float(axis.output - 1)
     case .halfPixelSymmetric:
       let adjustment = Float(axis.output) / (axis.scale * Float(axis.input))
-      let center = Float(axis.input) / 2
-      return center * (1 - adjustment) + (place + 0.5) / axis.scale - 0.5
+      let offset = Float(axis.input) / 2 * (1 - adjustment)
+      // In double, as ONNX Runtime does here alone.
+      return Float(Double(offset) + (Double(place) + 0.5) / Double(axis.scale) - 0.5)
     case .cropAndResize:
       let last = Float(axis.input - 1)
-      if axis.output == 1 { return 0.5 * (axis.roiStart + axis.roiEnd) * last }
-      return axis.roiStart * last
-        + place * (axis.roiEnd - axis.roiStart) * last / Float(axis.output - 1)
+      let x =
+        axis.output == 1
+        ? 0.5 * (axis.roiStart + axis.roiEnd) * last
+        : axis.roiStart * last
+          + place * (axis.roiEnd - axis.roiStart) * last / Float(axis.output - 1)
+      // Where ends as large as a float's cancel out, it is nowhere: outside.
+      return x.isNaN ? -1 : x
     }
   }
 
@@ -339,6 +362,31 @@ struct Resize: Operator {
       }
     }
     scratch.give(0, writer.finish())
+  }
+
+  private func runLinear(
+    _ input: Tensor, _ axes: [Axis], _ block: ResizedBlock, _ shape: Shape, _ scratch: ONNXScratch
+  ) throws(OperatorError) {
+    var output = try scratch.memory(0, shape)
+    let count = axes[block.axes].reduce(0) { $0 + $1.output }
+    try scratch.checkRoom(count * MemoryLayout<LinearTaps>.stride, for: "a table of places")
+    let taps = axes[block.axes].map { axis in
+      (0..<axis.output).map { place in
+        let x = axis.isKept ? Float(place) : coordinate(place, axis)
+        return LinearTaps(x, size: axis.input, isOutside: isOutside(x, axis))
+      }
+    }
+    let resizing = LinearResizing(
+      block: block, axes: axes, taps: taps, extrapolation: extrapolation)
+    switch (type, block.hasChannelsLast) {
+    case (.uint8, true): try resizing.runParts(input, into: &output, scratch, UInt8.self)
+    case (.uint8, false): try resizing.run(input, into: &output, scratch, UInt8.self)
+    case (.int8, true): try resizing.runParts(input, into: &output, scratch, Int8.self)
+    case (.int8, false): try resizing.run(input, into: &output, scratch, Int8.self)
+    case (.int32, _): try resizing.run(input, into: &output, scratch, Int32.self)
+    default: try resizing.run(input, into: &output, scratch, Float.self)
+    }
+    scratch.give(0, output)
   }
 
   private func cubic(_ distance: Float) -> Float {

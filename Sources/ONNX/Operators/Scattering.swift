@@ -4,22 +4,20 @@ import Tensors
 extension OperatorTable {
   static let scattering: [OperatorDefinition] = [
     OperatorDefinition(
-      "ScatterElements", [11, 13, 16, 18], scattered, others: [.index, .same], minInputs: 3,
+      "ScatterElements", [11, 13, 16, 18], all, others: [.index, .same], minInputs: 3,
       maxInputs: 3
     ) { context throws(ModelFormatError) in try scatterElements(&context) },
     OperatorDefinition(
-      "Scatter", [9, 11], scattered, others: [.index, .same], minInputs: 3, maxInputs: 3
+      "Scatter", [9, 11], all, others: [.index, .same], minInputs: 3, maxInputs: 3
     ) { context throws(ModelFormatError) in try scatterElements(&context) },
     OperatorDefinition(
-      "ScatterND", [11, 13, 16, 18], scattered, others: [.int64, .same], minInputs: 3, maxInputs: 3
+      "ScatterND", [11, 13, 16, 18], all, others: [.int64, .same], minInputs: 3, maxInputs: 3
     ) { context throws(ModelFormatError) in
       let type = try context.type(0)
       return BuiltOperator(
         Scatter(axis: nil, reduction: try ScatterReduction(&context), type: type), type)
     },
   ]
-
-  private static let scattered = numbers.union([.bool])
 
   private static func scatterElements(
     _ context: inout NodeContext
@@ -46,10 +44,16 @@ enum ScatterReduction: String, Sendable {
       throw context.unsupported("reduction '\(name)' is not run")
     }
     let type = try context.type(0)
-    guard found == .none || type != .bool else {
+    switch (found, type) {
+    case (.none, _), (.add, .string): self = found
+    case (_, .string), (_, .bfloat16), (.add, .float16), (.mul, .float16), (.max, .bool),
+      (.min, .bool):
       throw context.unsupported("reduction '\(name)' of \(type.name) is not run")
+    // Of 0 and 1 these are "or" and "and".
+    case (.add, .bool): self = .max
+    case (.mul, .bool): self = .min
+    default: self = found
     }
-    self = found
   }
 }
 
@@ -59,29 +63,21 @@ struct Scatter: NumberOperator {
   let reduction: ScatterReduction
   let type: ElementType
 
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    switch type {
+    case .string: try runText(scratch)
+    // Its elements are only moved.
+    case .bfloat16: try run(scratch, as: UInt16.self)
+    default: try runNumbers(scratch)
+    }
+  }
+
   func run<Element: NumberElement>(
     _ scratch: ONNXScratch, as _: Element.Type
   ) throws(OperatorError) {
     let data = try scratch.input(0)
-    let indices = try scratch.input(1)
     let updates = try scratch.input(2)
-    var places: [Int]
-    var width = 1
-    if let axis {
-      guard indices.shape == updates.shape else {
-        throw OperatorError("indices of shape \(indices.shape), updates of \(updates.shape)")
-      }
-      let axis = try checkedAxis(axis, rank: data.shape.rank)
-      let wanted = try checkedIndices(indices, input: 1, size: data.shape[axis])
-      places = try elementPlaces(wanted, indices.shape, in: data.shape, axis: axis)
-    } else {
-      let tuples = try IndexTuples(indices, into: data.shape, batchAxes: 0, input: 1)
-      guard tuples.shape == updates.shape else {
-        throw OperatorError("updates of shape \(updates.shape); \(tuples.shape) was expected")
-      }
-      places = tuples.starts
-      width = tuples.sliceCount
-    }
+    let (places, width) = try places(scratch)
     var output = try scratch.memory(0, data.shape)
     do {
       let source = data.values(as: Element.self)
@@ -97,12 +93,61 @@ struct Scatter: NumberOperator {
             case .none: new
             case .add: Element.sum(old, new)
             case .mul: Element.product(old, new)
-            case .max: new > old || new.isNotANumber ? new : old
-            case .min: new < old || new.isNotANumber ? new : old
+            // A comparison with NaN is false: the newer of the two stays, as in ONNX Runtime.
+            case .max: new < old ? old : new
+            case .min: new > old ? old : new
             }
         }
       }
     }
     scratch.give(0, output)
+  }
+
+  /// Texts are put in the place of others, or behind them.
+  private func runText(_ scratch: ONNXScratch) throws(OperatorError) {
+    let data = try scratch.input(0)
+    let given = try scratch.input(2).strings
+    let (places, width) = try places(scratch)
+    try scratch.checkRoom(
+      data.strings.byteCount + given.byteCount + 16 * data.shape.elementCount, for: "output 0")
+    let old = data.strings
+    var texts: [Int: [UInt8]] = [:]
+    for (number, place) in places.enumerated() {
+      for step in 0..<width {
+        let new = given[number * width + step]
+        if reduction == .add {
+          texts[place + step, default: Array(old[place + step])] += new
+        } else {
+          texts[place + step] = Array(new)
+        }
+      }
+    }
+    var result = ByteStrings()
+    for place in 0..<old.count {
+      if let text = texts[place] { result.append(text) } else { result.append(old[place]) }
+    }
+    scratch.give(0, Tensor(strings: result, shape: data.shape))
+  }
+
+  /// Where in the data each update begins, checked, and how many elements it has.
+  private func places(
+    _ scratch: ONNXScratch
+  ) throws(OperatorError) -> (starts: [Int], width: Int) {
+    let data = try scratch.input(0)
+    let indices = try scratch.input(1)
+    let updates = try scratch.input(2)
+    guard let axis else {
+      let tuples = try IndexTuples(indices, into: data.shape, batchAxes: 0, input: 1)
+      guard tuples.shape == updates.shape else {
+        throw OperatorError("updates of shape \(updates.shape); \(tuples.shape) was expected")
+      }
+      return (tuples.starts, tuples.sliceCount)
+    }
+    guard indices.shape == updates.shape else {
+      throw OperatorError("indices of shape \(indices.shape), updates of \(updates.shape)")
+    }
+    let known = try checkedAxis(axis, rank: data.shape.rank)
+    let wanted = try checkedIndices(indices, input: 1, size: data.shape[known])
+    return (try elementPlaces(wanted, indices.shape, in: data.shape, axis: known), 1)
   }
 }

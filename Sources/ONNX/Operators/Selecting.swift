@@ -71,7 +71,7 @@ struct TopK: NumberOperator {
       if runs > 0 { best.reserveCapacity(count + 1) }
       for run in 0..<runs {
         let first = run / inner * length * inner + run % inner
-        select(source, first, inner, length, count, &best)
+        try select(source, first, inner, length, count, &best, scratch)
         let place = run / inner * count * inner + run % inner
         for rank in 0..<count {
           target[place + rank * inner] = best[rank].value
@@ -101,12 +101,13 @@ struct TopK: NumberOperator {
 
   private func select<Element: NumberElement>(
     _ source: Span<Element>, _ first: Int, _ step: Int, _ length: Int, _ count: Int,
-    _ best: inout [Candidate<Element>]
-  ) {
+    _ best: inout [Candidate<Element>], _ scratch: ONNXScratch
+  ) throws(OperatorError) {
     best.removeAll(keepingCapacity: true)
     // Few of many: keep a sorted list. Otherwise sort everything.
-    if count <= 64 || count * 8 <= length {
+    if count <= 64 {
       for index in 0..<length {
+        if index & 0xFFFF == 0xFFFF { try scratch.stopAtDeadline() }
         let candidate = Candidate(value: source[first + index * step], index: index)
         if best.count == count, !precedes(candidate, best[count - 1]) { continue }
         if best.count == count { best.removeLast() }
@@ -122,12 +123,19 @@ struct TopK: NumberOperator {
     }
     for index in 0..<length {
       best.append(Candidate(value: source[first + index * step], index: index))
+      // What can be left out is left out now and then: no more than twice as many are sorted.
+      guard best.count == max(2 * count, 1 << 12) else { continue }
+      try scratch.stopAtDeadline()
+      best.sort { precedes($0, $1) }
+      best.removeLast(best.count - count)
     }
+    try scratch.stopAtDeadline()
     best.sort { precedes($0, $1) }
   }
 }
 
-/// 1 at the first of the largest values, 0 elsewhere.
+/// 1 at the first of the largest values, 0 elsewhere. A leading NaN leaves no 1, as in ONNX Runtime,
+/// where what a later one does depends on the lane of a vector it falls in; here it is passed over.
 struct Hardmax: FloatOperator {
   let axis: Int
   /// Before version 13 all axes from `axis` on are one.
@@ -156,7 +164,7 @@ struct Hardmax: FloatOperator {
         for step in 1..<max(length, 1) where source[first + step * inner] > source[best] {
           best = first + step * inner
         }
-        target[best] = 1
+        target[best] = source[best].isNaN ? 0 : 1
       }
     }
     scratch.give(0, output)

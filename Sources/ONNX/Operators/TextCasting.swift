@@ -21,11 +21,11 @@ func asText(_ tensor: Tensor) throws(OperatorError) -> Tensor {
   case .float32: floats(tensor.values(as: Float.self))
   case .float64: floats(tensor.values(as: Double.self))
   case .float16: floats(tensor.values(as: Float16.self))
-  case .int8: integers(Int8.self)
+  case .int8, .int4, .int2: integers(Int8.self)
   case .int16: integers(Int16.self)
   case .int32: integers(Int32.self)
   case .int64: integers(Int64.self)
-  case .uint8, .bool: integers(UInt8.self)
+  case .uint8, .bool, .uint4, .uint2: integers(UInt8.self)
   case .uint16: integers(UInt16.self)
   case .uint32: integers(UInt32.self)
   case .uint64: integers(UInt64.self)
@@ -33,9 +33,9 @@ func asText(_ tensor: Tensor) throws(OperatorError) -> Tensor {
     let values = widened(tensor)
     floats(values.values(as: Float.self))
   case .string: return tensor
-  case .int4, .uint4, .int2, .uint2, .float8e4m3fn, .float8e4m3fnuz, .float8e5m2,
-    .float8e5m2fnuz, .float8e8m0:
-    throw OperatorError("a cast of \(tensor.elementType.name) to string is not run")
+  case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz, .float8e8m0:
+    let values = try converted(tensor, to: .float32)
+    floats(values.values(as: Float.self))
   }
   return Tensor(strings: text, shape: tensor.shape)
 }

@@ -20,7 +20,7 @@ extension OperatorTable {
     + ([
       ("Abs", [6, 13], UnaryNumber.magnitude, numbers),
       ("Neg", [6, 13], .negate, floats.union([.int8, .int16, .int32, .int64])),
-      ("Sign", [9, 13], .sign, numbers),
+      ("Sign", [9, 13], .sign, numbers.union([.float16, .bfloat16])),
       ("Relu", [6, 13, 14], .relu, floats.union([.int8, .int16, .int32, .int64])),
     ] as [(String, [Int], UnaryNumber, Set<ElementType>)]).map { name, versions, kind, types in
       OperatorDefinition(name, versions, types) { context throws(ModelFormatError) in
@@ -78,6 +78,15 @@ struct UnaryNumberOperator: NumberOperator {
   let kind: UnaryNumber
   let type: ElementType
 
+  func run(_ scratch: ONNXScratch) throws(OperatorError) {
+    guard type == .bfloat16 else { return try runNumbers(scratch) }
+    // Signs alone are taken of them; a NaN has none in ONNX Runtime.
+    try map(scratch) { (bits: UInt16) -> UInt16 in
+      let magnitude = bits & 0x7FFF
+      return magnitude == 0 || magnitude > 0x7F80 ? 0 : bits & 0x8000 | 0x3F80
+    }
+  }
+
   func run<Element: NumberElement>(
     _ scratch: ONNXScratch, as _: Element.Type
   ) throws(OperatorError) {
@@ -91,8 +100,11 @@ struct UnaryNumberOperator: NumberOperator {
       }
     case .negate: try map(scratch) { (x: Element) in Element.negated(x) }
     case .sign:
+      // ONNX Runtime's own kernel for half floats gives 0 for NaN.
+      let keepsNaN = type != .float16
       try map(scratch) { (x: Element) in
-        x > nothing ? one : x < nothing ? Element.negated(one) : x.isNotANumber ? x : nothing
+        x > nothing
+          ? one : x < nothing ? Element.negated(one) : keepsNaN && x.isNotANumber ? x : nothing
       }
     // A NaN stays one: no comparison with it is true.
     case .relu: try map(scratch) { (x: Element) in x < nothing ? nothing : x }

@@ -23,8 +23,8 @@ struct HalfPrecision {
 
   /// Those of them that compute in float32 and round each result.
   private static let rounding: Set<String> = [
-    "Clip", "LayerNormalization", "Mod", "RMSNormalization", "ReverseSequence", "Round", "Shrink",
-    "Sign",
+    "Attention", "Clip", "LayerNormalization", "Mod", "RMSNormalization", "ReverseSequence",
+    "RotaryEmbedding", "Round", "Shrink",
   ]
 
   /// Values that somebody takes as half floats: the model's outputs, and what a kernel reads.
@@ -39,7 +39,12 @@ struct HalfPrecision {
 
   private mutating func count(_ nodes: [GraphNode]) {
     for node in nodes {
-      if HalfPrecision.hasKernel(node) { rounded.formUnion(node.needs) }
+      if node.operatorName == "CastLike" {
+        // Of what it shall be like, only the type is asked.
+        rounded.formUnion(node.inputs.prefix(1).compactMap { $0 })
+      } else if HalfPrecision.hasKernel(node) {
+        rounded.formUnion(node.needs)
+      }
       for block in node.blocks {
         rounded.formUnion(block.outputs.map(\.value))
         count(block.nodes)
@@ -60,6 +65,23 @@ struct HalfPrecision {
   }
 
   static func roundsEachResult(_ node: GraphNode) -> Bool { rounding.contains(node.operatorName) }
+
+  /// Whether the floats that a node gives are half ones, of one that takes some.
+  ///
+  /// A definition may allow an input of half floats beside one of float, such as an exponent.
+  static func givesHalf(_ node: GraphNode, type: (Int) -> ElementType?) -> Bool {
+    if node.attributes.contains(where: { $0.name == "dtype" }) { return false }
+    let types = node.inputs.map { $0.flatMap(type) }
+    switch node.operatorName {
+    case "OneHot": return types.count > 2 && types[2] == .float16
+    case "RMSNormalization": return types.count > 1 && types[1] == .float16
+    default: return types.first { $0.map(isFloat) ?? false } == .float16
+    }
+  }
+
+  private static func isFloat(_ type: ElementType) -> Bool {
+    type == .float16 || type == .float32 || type == .float64
+  }
 
   /// Whether only nodes read it that compute in float32.
   func isOnlyComputed(_ value: Int) -> Bool { !rounded.contains(value) }

@@ -13,6 +13,8 @@ struct NodeContext {
   let tensors: TensorReader
   /// The branches or the body, compiled.
   var blocks: [String: PlanBlock] = [:]
+  /// Inputs that are half floats though they come widened: the node rounds as one of such does.
+  var halfInputs: Set<Int> = []
   private(set) var readAttributes: Set<String> = []
 
   init(

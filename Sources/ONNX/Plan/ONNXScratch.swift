@@ -9,7 +9,7 @@ import Tensors
 final class ONNXScratch: Scratch {
   /// Bytes that all values of a request may take together at one time. A shape computed from a
   /// request's numbers could otherwise ask for all memory.
-  static let maxLiveBytes = 1 << 30
+  static let maxLiveBytes = Scratch.usualMaxBytes
   /// No single tensor may be larger.
   static let maxTensorBytes = maxLiveBytes
   /// Tensors of more bytes are pooled and counted.
@@ -22,7 +22,6 @@ final class ONNXScratch: Scratch {
   /// No less than the bytes that large live tensors take: those that share memory count twice
   /// until somebody asks exactly.
   private var liveBytes = 0
-  var maxBytes = ONNXScratch.maxLiveBytes
   /// No string, whose text lies beside its slot, and few slots: their sum is small.
   private let hasOnlySmallSlots: Bool
   /// Whether a tensor beyond `maxSlotBytes` was ever made here.

@@ -7,7 +7,7 @@ extension PlanBuilder {
     _ node: GraphNode, to steps: inout [PlanStep]
   ) throws(ModelFormatError) {
     let halves = node.inputs.compactMap { $0 }.filter { types[$0] == .float16 }
-    if node.operatorName == "Cast" {
+    if ["Cast", "CastLike"].contains(node.operatorName), node.domain == "ai.onnx" {
       try compileCast(node, to: &steps)
     } else if halves.isEmpty {
       append(try step(node), to: &steps)
@@ -35,17 +35,20 @@ extension PlanBuilder {
     _ node: GraphNode, rounds: Bool, to steps: inout [PlanStep]
   ) throws(ModelFormatError) {
     var wide = node
+    var halfInputs: Set<Int> = []
     for (index, input) in node.inputs.enumerated() {
       guard let input, types[input] == .float16 else { continue }
+      if rounds { halfInputs.insert(index) }
       if !rounds, let value = computed[input] {
         wide.inputs[index] = value
       } else {
         wide.inputs[index] = try widened(input, node.label, to: &steps)
       }
     }
-    var step = try step(wide)
+    var step = try step(wide, halfInputs: halfInputs)
     var casts: [PlanStep] = []
-    for (index, output) in node.outputs.enumerated() {
+    let narrows = HalfPrecision.givesHalf(node) { types[$0] }
+    for (index, output) in node.outputs.enumerated() where narrows {
       guard let output, step.types[index] == .float32 else { continue }
       // The mean and the deviation are float32 by definition.
       if node.operatorName == "LayerNormalization", index > 0 { continue }

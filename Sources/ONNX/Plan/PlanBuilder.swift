@@ -146,7 +146,11 @@ struct PlanBuilder {
     return types.count - 1
   }
 
-  mutating func step(_ node: GraphNode) throws(ModelFormatError) -> PlanStep {
+  /// - Parameter halfInputs: Those that are half floats, of a node that is computed in float32
+  ///   and rounds its results.
+  mutating func step(
+    _ node: GraphNode, halfInputs: Set<Int> = []
+  ) throws(ModelFormatError) -> PlanStep {
     let known = node.inputs.map { value in
       value.flatMap { replaceable.contains($0) ? nil : constants[$0] }
     }
@@ -154,6 +158,7 @@ struct PlanBuilder {
     for value in node.needs where mapKeys[value] != nil {
       throw context.unsupported("its input is a sequence of maps")
     }
+    context.halfInputs = halfInputs
     let definition = try OperatorTable.definition(for: context)
     for block in node.blocks {
       context.blocks[block.name] = try compile(block, inputTypes: context.bodyInputTypes(), context)
@@ -214,7 +219,11 @@ struct PlanBuilder {
       index: blocks.count - 1, inputs: block.inputs.map(\.value),
       outputs: block.outputs.map(\.value),
       isOwnOutput: block.outputs.map { own.contains($0.value) }, outputTypes: outputTypes,
-      outputShapes: block.outputs.map(\.shape))
+      outputShapes: block.outputs.map { output in
+        output.shape
+          ?? (isConstant(output.value)
+            ? constants[output.value]?.shape.array.map { Optional($0) } : nil)
+      })
   }
 
   private func context(

@@ -127,9 +127,19 @@ package struct ProtobufReader: ~Escapable {
   @_lifetime(self: copy self)
   package mutating func byteArray() throws(ModelFormatError) -> [UInt8] {
     let range = try range()
+    return try byteArray(at: range)
+  }
+
+  func byteArray(at range: Range<Int>) throws(ModelFormatError) -> [UInt8] {
     if !range.isEmpty { try budget?.take(range.count + MessageBudget.blockBytes) }
     let bytes = file.extracting(range)
     return bytes.withUnsafeBytes { Array($0) }
+  }
+
+  /// Whether these bytes lie there.
+  func holds(_ bytes: [UInt8], at range: Range<Int>) -> Bool {
+    guard bytes.count == range.count else { return false }
+    return file.extracting(range).withUnsafeBytes { $0.elementsEqual(bytes) }
   }
 
   /// Appends one chunk of a repeated integer: a packed run or a single value.

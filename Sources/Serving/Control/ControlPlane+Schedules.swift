@@ -11,7 +11,7 @@ package struct ScheduleRecord: Sendable, Equatable {
   /// Runs up to then are done, or passed over.
   package var doneUntil: Int64
   package var lastJob: String?
-  /// Why the last run made no job.
+  /// Why the last run made no job, or has made none so far.
   package var lastError: String?
 
   /// nil when there is none any more.
@@ -20,9 +20,9 @@ package struct ScheduleRecord: Sendable, Equatable {
   /// The last run that is due then; nil when none is. Those before it are passed over: what was
   /// missed is caught up once.
   package func dueRun(at now: Int64) -> Int64? {
-    guard !isPaused, var due = nextRun, due <= now else { return nil }
-    while let later = schedule.next(after: due, anchor: anchor), later <= now { due = later }
-    return due
+    guard !isPaused, let last = schedule.last(until: now, anchor: anchor), last > doneUntil
+    else { return nil }
+    return last
   }
 }
 
@@ -50,18 +50,24 @@ extension ControlPlane {
     return record
   }
 
-  /// Notes that the runs up to `time` are done.
+  /// Notes what became of a run, and that the runs up to `time` are done.
+  ///
+  /// - Parameters:
+  ///   - record: The schedule as it was when the run began. One that was changed since then has a
+  ///     beginning of its own and is left alone; and none goes back, whoever writes last.
+  ///   - job: nil: the last one stays.
   package func noteRun(
-    of endpoint: String, until time: Int64, job: String?, error: String?
+    of record: ScheduleRecord, until time: Int64, job: String?, error: String?
   ) throws(ControlError) {
     try change { (_, store) throws(ControlError) in
       try store.execute(
         """
-        UPDATE batch_schedules SET done_until = ?, last_job = coalesce(?, last_job), last_error = ?
-        WHERE endpoint = ?
+        UPDATE batch_schedules
+        SET done_until = max(done_until, ?), last_job = coalesce(?, last_job), last_error = ?
+        WHERE endpoint = ? AND anchor = ?
         """,
         .integer(time), job.map { .text($0) } ?? .null, error.map { .text($0) } ?? .null,
-        .text(endpoint))
+        .text(record.endpoint), .integer(record.anchor))
     }
   }
 
@@ -96,7 +102,8 @@ extension EndpointStore {
     return rows
   }
 
-  /// Follows what the endpoint's document says: a new or changed schedule begins now.
+  /// Follows what the endpoint's document says: a new or changed schedule begins now. Runs are known
+  /// by their anchor, so two schedules of the same second have two.
   func saveSchedule(
     _ schedule: BatchSchedule?, before: BatchSchedule?, of endpoint: String, at time: Int64
   ) throws(ControlError) {
@@ -108,7 +115,8 @@ extension EndpointStore {
       """
       INSERT INTO batch_schedules (endpoint, anchor, is_paused, done_until) VALUES (?, ?, 0, ?)
       ON CONFLICT (endpoint) DO UPDATE
-      SET anchor = excluded.anchor, done_until = excluded.done_until, last_error = NULL
+      SET anchor = max(excluded.anchor, anchor + 1),
+        done_until = excluded.done_until, last_error = NULL
       """,
       .text(endpoint), .integer(time / 1000), .integer(time / 1000))
   }

@@ -2,7 +2,7 @@ internal import Executors
 internal import Tensors
 
 /// A tree model behind scikit-learn's classifier interface: `predict` gives the number of the
-/// class, as `XGBClassifier.predict` does.
+/// class, or 0 and 1 for each of several targets, as `XGBClassifier.predict` does.
 struct ClassExecutor: ModelExecutor {
   let signature: ModelSignature
   private let inner: any ModelExecutor
@@ -13,7 +13,11 @@ struct ClassExecutor: ModelExecutor {
   init(_ inner: any ModelExecutor) {
     self.inner = inner
     var signature = inner.signature
-    signature.outputs[0].kind = .tensor(.int64, shape: [nil])
+    var shape: [Int?] = [nil]
+    if inner.classRule == .aboveHalf, case .tensor(_, let given) = signature.outputs[0].kind {
+      shape = given
+    }
+    signature.outputs[0].kind = .tensor(.int64, shape: shape)
     self.signature = signature
   }
 
@@ -25,30 +29,34 @@ struct ClassExecutor: ModelExecutor {
     var values = try inner.predict(inputs, outputs: outputs, scratch: scratch)
     for (place, output) in outputs.enumerated() where output == 0 {
       if case .tensor(let scores) = values[place], scores.elementType == .float32 {
-        values[place] = .tensor(ClassExecutor.classes(of: scores))
+        values[place] = .tensor(classes(of: scores))
       }
     }
     return values
   }
 
-  /// One score a row: the second class above a half; several: the first of the largest.
-  private static func classes(of scores: Tensor) -> Tensor {
-    let rows = scores.rowCount
+  private func classes(of scores: Tensor) -> Tensor {
     let values = scores.values(as: Float.self)
-    let width = rows == 0 ? 1 : values.count / rows
     var classes: [Int64] = []
-    classes.reserveCapacity(rows)
-    for row in 0..<rows {
-      if scores.shape.rank == 1 {
-        classes.append(values[row] > 0.5 ? 1 : 0)
-        continue
+    classes.reserveCapacity(values.count)
+    switch inner.classRule {
+    // Whole numbers below the count of classes: `FloatLink.bestClass`.
+    case .number:
+      for index in values.indices { classes.append(Int64(exactly: values[index]) ?? 0) }
+    case .aboveHalf:
+      for index in values.indices { classes.append(values[index] > 0.5 ? 1 : 0) }
+    case .largest:
+      let rows = scores.rowCount
+      let width = rows == 0 ? 1 : values.count / rows
+      for row in 0..<rows {
+        var best = 0
+        for column in 0..<width where values[row * width + column] > values[row * width + best] {
+          best = column
+        }
+        classes.append(Int64(best))
       }
-      var best = 0
-      for column in 0..<width where values[row * width + column] > values[row * width + best] {
-        best = column
-      }
-      classes.append(Int64(best))
+      return Tensor(classes, shape: Shape(rows))
     }
-    return Tensor(classes, shape: Shape(rows))
+    return Tensor(classes, shape: scores.shape)
   }
 }

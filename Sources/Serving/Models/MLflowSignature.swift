@@ -14,8 +14,16 @@ struct MLflowSignature: Equatable {
   var rules: [ColumnRule]?
   /// Places in `columns` of those that a request may leave out.
   var optional: Set<Int> = []
+  /// The places of columns of float32, in a table or a tensor: what comes is rounded to that
+  /// before the model, which may take doubles, sees it.
+  var floats: Floats?
   /// nil without a signature: MLflow passes parameters over then.
   var parameters: [String]?
+
+  enum Floats: Equatable {
+    case all
+    case columns(Set<Int>)
+  }
 
   init(_ signature: DocumentValue?, path: String) throws(ModelFormatError) {
     guard case .object(let members)? = signature else { return }
@@ -25,10 +33,16 @@ struct MLflowSignature: Equatable {
     }
     var names: [String] = []
     var rules: [ColumnRule] = []
+    var floats: Set<Int> = []
     for input in try MLflowSignature.list(members["inputs"], "inputs", path) {
       // A tensor, or a column without a name: the model's own order counts.
       guard case .object(let column) = input else { return }
       isOfTensors = column["tensor-spec"] != nil
+      if case .object(let tensor)? = column["tensor-spec"],
+        case .string("float32")? = tensor["dtype"]
+      {
+        self.floats = .all
+      }
       guard !isOfTensors, case .string(let name)? = column["name"],
         case .string(let type)? = column["type"]
       else { return }
@@ -37,6 +51,7 @@ struct MLflowSignature: Equatable {
           format: "MLflow", what: "column '\(name)' is of type \(type)",
           advice: "boolean, integer, long, float, double and string columns can be sent")
       }
+      if type == "float" { floats.insert(names.count) }
       if case .bool(false)? = column["required"] { optional.insert(names.count) }
       names.append(name)
       rules.append(rule)
@@ -44,6 +59,7 @@ struct MLflowSignature: Equatable {
     if !names.isEmpty {
       columns = names
       self.rules = rules
+      if !floats.isEmpty { self.floats = .columns(floats) }
     }
   }
 

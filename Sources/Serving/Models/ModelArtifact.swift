@@ -117,7 +117,7 @@ enum FileKind: Equatable {
 /// The names in a folder that do not begin with a dot, sorted.
 func folderNames(_ path: String) throws(ModelFormatError) -> [String] {
   guard let folder = opendir(path) else {
-    throw .unreadable(path: path, reason: String(cString: strerror(errno)))
+    throw .system(errno, path: path)
   }
   defer { closedir(folder) }
   var names: [String] = []

@@ -35,7 +35,7 @@ package enum ModelLoader {
   ) throws(ModelFormatError) -> LoadedModel {
     let artifact = try ModelArtifact(path: path, type: type)
     var model = try read(artifact.file, rounds: artifact.mlflow?.rounds ?? .asSaved)
-    if let mlflow = artifact.mlflow { model.follow(mlflow) }
+    if let mlflow = artifact.mlflow { try model.follow(mlflow) }
     if let columns = try ModelProperties.list(ModelProperties.columnsKey, in: properties) {
       guard model.nameColumns(columns) else {
         throw .malformed(
@@ -91,10 +91,23 @@ extension MLflowModel {
 extension LoadedModel {
   /// Takes what an MLflow folder says beside the model file: names and types of columns, how
   /// answers look.
-  fileprivate mutating func follow(_ mlflow: MLflowModel) {
+  fileprivate mutating func follow(_ mlflow: MLflowModel) throws(ModelFormatError) {
     if mlflow.givesClass {
       executor = ClassExecutor(executor)
       signature = executor.signature
+    }
+    if mlflow.flavor != .onnx, let floats = mlflow.signature.floats {
+      executor = RoundingExecutor(executor, floats) ?? executor
+    }
+    // XGBoost refuses a frame whose columns are not the model's, in its order.
+    if mlflow.flavor == .xgboost, let columns = mlflow.signature.columns,
+      let own = signature.inputs.first?.columns, own != columns
+    {
+      throw .unsupported(
+        format: "MLflow",
+        what: "the signature's columns are \(columns.joined(separator: ", ")), the model's "
+          + "\(own.joined(separator: ", ")): XGBoost takes only its own, in its order",
+        advice: "log the model with a signature of the frame that it was trained on")
     }
     if let columns = mlflow.signature.columns, nameColumns(columns) {
       signature.inputs[0].columnRules = mlflow.signature.rules

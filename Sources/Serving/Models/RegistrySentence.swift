@@ -15,5 +15,6 @@ package func registrySentence(for error: RegistryError) -> String {
   case .corrupt(let path, let expected, let found):
     "\(path) is not what was registered: its SHA-256 is \(found), expected \(expected)"
   case .store(let error): error.description
+  case .interrupted: error.description
   }
 }

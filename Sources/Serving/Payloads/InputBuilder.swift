@@ -20,7 +20,10 @@ struct InputBuilder {
   /// Something was passed over: the tensor is only a stand-in, in a reading for faults.
   var isBroken = false
   /// What each column's values must be; nil: whatever fits the type.
-  var rules: [ColumnRule]?
+  var rules: [ColumnRule]? {
+    didSet { takesAnyNumber = rules?.allSatisfy { $0 == .number } ?? true }
+  }
+  private var takesAnyNumber = true
 
   private let maxBytes: Int
   private var buffer: TensorBuffer
@@ -64,12 +67,12 @@ struct InputBuilder {
   /// - Parameters:
   ///   - scanner: At the first row; afterwards behind the last one taken.
   ///   - index: Where the first row's first value goes; none from there on is written yet.
-  /// - Returns: How many rows were taken; 0 too where the elements are no floats.
+  /// - Returns: How many rows were taken; 0 too where the elements are no floats, or not any will do.
   @_lifetime(scanner: copy scanner)
   mutating func takeRows(
     _ scanner: inout PayloadScanner, width: Int, at index: Int
   ) -> Int {
-    guard width > 0, width <= scanner.text.count else { return 0 }
+    guard width > 0, width <= scanner.text.count, takesAnyNumber else { return 0 }
     let rows: Int
     switch elementType {
     case .float32: rows = takeRows(&scanner, Float.self, width: width, at: index)

@@ -80,6 +80,10 @@ struct CategoryColumns: Sendable {
   }
 
   private func expected(_ column: Int) -> String {
+    if let problem = input.categories[column]?.problem {
+      return "a code in a body that does not name its columns: of column '\(name(of: column))' "
+        + problem
+    }
     let names = input.categories[column]?.names.map(\.description) ?? []
     return "a category of column '\(name(of: column))': \(listed(names))"
   }

@@ -220,8 +220,7 @@ package struct PayloadDecoder: Sendable {
       }
       return DecodedRequest(form: .mlflow, isFrame: true, inputs: try readList(&scanner))
     case .instances:
-      guard scanner.peek() == UInt8(ascii: "[") else { throw scanner.unexpected("a list") }
-      return DecodedRequest(form: .mlflow, inputs: try readList(&scanner))
+      return DecodedRequest(form: .mlflow, inputs: try readInstances(&scanner))
     case .inputs:
       if try isListOfObjects(&scanner) {
         scanner.position = start

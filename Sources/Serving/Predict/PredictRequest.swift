@@ -73,7 +73,7 @@ extension PayloadDecoder {
   }
 
   /// Rows: values of the one input, or objects with a value for each.
-  private func readInstances(_ scanner: inout PayloadScanner) throws(PayloadFault) -> [Tensor?] {
+  func readInstances(_ scanner: inout PayloadScanner) throws(PayloadFault) -> [Tensor?] {
     guard scanner.peek() == UInt8(ascii: "[") else { throw scanner.unexpected("a list of rows") }
     return try holdsNamedInputs(scanner)
       ? try readNamedInstances(&scanner) : try readList(&scanner)

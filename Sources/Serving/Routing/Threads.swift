@@ -12,6 +12,14 @@ package final class Threads: Sendable {
 
   /// - Parameter name: Seen in `top`; 15 bytes at most.
   package func start(name: StaticString, _ body: @escaping @Sendable () -> Void) {
+    let code = tryStart(name: name, body)
+    precondition(code == 0, "pthread_create: \(String(cString: strerror(code)))")
+  }
+
+  /// The same where the system may have no thread left, as in a container with a limit.
+  ///
+  /// - Returns: 0, or why there is none.
+  package func tryStart(name: StaticString, _ body: @escaping @Sendable () -> Void) -> Int32 {
     var thread = pthread_t()
     let start = Unmanaged.passRetained(Start(name: name, body: body))
     let code = pthread_create(
@@ -23,8 +31,12 @@ package final class Threads: Sendable {
         start.body()
         return nil
       }, start.toOpaque())
-    precondition(code == 0, "pthread_create: \(String(cString: strerror(code)))")
+    guard code == 0 else {
+      start.release()
+      return code
+    }
     started.withLock { $0.append(thread) }
+    return 0
   }
 
   /// Waits until all of them have ended.

@@ -32,8 +32,8 @@ package struct BatchSchedule: Sendable, Equatable {
   package var input: String
   package var deployment: String?
 
-  private let start: Int64?
-  private let end: Int64?
+  let start: Int64?
+  let end: Int64?
 
   private static let dayNames = [
     "sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday",
@@ -108,66 +108,6 @@ package struct BatchSchedule: Sendable, Equatable {
     .array(numbers.map { .integer(Int64($0)) })
   }
 
-  // MARK: When
-
-  /// Days that are looked through for the next run: the 29th of February of the next leap year but
-  /// one is within.
-  private static let maxDays: Int64 = 366 * 9
-
-  /// The first run behind `time`, in seconds since 1970; nil when there is none any more.
-  ///
-  /// - Parameter anchor: What intervals count from where there is no `start_time`: when the schedule
-  ///   came.
-  package func next(after time: Int64, anchor: Int64) -> Int64? {
-    let first = start ?? anchor
-    let time = max(time, (start ?? Int64.min + 1) - 1)
-    guard let next = run(after: time, first: first) else { return nil }
-    return end.map { next <= $0 } ?? true ? next : nil
-  }
-
-  private func run(after time: Int64, first: Int64) -> Int64? {
-    switch trigger {
-    case .cron(let cron):
-      return run(
-        after: time,
-        minutesOfDay: cron.hours.flatMap { hour in cron.minutes.map { hour * 60 + $0 } },
-        fits: cron.fits)
-    case .recurrence(let recurrence):
-      if recurrence.frequency == .minute || recurrence.frequency == .hour {
-        let step = Int64(recurrence.interval) * (recurrence.frequency == .minute ? 60 : 3600)
-        if time < first { return first }
-        return first + ((time - first) / step + 1) * step
-      }
-      let wall = zone.wallClock(at: first)
-      let firstDay = CivilDay(wallClock: wall)
-      let minuteOfDay = Int((wall - firstDay.number * 86_400) / 60)
-      let hours = recurrence.hours ?? [minuteOfDay / 60]
-      let minutes = recurrence.minutes ?? [recurrence.hours == nil ? minuteOfDay % 60 : 0]
-      let minutesOfDay = hours.flatMap { hour in minutes.map { hour * 60 + $0 } }.sorted()
-      return run(after: max(time, first - 1), minutesOfDay: minutesOfDay) { day in
-        recurrence.fits(day, first: firstDay)
-      }
-    }
-  }
-
-  private func run(
-    after time: Int64, minutesOfDay: [Int], fits: (CivilDay) -> Bool
-  ) -> Int64? {
-    var day = CivilDay(wallClock: zone.wallClock(at: time))
-    // A leap of the clock may bring a run of the day before behind `time`.
-    day.number -= 1
-    for _ in 0..<Self.maxDays {
-      if fits(day) {
-        for minute in minutesOfDay {
-          let found = zone.time(ofWallClock: day.number * 86_400 + Int64(minute) * 60)
-          if found > time { return found }
-        }
-      }
-      day.number += 1
-    }
-    return nil
-  }
-
   // MARK: Reading
 
   private static func recurrence(
@@ -210,29 +150,6 @@ package struct BatchSchedule: Sendable, Equatable {
       throw fields.fault(field, expected: "a time like '2026-01-31T12:00:00'", .string(text))
     }
     return time
-  }
-}
-
-extension BatchSchedule.Recurrence {
-  func fits(_ day: CivilDay, first: CivilDay) -> Bool {
-    let (parts, firstParts) = (day.parts, first.parts)
-    let interval = Int64(interval)
-    switch frequency {
-    case .minute, .hour:
-      return false
-    case .day:
-      guard (day.number - first.number) % interval == 0 else { return false }
-    case .week:
-      guard (day.week - first.week) % interval == 0 else { return false }
-      if weekDays == nil && monthDays == nil { return day.weekday == first.weekday }
-    case .month:
-      let months = (parts.year - firstParts.year) * 12 + parts.month - firstParts.month
-      guard months % interval == 0 else { return false }
-      if weekDays == nil && monthDays == nil { return parts.day == firstParts.day }
-    }
-    if let weekDays, !weekDays.contains(day.weekday) { return false }
-    if let monthDays, !monthDays.contains(Int(parts.day)) { return false }
-    return true
   }
 }
 

@@ -28,6 +28,19 @@ package struct ScheduleZone: Sendable, Equatable {
     return candidates.max() ?? wall
   }
 
+  /// When the wall clock shows these minutes of a day, in the order in which they come: a leap
+  /// changes that.
+  func times(of day: CivilDay, atMinutes minutes: [Int]) -> [Int64] {
+    let midnight = day.number * 86_400
+    // Without a leap near the day, which is nearly always so, one offset holds for all of it.
+    let offset = offset(at: midnight - 86_400)
+    let hasLeap = self.offset(at: midnight + 2 * 86_400) != offset
+    return minutes.map { minute in
+      let wall = midnight + Int64(minute) * 60
+      return hasLeap ? time(ofWallClock: wall) : wall - offset
+    }.sorted()
+  }
+
   private func offset(at time: Int64) -> Int64 {
     Int64(zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(time))))
   }

@@ -27,21 +27,22 @@ enum DecimalScanner {
       let second = word(text, whole &+ 1)
       let third = word(text, whole &+ 9)
       let bits = digitBits(second)
-      let moreBits = bits == 64 ? digitBits(third) : 0
+      // Of no consequence unless `bits` is 64: a branch would be foretold wrongly half the time.
+      let moreBits = digitBits(third) & (0 &- bits >> 6)
       // `1.` is no number of JSON's, and rare. No product below wraps around.
       guard bits > 0, moreBits < 64, wholeBits &+ bits &+ moreBits <= 19 * 8 else { return nil }
       let (count, more) = (bits >> 3, moreBits >> 3)
       digits =
-        digits &* (unsafe powers.span[unchecked: count])
+        digits &* (unsafe powers[unchecked: count])
         &+ joined((second ^ zeros) &<< (64 &- bits))
       // Of no digits nothing is left by the two shifts.
       digits =
-        digits &* (unsafe powers.span[unchecked: more])
+        digits &* (unsafe powers[unchecked: more])
         &+ joined(((third ^ zeros) &<< (56 &- moreBits)) &<< 8)
       guard digits < 1 << 53 else { return nil }
       value =
         Double(Int64(truncatingIfNeeded: digits))
-        / (unsafe divisors.span[unchecked: count &+ more])
+        / (unsafe divisors[unchecked: count &+ more])
       position = whole &+ 1 &+ count &+ more
     } else {
       value = Double(Int64(truncatingIfNeeded: digits))
@@ -51,10 +52,12 @@ enum DecimalScanner {
   }
 
   private static let zeros: UInt64 = 0x3030_3030_3030_3030
-  private static let powers: [UInt64] = [
+  // Inline: the compiler lays them out. Of an `Array` each number would ask whether it is there yet,
+  // and that call is as dear as the number.
+  private static let powers: InlineArray<9, UInt64> = [
     1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000,
   ]
-  private static let divisors: [Double] = [
+  private static let divisors: InlineArray<16, Double> = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
   ]
 

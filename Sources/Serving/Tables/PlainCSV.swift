@@ -1,14 +1,19 @@
+internal import CDecimals
 internal import Documents
 internal import Executors
 internal import Tensors
 
 /// CSV into one table of floats: numbers go from the text straight to their places.
+///
+/// `CDecimals` reads cell after cell as long as they have the common form. `DecimalScanner` looks at the
+/// one that has not, or at all where the CPU is an older one, and then `NumberScanner`.
 struct PlainCSV: Sendable {
   private let elementType: ElementType
   private let header: [String]
   /// The model's column for each of the text's; -1 for one that the model does not have.
   private let places: [Int]
   private let width: Int
+  private let hasVectors = swerve_has_decimals() != 0
 
   init(_ elementType: ElementType, map: [PayloadDecoder.Target?], header: [String]) {
     self.elementType = elementType
@@ -36,7 +41,7 @@ struct PlainCSV: Sendable {
   }
 
   @inline(__always)
-  private func read<Element: BinaryFloatingPoint & BitwiseCopyable>(
+  private func read<Element: DecimalElement>(
     _ text: Span<UInt8>, _ maxRows: Int, into values: inout MutableSpan<Element>,
     _ faults: inout [RowFault]
   ) -> Int {
@@ -62,7 +67,7 @@ struct PlainCSV: Sendable {
   ///
   /// - Returns: Where the next line begins; nil when the row needs a closer look.
   @inline(__always)
-  private func readQuickly<Element: BinaryFloatingPoint & BitwiseCopyable>(
+  private func readQuickly<Element: DecimalElement>(
     _ text: Span<UInt8>, _ position: Int, into values: inout MutableSpan<Element>, at start: Int
   ) -> Int? {
     var position = position
@@ -70,7 +75,12 @@ struct PlainCSV: Sendable {
     precondition(start + width <= values.count)
     let places = self.places.span
     let last = places.count - 1
-    for column in 0...last {
+    var column = 0
+    while column <= last {
+      if hasVectors {
+        column = readDecimals(text, &position, places, from: column, into: &values, at: start)
+        if column > last { return position }
+      }
       let place = places[column]
       let cellStart = position
       // Near the text's end numbers are left to the scanner that looks where it reads.
@@ -85,9 +95,15 @@ struct PlainCSV: Sendable {
           let number = NumberScanner.scan(text, at: &position)
           values[start + place] = number.map { Element($0.double) } ?? .nan
         } else {
+          var bits: UInt8 = 0
           while position < text.count, !PlainCSV.isEnd(text[position]) {
             if text[position] == UInt8(ascii: "\"") { return nil }
+            bits |= text[position]
             position += 1
+          }
+          // Another path tells of a cell that is no text: it may be carried to the output.
+          if bits >= 0x80, !TableDecoder.isText(text.extracting(cellStart..<position)) {
+            return nil
           }
         }
       }
@@ -95,10 +111,34 @@ struct PlainCSV: Sendable {
         guard position < text.count, text[position] == UInt8(ascii: ",") else { return nil }
         position += 1
       }
+      column += 1
     }
     guard position < text.count else { return position }
     if text[position] == 0x0D, position + 1 < text.count { position += 1 }
     return text[position] == 0x0A ? position + 1 : nil
+  }
+
+  /// Reads the cells of a row from `column` on, up to the first that is none of the common form.
+  ///
+  /// - Parameter position: At that column's cell; afterwards at the first that was not read, or
+  ///   behind the line's end.
+  /// - Returns: The first column that was not read.
+  /// - Precondition: From `start` on there is room for a row.
+  @inline(__always)
+  private func readDecimals<Element: DecimalElement>(
+    _ text: Span<UInt8>, _ position: inout Int, _ places: Span<Int>, from column: Int,
+    into values: inout MutableSpan<Element>, at start: Int
+  ) -> Int {
+    unsafe text.withUnsafeBufferPointer { text in
+      unsafe places.withUnsafeBufferPointer { places in
+        unsafe values.withUnsafeMutableBufferPointer { values in
+          guard let bytes = text.baseAddress, let room = values.baseAddress else { return column }
+          return unsafe Element.readDecimals(
+            bytes, text.count, &position, places.baseAddress, from: column, to: places.count,
+            into: room + start)
+        }
+      }
+    }
   }
 
   @inline(__always)
@@ -107,7 +147,7 @@ struct PlainCSV: Sendable {
   }
 
   @inline(never)
-  private func readSlowly<Element: BinaryFloatingPoint & BitwiseCopyable>(
+  private func readSlowly<Element: DecimalElement>(
     _ reader: inout CSVReader, _ row: Int, into values: inout MutableSpan<Element>, at start: Int
   ) -> RowFault? {
     let lineStart = reader.position
@@ -138,5 +178,39 @@ struct PlainCSV: Sendable {
         value: reader.line(at: lineStart))
     }
     return fault
+  }
+}
+
+/// Floats whose cells C reads.
+private protocol DecimalElement: BinaryFloatingPoint, BitwiseCopyable {
+  /// - Returns: The first column that was not read.
+  static func readDecimals(
+    _ text: UnsafePointer<UInt8>, _ byteCount: Int, _ position: inout Int,
+    _ places: UnsafePointer<Int>?, from column: Int, to columnCount: Int,
+    into values: UnsafeMutablePointer<Self>
+  ) -> Int
+}
+
+extension Double: DecimalElement {
+  @inline(__always)
+  fileprivate static func readDecimals(
+    _ text: UnsafePointer<UInt8>, _ byteCount: Int, _ position: inout Int,
+    _ places: UnsafePointer<Int>?, from column: Int, to columnCount: Int,
+    into values: UnsafeMutablePointer<Double>
+  ) -> Int {
+    unsafe swerve_read_doubles_sse41(
+      text, byteCount, &position, places, column, columnCount, values)
+  }
+}
+
+extension Float: DecimalElement {
+  @inline(__always)
+  fileprivate static func readDecimals(
+    _ text: UnsafePointer<UInt8>, _ byteCount: Int, _ position: inout Int,
+    _ places: UnsafePointer<Int>?, from column: Int, to columnCount: Int,
+    into values: UnsafeMutablePointer<Float>
+  ) -> Int {
+    unsafe swerve_read_floats_sse41(
+      text, byteCount, &position, places, column, columnCount, values)
   }
 }

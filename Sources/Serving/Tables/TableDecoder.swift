@@ -86,6 +86,17 @@ package struct TableDecoder: Sendable {
       ?? cell.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
   }
 
+  /// Whether the bytes are UTF-8.
+  @inline(never)
+  static func isText(_ bytes: Span<UInt8>) -> Bool {
+    do {
+      _ = try UTF8Span(validating: bytes)
+      return true
+    } catch {
+      return false
+    }
+  }
+
   /// - Parameters:
   ///   - text: Whole lines; no header among them.
   ///   - maxRows: No fewer than the text has.
@@ -171,7 +182,10 @@ package struct TableDecoder: Sendable {
       start = end + 1
       var scanner = PayloadScanner(line)
       guard let first = scanner.peek() else { continue }
+      // A row that fails does not say how wide the others are.
+      let width = rows.width
       do throws(PayloadFault) {
+        guard TableDecoder.isText(line) else { throw scanner.fault("is not UTF-8") }
         try decoder.readLine(&scanner, isRecord: first == UInt8(ascii: "{"), into: &rows)
         guard scanner.peek() == nil else {
           throw scanner.fault("goes on behind the row with \(scanner.description())")
@@ -183,6 +197,7 @@ package struct TableDecoder: Sendable {
           RowFault(
             row: row, reason: PayloadPlace.reason(error),
             value: shown.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }))
+        rows.width = width
         decoder.rewind(&rows)
       }
       row += 1

@@ -1,5 +1,6 @@
 import Glibc
 import Serving
+import Store
 import Synchronization
 import Testing
 
@@ -7,6 +8,11 @@ import Testing
 
 /// B8: an input that changes underneath.
 @Suite struct JobChangeTests {
+  private static func options(_ options: inout JobOptions) {
+    options.maxBlockBytes = 300
+    options.commits = CommitPolicy(maxMiniBatches: 1, minInterval: 0, maxInterval: 0)
+  }
+
   enum Change: String, CaseIterable {
     case append, truncate, replace, delete, touch, rename, overwrite
   }
@@ -54,24 +60,9 @@ import Testing
   ) throws {
     let workshop = try JobWorkshop()
     try workshop.write("a.csv", JobWorkshop.rows(0..<300))
-    let crash = StepTrap(at: 30, lasting: true) { () throws(BatchError) in
-      throw .interrupted(.crash)
-    }
-    func options(_ options: inout JobOptions) {
-      options.maxBlockBytes = 300
-      options.commits = CommitPolicy(maxMiniBatches: 1, minInterval: 0, maxInterval: 0)
-    }
-    let first = workshop.service {
-      options(&$0)
-      $0.steps = crash.steps
-    }
-    try first.start()
-    _ = try first.submit(
-      workshop.order { $0.miniBatchRows = 16 }, requestIdentifier: nil)
-    while !crash.wasHit { pause(milliseconds: 5) }
-    first.stop()
+    try workshop.crash(workshop.order { $0.miniBatchRows = 16 }, at: 30, Self.options)
     make(change, workshop.path + "/data/a.csv")
-    let second = workshop.service(options)
+    let second = workshop.service(Self.options)
     try second.start()
     let job = try workshop.ending(of: "job", second)
     second.stop()
@@ -79,23 +70,28 @@ import Testing
     #expect(job.reason?.hasPrefix("InputChanged: a.csv: ") == true, "\(job.reason ?? "")")
   }
 
+  @Test func `a file system that has another device number after a start has not changed`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", JobWorkshop.rows(0..<300))
+    try workshop.run(workshop.order("whole"))
+    try workshop.crash(workshop.order { $0.miniBatchRows = 16 }, at: 30, Self.options)
+    // As a gateway of before wrote it down, on a machine that has been started since.
+    try workshop.database.write { (transaction) throws(StoreError) in
+      try transaction.execute("UPDATE job_files SET device = device + 7", [])
+    }
+    let second = workshop.service()
+    try second.start()
+    let job = try workshop.ending(of: "job", second)
+    second.stop()
+    #expect(job.status == .completed, "\(job.reason ?? "")")
+    #expect(workshop.text() == workshop.text("whole"))
+  }
+
   @Test func `other bytes under the same stamp are noticed`() throws {
     let workshop = try JobWorkshop()
     try workshop.write("a.csv", JobWorkshop.rows(0..<300))
-    let crash = StepTrap(at: 30, lasting: true) { () throws(BatchError) in
-      throw .interrupted(.crash)
-    }
     let path = workshop.path + "/data/a.csv"
-    let first = workshop.service {
-      $0.maxBlockBytes = 300
-      $0.commits = CommitPolicy(maxMiniBatches: 1, minInterval: 0, maxInterval: 0)
-      $0.steps = crash.steps
-    }
-    try first.start()
-    _ = try first.submit(
-      workshop.order { $0.miniBatchRows = 16 }, requestIdentifier: nil)
-    while !crash.wasHit { pause(milliseconds: 5) }
-    first.stop()
+    try workshop.crash(workshop.order { $0.miniBatchRows = 16 }, at: 30, Self.options)
     var status = stat()
     stat(path, &status)
     try overwrite(path, at: 10, with: "7")

@@ -106,7 +106,8 @@ import Testing
     try workshop.write("d.npy", Array(whole.dropLast(3)))
     try workshop.write("e.npy", whole)
     let job = try workshop.run(workshop.order())
-    #expect(job.progress.failedRows == 4 && job.progress.scoredRows == 2)
+    // Of the file that was cut off the rows before that are read.
+    #expect(job.progress.failedRows == 4 && job.progress.scoredRows == 3)
     let errors = try #require(workshop.text("job", "errors.jsonl"))
     for part in [
       #"holds [1, 3] of float64; the model takes [-1, 2] of float64"#,
@@ -138,6 +139,25 @@ import Testing
     }
     let none = try workshop.run(workshop.order("none", glob: "*.parquet"))
     #expect(none.reason?.hasSuffix("holds no file to be read that matches '*.parquet'") == true)
+  }
+
+  @Test func `a glob that is too long is refused`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", "a,b\n1,1\n")
+    let service = workshop.service()
+    try service.start()
+    defer { service.stop() }
+    for (glob, reason) in [
+      (String(repeating: "?", count: 4097), "has 4097 bytes; 4096 may be"),
+      (String(repeating: "**/", count: 65) + "*.csv", "has 66 parts; 64 may be"),
+    ] {
+      let error = #expect(throws: BatchError.self) {
+        _ = try service.submit(workshop.order(glob: glob), requestIdentifier: nil)
+      }
+      #expect(error?.description == "glob '\(glob.prefix(40))…' \(reason)")
+    }
+    let most = String(repeating: "**/", count: 63) + "*.csv"
+    #expect(try Self.score(workshop, workshop.order("most", glob: most)).hasSuffix(",a.csv\n"))
   }
 
   @Test func `one file is an input too`() throws {

@@ -58,8 +58,8 @@ import Testing
       try first.start()
       _ = try first.submit(
         Self.order(workshop, name, isPerFile: isPerFile), requestIdentifier: nil)
-      while !crash.wasHit, first.job(name)?.status != .completed {
-        _ = first.job(name).flatMap { first.wait(for: name, after: $0, seconds: 0.05) }
+      while !crash.wasHit, try first.job(name)?.status != .completed {
+        _ = try first.job(name).flatMap { try first.wait(for: name, after: $0, seconds: 0.05) }
       }
       first.stop()
       // A second crash, while it recovers from the first.
@@ -71,8 +71,8 @@ import Testing
         $0.steps = again.steps
       }
       try second.start()
-      while !again.wasHit, second.job(name)?.status != .completed {
-        _ = second.job(name).flatMap { second.wait(for: name, after: $0, seconds: 0.05) }
+      while !again.wasHit, try second.job(name)?.status != .completed {
+        _ = try second.job(name).flatMap { try second.wait(for: name, after: $0, seconds: 0.05) }
       }
       second.stop()
       let third = workshop.service(Self.options)
@@ -125,6 +125,7 @@ import Testing
   @Test func `an error of the disk at any step fails the job and leaves nothing`() throws {
     let workshop = try Self.workshop()
     var place = 0
+    var unsure = 0
     while true {
       place += 1
       let name = "job-\(place)"
@@ -133,8 +134,14 @@ import Testing
         Self.options(&$0)
         $0.steps = broken.steps
       }
-      #expect(workshop.leftovers == [], "step \(place)")
       if !broken.wasHit { break }
+      // What may not outlast a power cut keeps its place of work until the next start.
+      let isUnsure = job.status == .completed && workshop.leftovers == [name]
+      if isUnsure { unsure += 1 } else { #expect(workshop.leftovers == [], "step \(place)") }
+      let next = workshop.service()
+      try next.start()
+      next.stop()
+      #expect(workshop.leftovers == [], "step \(place)")
       if job.status == .failed {
         #expect(job.reason == "writing: Input/output error")
       } else {
@@ -146,7 +153,7 @@ import Testing
         #expect(Self.outputs(workshop, name, isPerFile: false) == [nil, nil])
       }
     }
-    #expect(place > 25)
+    #expect(place > 25 && unsure == 1)
   }
 
   @Test(arguments: [1, 2, 8]) func `any number of threads gives the same bytes`(
@@ -173,7 +180,7 @@ import Testing
     #expect(workshop.output() == nil)
     let next = workshop.service(Self.options)
     try next.start()
-    let waiting = try #require(next.job("job"))
+    let waiting = try #require(try next.job("job"))
     #expect(waiting.progress.scoredRows > 20)
     #expect(try workshop.ending(of: "job", next).status == .completed)
     // The same service goes on after a stop, as when a successor could not start.
@@ -186,17 +193,7 @@ import Testing
   @Test func `work files that were changed make the job start over`() throws {
     let workshop = try Self.workshop()
     try workshop.run(Self.order(workshop, "whole"), Self.options)
-    let crash = StepTrap(at: 20, lasting: true) { () throws(BatchError) in
-      throw .interrupted(.crash)
-    }
-    let first = workshop.service {
-      Self.options(&$0)
-      $0.steps = crash.steps
-    }
-    try first.start()
-    _ = try first.submit(Self.order(workshop), requestIdentifier: nil)
-    while !crash.wasHit { pause(milliseconds: 5) }
-    first.stop()
+    try workshop.crash(Self.order(workshop), at: 20, Self.options)
     try overwrite(workshop.path + "/work/job/score/predictions.csv", at: 20, with: "X")
     let second = workshop.service(Self.options)
     try second.start()

@@ -34,12 +34,12 @@ import Testing
     }
     crew.join()
     #expect(names.withLock { $0.count } == 200)
-    #expect(service.jobs(endpoint: "EP", deployment: nil, limit: 1000).count == 200)
-    #expect(service.jobs(endpoint: "ep", deployment: "green", limit: 1000).isEmpty)
+    #expect(try service.jobs(endpoint: "EP", deployment: nil, limit: 1000).count == 200)
+    #expect(try service.jobs(endpoint: "ep", deployment: "green", limit: 1000).isEmpty)
     service.stop()
     // Acknowledged is stored.
     let next = workshop.service()
-    #expect(next.jobs(endpoint: nil, deployment: nil, limit: 1000).count == 200)
+    #expect(try next.jobs(endpoint: nil, deployment: nil, limit: 1000).count == 200)
   }
 
   @Test func `the same request again is the same job, also after a crash`() throws {
@@ -73,7 +73,9 @@ import Testing
     _ = try workshop.ending(of: "elsewhere", next)
     next.stop()
     #expect(
-      next.jobs(endpoint: nil, deployment: nil, limit: 9).map(\.order.name) == ["elsewhere", name])
+      try next.jobs(endpoint: nil, deployment: nil, limit: 9).map(\.order.name) == [
+        "elsewhere", name,
+      ])
   }
 
   @Test func `an order that cannot be taken makes no job`() throws {
@@ -110,7 +112,7 @@ import Testing
       _ = try service.submit(same, requestIdentifier: nil)
     }
     #expect(taken == .nameTaken("first"))
-    #expect(service.jobs(endpoint: nil, deployment: nil, limit: 9).count == 1)
+    #expect(try service.jobs(endpoint: nil, deployment: nil, limit: 9).count == 1)
   }
 
   @Test func `an order is kept as it was given`() throws {
@@ -128,7 +130,7 @@ import Testing
     _ = try service.submit(order, requestIdentifier: nil)
     _ = try workshop.ending(of: "full", service)
     service.stop()
-    #expect(workshop.service().job("full")?.order == order)
+    #expect(try workshop.service().job("full")?.order == order)
   }
 
   // MARK: Ending (B12)
@@ -157,7 +159,7 @@ import Testing
       #expect((workshop.output(name) != nil) == (job.status == .completed))
       #expect(workshop.leftovers == [])
       try service.cancel(name)
-      #expect(service.job(name)?.status == job.status)
+      #expect(try service.job(name)?.status == job.status)
     }
     #expect((ends[.canceled] ?? 0) > 10, "\(ends)")
     #expect(throws: BatchError.unknownJob("none")) { try service.cancel("none") }
@@ -175,9 +177,9 @@ import Testing
     _ = try first.submit(workshop.order("runs"), requestIdentifier: nil)
     _ = try first.submit(workshop.order("waits"), requestIdentifier: nil)
     try first.cancel("waits")
-    #expect(first.job("waits")?.status == .canceled)
+    #expect(try first.job("waits")?.status == .canceled)
     try first.cancel("runs")
-    #expect(first.job("runs")?.status == .cancelRequested)
+    #expect(try first.job("runs")?.status == .cancelRequested)
     gate.withLock { $0 = true }
     gate.broadcast()
     first.stop()
@@ -205,13 +207,13 @@ import Testing
     while !job.status.isFinal {
       if seen.last != job.status { seen.append(job.status) }
       if rows.last != job.progress.scoredRows { rows.append(job.progress.scoredRows) }
-      job = try #require(service.wait(for: "job", after: job, seconds: 10))
+      job = try #require(try service.wait(for: "job", after: job, seconds: 10))
     }
     #expect(job.status == .completed)
     #expect(seen.contains(.running) && rows.count > 4 && rows == rows.sorted())
     #expect(job.progress.files == 1 && job.progress.totalFiles == 1)
     #expect(job.progress.readBytes == job.progress.totalBytes)
-    #expect(service.wait(for: "none", after: job, seconds: 0.01) == nil)
+    #expect(try service.wait(for: "none", after: job, seconds: 0.01) == nil)
     let metrics = String(decoding: workshop.metrics.prometheusText(), as: UTF8.self)
     for line in [
       "swerve_batch_jobs{status=\"Completed\"} 1", "swerve_batch_jobs{status=\"Running\"} 0",

@@ -45,7 +45,7 @@ import Testing
       let paused = try workshop.state(of: "job", service) { $0.status == .paused }
       #expect(paused.reason?.hasPrefix("no space: ") == true, "\(paused.reason ?? "")")
       pause(milliseconds: 30)
-      #expect(service.job("job")?.status.isFinal == false)
+      #expect(try service.job("job")?.status.isFinal == false)
     }
     unlink(disk + "/filler")
     if case .failure = outcome {
@@ -59,6 +59,33 @@ import Testing
       #expect(workshop.output("job", file) == elsewhere.output("job", file), "\(file)")
     }
     #expect(workshop.leftovers == [])
+  }
+
+  @Test func `a cancel on a full disk ends the job and gives its room back`() throws {
+    guard let disk = Self.smallDisk("cancel") else { return }
+    defer { _ = system("umount -l '\(disk)'; rmdir '\(disk)'") }
+    let workshop = try JobWorkshop(on: disk)
+    try workshop.write("a.csv", JobWorkshop.rows(0..<60_000, badEvery: 100))
+    let service = workshop.service {
+      $0.maxBlockBytes = 20_000
+      $0.commits = CommitPolicy(maxMiniBatches: 1, minInterval: 0, maxInterval: 0)
+    }
+    try service.start()
+    try Self.fill(disk, leaving: 300 << 10)
+    _ = try service.submit(
+      workshop.order { $0.miniBatchRows = 2000 }, requestIdentifier: nil)
+    try workshop.state(of: "job", service) { $0.status == .paused }
+    // Not one byte is left for the note.
+    try Self.fill(disk, "rest", leaving: 0)
+    do {
+      try service.cancel("job", by: "me")
+    } catch {
+      guard case BatchError.cancelNotStored = error else { throw error }
+    }
+    #expect(try workshop.ending(of: "job", service, seconds: 20).status == .canceled)
+    service.stop()
+    #expect(workshop.output() == nil && workshop.leftovers == [])
+    #expect(try workshop.number("SELECT count(*) FROM audit WHERE action = 'cancel'") == 1)
   }
 
   @Test func `an output on another file system appears by one rename too`() throws {
@@ -77,14 +104,17 @@ import Testing
     #expect(try root.entries("").map(\.name) == ["out"])
   }
 
-  private static func fill(_ disk: String, leaving byteCount: Int) throws {
-    let file = open(disk + "/filler", O_WRONLY | O_CREAT, 0o644)
+  private static func fill(
+    _ disk: String, _ name: String = "filler", leaving byteCount: Int
+  ) throws {
+    let file = open(disk + "/" + name, O_WRONLY | O_CREAT, 0o644)
     try #require(file >= 0)
     defer { close(file) }
     var status = statvfs()
     try #require(fstatvfs(file, &status) == 0)
     let free = Int(status.f_bavail) * Int(status.f_frsize)
-    try #require(free > byteCount)
+    try #require(free >= byteCount)
+    if free == byteCount { return }
     try #require(posix_fallocate(file, 0, off_t(free - byteCount)) == 0)
   }
 }

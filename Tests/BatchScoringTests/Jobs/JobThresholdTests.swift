@@ -71,8 +71,8 @@ import Testing
           $0.errorThreshold = threshold
           $0.miniBatchRows = 8
         }, requestIdentifier: nil)
-      while !crash.wasHit, first.job(name)?.status.isFinal == false {
-        _ = first.job(name).flatMap { first.wait(for: name, after: $0, seconds: 0.02) }
+      while !crash.wasHit, try first.job(name)?.status.isFinal == false {
+        _ = try first.job(name).flatMap { try first.wait(for: name, after: $0, seconds: 0.02) }
       }
       first.stop()
       let second = workshop.service(Self.options)

@@ -6,6 +6,7 @@ import Serving
 import Store
 import Synchronization
 import Telemetry
+import TestFolders
 import Testing
 
 @testable import BatchScoring
@@ -13,6 +14,7 @@ import Testing
 /// A workspace with one model for one test: folder `data` to read from, `store` to write to.
 final class JobWorkshop: Sendable {
   let path: String
+  private let ownFolder = TemporaryFolder(for: "jobs")
   let database: Database
   let registry: ModelRegistry
   let metrics = MetricRegistry()
@@ -20,12 +22,7 @@ final class JobWorkshop: Sendable {
 
   /// - Parameter folder: An empty one to use; nil: a new one, removed in the end.
   init(on folder: String? = nil) throws {
-    if let folder {
-      path = folder
-    } else {
-      var template = Array("/tmp/swerve-jobs-XXXXXX".utf8CString)
-      path = String(cString: mkdtemp(&template))
-    }
+    path = folder ?? ownFolder.path
     for folder in ["data", "store", "source"] { mkdir(path + "/" + folder, 0o755) }
     database = try Database(path: path + "/swerve.db")
     registry = try ModelRegistry(
@@ -35,8 +32,6 @@ final class JobWorkshop: Sendable {
     _ = try registry.register(
       ModelRegistration(name: "steps", version: "1", path: file))
   }
-
-  deinit { _ = system("rm -rf '\(path)' 2>/dev/null") }
 
   /// Of two columns: 1.5 for small `a` and `b`, 3.125 for small `a` alone, 2.25 else.
   private static let modelText = {
@@ -87,6 +82,7 @@ final class JobWorkshop: Sendable {
       metrics: JobMetrics(metrics), log: log)
     surroundings.options.yieldsToOthers = false
     surroundings.options.roomInterval = 5_000_000
+    surroundings.options.reportInterval = 0
     change(&surroundings.options)
     return JobService(surroundings)
   }
@@ -119,6 +115,31 @@ final class JobWorkshop: Sendable {
     return try ending(of: order.name, service)
   }
 
+  /// Runs it up to a step, counted from 1, at which the process ends as far as the job knows.
+  func crash(
+    _ order: JobOrder, at place: Int, _ change: (inout JobOptions) -> Void = { _ in }
+  ) throws {
+    let crash = StepTrap(at: place, lasting: true) { () throws(BatchError) in
+      throw .interrupted(.crash)
+    }
+    let service = service {
+      change(&$0)
+      $0.steps = crash.steps
+    }
+    try service.start()
+    defer { service.stop() }
+    _ = try service.submit(order, requestIdentifier: nil)
+    while !crash.wasHit, try service.job(order.name)?.status.isFinal == false {
+      pause(milliseconds: 2)
+    }
+  }
+
+  /// Small blocks, each of them committed.
+  static func commitOften(_ options: inout JobOptions) {
+    options.maxBlockBytes = 100
+    options.commits = CommitPolicy(maxMiniBatches: 1, minInterval: 0, maxInterval: 0)
+  }
+
   func ending(of name: String, _ service: JobService, seconds: Double = 60) throws -> Job {
     try state(of: name, service, seconds: seconds) { $0.status.isFinal }
   }
@@ -129,12 +150,27 @@ final class JobWorkshop: Sendable {
     of name: String, _ service: JobService, seconds: Double = 60, _ condition: (Job) -> Bool
   ) throws -> Job {
     let deadline = MonotonicClock.system.now() + UInt64(seconds * 1e9)
-    var job = try #require(service.job(name))
+    var job = try #require(try service.job(name))
     while !condition(job) {
       try #require(MonotonicClock.system.now() < deadline, "\(job)")
-      job = try #require(service.wait(for: name, after: job, seconds: 1))
+      job = try #require(try service.wait(for: name, after: job, seconds: 1))
     }
     return job
+  }
+
+  // MARK: The database
+
+  var store: JobStore { JobStore(database: database) }
+
+  func execute(_ sql: String) throws {
+    try database.write { (transaction) throws(StoreError) in try transaction.execute(sql, []) }
+  }
+
+  /// The first column of the only row.
+  func number(_ sql: String) throws -> Int64 {
+    try database.read { (transaction) throws(StoreError) in
+      try transaction.query("SELECT (\(sql)) AS number", []).first?.integer("number") ?? -1
+    }
   }
 
   // MARK: Files

@@ -153,6 +153,19 @@ def make_early_stopping(name, suffix, seed, kind, label, **parameters):
     answer_xgboost(f"{name}_all", booster, base, seed + 10)
 
 
+def make_wrapped_dart(name, suffix, seed, kind, label):
+    """What the wrapper answers, which adds DART's trees up in another way: `NAME.wrapped.npy`."""
+    base, score = training_data(seed)
+    base = base.astype(numpy.float32)
+    model = kind(n_estimators=8, max_depth=3, n_jobs=1, booster="dart", rate_drop=0.4, seed=seed)
+    model.fit(base, label(score))
+    path = os.path.join(HERE, f"{name}.{suffix}")
+    model.save_model(path)
+    answer_xgboost(name, xgboost.Booster(model_file=path), base, seed + 10)
+    numpy.save(os.path.join(HERE, f"{name}.wrapped.npy"), model.predict(
+        numpy.load(os.path.join(HERE, f"{name}.X.npy"))))
+
+
 def answer_oldest():
     """XGBoost 1.0 added up a row's trees before it added the base score, as no later version does (and gave
     `binary:logitraw` another base). A file of 1.0 is answered as the library of today answers it."""
@@ -295,6 +308,25 @@ def make_lightgbm_frame(name, seed):
     save_records(name, frame_rows(part), booster.predict(part))
 
 
+def make_lightgbm_open(name, seed):
+    """An ordered categorical looks like a number, and so does the number beside it: whose list of
+    categories the file has cannot be told."""
+    generator = numpy.random.default_rng(seed)
+    grades = generator.integers(0, 3, 300)
+    frame = pandas.DataFrame({
+        "grade": pandas.Categorical(
+            numpy.array([10, 20, 30])[grades], categories=[10, 20, 30], ordered=True),
+        "rooms": generator.integers(0, 3, 300),
+    })
+    booster = lightgbm.train(
+        {"num_threads": 1, "seed": seed, "deterministic": True, "min_data_in_leaf": 3, "verbosity": -1},
+        lightgbm.Dataset(frame, label=grades * 5.0 + frame["rooms"]), num_boost_round=3)
+    path = os.path.join(HERE, f"{name}.txt")
+    booster.save_model(path)
+    codes = frame.assign(grade=frame["grade"].cat.codes).to_numpy(dtype=float)
+    answer_lightgbm(name, lightgbm.Booster(model_file=path), codes, seed + 10)
+
+
 def thirds(score):
     return numpy.digitize(score, numpy.quantile(score, [1 / 3, 2 / 3]))
 
@@ -327,6 +359,18 @@ def several_labels(score):
     return numpy.stack([score > 0, numpy.sin(score) > 0.3], axis=1).astype(float)
 
 
+def one(score):
+    return numpy.ones_like(score)
+
+
+def none(score):
+    return numpy.zeros_like(score)
+
+
+def label_and_constants(score):
+    return numpy.stack([score > 0, score > -99, score > 99], axis=1).astype(float)
+
+
 def squared_gradient(predictions, dataset):
     return predictions - dataset.get_label(), numpy.ones_like(predictions)
 
@@ -342,8 +386,10 @@ def wanted(make):
 make_xgboost = wanted(make_xgboost)
 make_early_stopping = wanted(make_early_stopping)
 make_xgboost_frame = wanted(make_xgboost_frame)
+make_wrapped_dart = wanted(make_wrapped_dart)
 make_lightgbm = wanted(make_lightgbm)
 make_lightgbm_frame = wanted(make_lightgbm_frame)
+make_lightgbm_open = wanted(make_lightgbm_open)
 
 
 def main():
@@ -446,8 +492,16 @@ def main():
     make_early_stopping(
         "xgb_stopped_vector", "ubj", 91, xgboost.XGBRegressor, several,
         multi_strategy="multi_output_tree")
+    # Targets of one value alone: base scores of 0 and 1.
+    make_xgboost("xgb_always", "json", 94, one, 3, objective="binary:logistic")
+    make_xgboost("xgb_never", "ubj", 95, none, 3, objective="reg:logistic")
+    make_xgboost("xgb_no_counts", "json", 96, none, 3, objective="count:poisson")
+    make_xgboost(
+        "xgb_constant_labels", "json", 97, label_and_constants, 3, objective="binary:logistic")
     make_xgboost_frame("xgb_frame", "json", 92)
     make_xgboost_frame("xgb_frame_ubj", "ubj", 93)
+    make_lightgbm_open("lgb_open_categories", 98)
+    make_wrapped_dart("xgb_wrapped_dart", "json", 99, xgboost.XGBRegressor, lambda s: s)
 
     for number, objective in enumerate((
         "regression_l1", "huber", "fair", "quantile", "mape", "cross_entropy",

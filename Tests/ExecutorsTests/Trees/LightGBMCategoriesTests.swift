@@ -6,7 +6,7 @@ import Testing
   private func assign(_ counts: [Int], _ infos: String) -> [Int] {
     let features = infos.split(separator: " ").map { LightGBMCategories.Feature(info: $0) }
     var places = [Int](repeating: -1, count: counts.count)
-    for (list, feature) in LightGBMCategories.assign(counts, to: features) {
+    for (list, feature) in LightGBMCategories.assign(counts, to: features).pairs {
       places[list] = feature
     }
     return places
@@ -25,6 +25,18 @@ import Testing
     #expect(assign([3, 2], "[0:2] [0:2] 0:1") == [-1, 2])
     #expect(assign([2], "0:1 0:1") == [-1])
     #expect(assign([2], "0:5") == [-1])
+  }
+
+  @Test func `of a list without a place it is known where it may belong`() {
+    let features = ["[0:2]", "[0:2]", "0:1", "[0.5:1]"].map {
+      LightGBMCategories.Feature(info: $0)
+    }
+    let open = LightGBMCategories.assign([3, 2], to: features).open
+    #expect(open.map(\.list) == [0] && open.map(\.features) == [[0, 1]])
+    let none = LightGBMCategories.assign([2], to: [features[2], features[0]]).open
+    #expect(none.isEmpty)
+    let contradicted = LightGBMCategories.assign([9, 9, 9], to: [features[2], features[3]]).open
+    #expect(contradicted.map(\.features) == [[0, 1], [0, 1], [0, 1]])
   }
 
   @Test func `names of any kind are read`() throws {

@@ -16,7 +16,10 @@ private let reader: FuzzedReader = {
   guard let reader = FuzzedReader(rawValue: name) else {
     let names = FuzzedReader.allCases.map(\.rawValue).joined(separator: ", ")
     // A mistake of who starts it, before any input is read.
-    fatalError("SWERVE_FUZZ_READER is '\(name)'; one of \(names) is expected")
+    let line = Array("fuzz: SWERVE_FUZZ_READER is '\(name)'; one of \(names) is expected\n".utf8)
+    _ = write(STDERR_FILENO, line, line.count)
+    // Not `exit`: libFuzzer takes that for a crash of the reader.
+    _exit(2)
   }
   return reader
 }()

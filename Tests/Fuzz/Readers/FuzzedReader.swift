@@ -16,7 +16,7 @@ package enum FuzzedReader: String, CaseIterable, Sendable {
   case xgboostJSON = "xgboost-json"
   case xgboostUBJSON = "xgboost-ubj"
   case lightGBM = "lightgbm"
-  case body, yaml
+  case body, rows, yaml
 
   /// - Returns: Whether the bytes were taken.
   @discardableResult
@@ -27,6 +27,7 @@ package enum FuzzedReader: String, CaseIterable, Sendable {
     case .xgboostUBJSON: loads { try NativeModel.loadXGBoostUBJSON(bytes.bytes) }
     case .lightGBM: loads { try NativeModel.loadLightGBM(bytes.bytes) }
     case .body: FuzzedReader.readBody(bytes)
+    case .rows: FuzzedReader.readRows(bytes)
     case .yaml:
       (try? YAMLReader.read(String(decoding: bytes, as: UTF8.self), source: "fuzz")) != nil
     }
@@ -52,6 +53,8 @@ package enum FuzzedReader: String, CaseIterable, Sendable {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
     scratch.deadline = (UInt64(now.tv_sec) + 2) * 1_000_000_000
+    // The fuzzer's process has 256 MiB.
+    scratch.maxBytes = 1 << 26
     _ = try? executor.predict(
       inputs, outputs: executor.signature.defaultOutputs, scratch: scratch)
   }
@@ -99,7 +102,36 @@ package enum FuzzedReader: String, CaseIterable, Sendable {
     return isTaken
   }
 
-  private static let decoders: [PayloadDecoder] = {
+  private static let decoders = signatures.map { PayloadDecoder($0) }
+
+  /// The bytes are a CSV file, and lines of JSON; each is read for a plain table, for one whose
+  /// columns are checked, and for columns of text and numbers.
+  private static func readRows(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    let text = Array(bytes)
+    let head = (text.firstIndex(of: UInt8(ascii: "\n")) ?? text.count - 1) + 1
+    // Blocks are of whole rows, each with its end.
+    let rows = Array(text.dropFirst(head)) + Array("\n".utf8)
+    var isTaken = false
+    func read(_ decoder: TableDecoder?, _ text: [UInt8]) {
+      guard let decoder else { return }
+      let block = decoder.decode(text.span, maxRows: text.count { $0 == UInt8(ascii: "\n") })
+      isTaken = isTaken || block.readCount > 0
+    }
+    for signature in [plainTable] + signatures.dropLast() {
+      read(try? TableDecoder(jsonLines: signature), text + Array("\n".utf8))
+      if let header = (try? TableDecoder.headerCells(Array(text.prefix(head)).span)) ?? nil {
+        read(try? TableDecoder(csv: signature, header: header), rows)
+      }
+    }
+    return isTaken
+  }
+
+  private static let plainTable = ModelSignature(
+    inputs: [
+      ModelInput(name: "X", elementType: .float64, shape: [nil, 3], columns: ["a", "b", "c"])
+    ], outputs: [])
+
+  private static let signatures: [ModelSignature] = {
     var table = ModelInput(
       name: "X", elementType: .float32, shape: [nil, 3], columns: ["a", "b", "c"])
     table.columnRules = [.number, .integer(bits: 32), .boolean]
@@ -115,6 +147,6 @@ package enum FuzzedReader: String, CaseIterable, Sendable {
         ModelInput(name: "image", elementType: .float32, shape: [nil, 1, 2, 2]),
         ModelInput(name: "tokens", elementType: .int64, shape: [nil, nil]),
       ], outputs: [])
-    return [typed, columns, tensors].map { PayloadDecoder($0) }
+    return [typed, columns, tensors]
   }()
 }

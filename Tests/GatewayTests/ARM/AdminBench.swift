@@ -6,6 +6,7 @@ import HTTP
 import Registry
 import Store
 import Telemetry
+import TestFolders
 
 @testable import Gateway
 @testable import Serving
@@ -15,7 +16,7 @@ final class AdminBench {
   static let workspace =
     "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
 
-  let folder = NSTemporaryDirectory() + "swerve-admin-" + UUID().uuidString
+  private let home = TemporaryFolder(for: "admin")
   let database: Database
   let registry: ModelRegistry
   let service: ScoringService
@@ -27,10 +28,11 @@ final class AdminBench {
   let server: HTTPServer
   let remoteServer: HTTPServer
   let client: HTTPClient
-  private let log: Log
+  let log: Log
   private let logDescriptor: Int32
 
   init() throws {
+    let folder = home.path
     try FileManager.default.createDirectory(
       atPath: folder + "/models", withIntermediateDirectories: true)
     database = try Database(path: folder + "/swerve.db")
@@ -83,8 +85,9 @@ final class AdminBench {
     database.close()
     log.flush()
     close(logDescriptor)
-    try? FileManager.default.removeItem(atPath: folder)
   }
+
+  var folder: String { home.path }
 
   /// Sends over the socket, or over TCP with `key`.
   func send(

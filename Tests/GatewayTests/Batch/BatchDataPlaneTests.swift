@@ -77,7 +77,7 @@ import Testing
     let admin = try bench.admin.adminKeys.create("remote", by: Actor(name: "test")).key
     #expect(try bench.send("GET", path, key: admin).status == 200)
     #expect(try bench.send("GET", path + "/job-2", key: bench.key).status == 404)
-    let order = try #require(bench.admin.jobs.job("job-1")).order
+    let order = try #require(try bench.admin.jobs.job("job-1")).order
     #expect(order.actor.hasPrefix("key of batch endpoint diabetes-batch"))
   }
 
@@ -100,7 +100,7 @@ import Testing
     #expect(
       try bench.send("POST", "/endpoints/diabetes/score", body: "{}", key: bench.key).status
         == 401)
-    #expect(bench.admin.jobs.jobs(endpoint: nil, deployment: nil, limit: 1).isEmpty)
+    #expect(try bench.admin.jobs.jobs(endpoint: nil, deployment: nil, limit: 1).isEmpty)
   }
 
   @Test func `errors have the form of the gateway's others`() throws {
@@ -136,7 +136,7 @@ import Testing
       #expect(text.contains(words), "\(method) \(target): \(text)")
       #expect(answer.body.value(at: "error.request_id") != nil)
     }
-    #expect(bench.admin.jobs.jobs(endpoint: nil, deployment: nil, limit: 1).isEmpty)
+    #expect(try bench.admin.jobs.jobs(endpoint: nil, deployment: nil, limit: 1).isEmpty)
   }
 
   @Test func `a repeated request with one id is one job`() throws {
@@ -148,6 +148,28 @@ import Testing
         headers: header)
       #expect(answer.body.value(at: "name") == "job-1")
     }
-    #expect(bench.admin.jobs.jobs(endpoint: nil, deployment: nil, limit: 9).count == 1)
+    #expect(try bench.admin.jobs.jobs(endpoint: nil, deployment: nil, limit: 9).count == 1)
+  }
+
+  @Test func `jobs that cannot be had now are 503 and to be asked for again`() throws {
+    let bench = try Bench()
+    let path = "/batch-endpoints/diabetes-batch/jobs"
+    #expect(try bench.send("POST", path, body: Self.body, key: bench.key).status == 201)
+    bench.admin.jobs.fail(.busy("closed"))
+    for (method, target, body) in [
+      ("GET", path, ""), ("GET", path + "/job-1", ""), ("POST", path, Self.body),
+    ] {
+      let answer = try bench.send(method, target, body: body, key: bench.key)
+      #expect(answer.status == 503, "\(answer.body)")
+      #expect(answer.response.header("Retry-After") == "1")
+      #expect(answer.body.value(at: "error.code") == "ServiceUnavailable")
+    }
+    bench.admin.jobs.fail(.unreadable("of a later version"))
+    #expect(try bench.send("GET", path + "/job-1", key: bench.key).status == 500)
+    bench.admin.jobs.fail(nil)
+    try bench.admin.control.pause()
+    let refused = try bench.send("POST", path, body: Self.body, key: bench.key)
+    #expect(refused.status == 503 && refused.response.header("Retry-After") == "1")
+    #expect(try bench.send("GET", path + "/job-1", key: bench.key).status == 200)
   }
 }

@@ -145,7 +145,7 @@ import Testing
       made.body.value(at: "id")
         == .string("\(Self.endpoint)/jobs/job-1"))
     #expect(made.body.value(at: "properties.status") == "Queued")
-    let order = try #require(bench.jobs.job("job-1")).order
+    let order = try #require(try bench.jobs.job("job-1")).order
     #expect(order.model == "diabetes" && order.modelVersion == "1")
     #expect(order.deployment == "lgbm" && order.endpoint == "diabetes-batch")
     #expect(order.input.root == bench.desk.datastore && order.input.path == "in")
@@ -208,8 +208,8 @@ import Testing
     #expect("\(remote.body)".contains("which only its owner may name"))
     let local = try bench.send("POST", "\(Self.endpoint)/jobs", Self.body(folder))
     #expect(local.status == 201, "\(local.body)")
-    #expect(bench.jobs.job("job-1")?.order.input.root == folder)
-    #expect(bench.jobs.job("job-1")?.order.input.path == "")
+    #expect(try bench.jobs.job("job-1")?.order.input.root == folder)
+    #expect(try bench.jobs.job("job-1")?.order.input.path == "")
 
     func out(_ uri: String, _ kind: String = "UriFolder") -> DocumentValue {
       Self.body(
@@ -218,14 +218,14 @@ import Testing
     }
     let target = bench.folder + "/new/deep"
     #expect(try bench.send("POST", "\(Self.endpoint)/jobs", out(target)).status == 201)
-    #expect(bench.jobs.job("job-2")?.order.output.root == bench.folder)
-    #expect(bench.jobs.job("job-2")?.order.output.folder == "new/deep")
+    #expect(try bench.jobs.job("job-2")?.order.output.root == bench.folder)
+    #expect(try bench.jobs.job("job-2")?.order.output.folder == "new/deep")
     let file = try bench.send(
       "POST", "\(Self.endpoint)/jobs",
       out("azureml://datastores/workspaceblobstore/paths/out/p.csv", "UriFile"))
     #expect(file.status == 201)
-    #expect(bench.jobs.job("job-3")?.order.output.folder == "out")
-    #expect(bench.jobs.job("job-3")?.order.settings.outputFileName == "p.csv")
+    #expect(try bench.jobs.job("job-3")?.order.output.folder == "out")
+    #expect(try bench.jobs.job("job-3")?.order.settings.outputFileName == "p.csv")
     for (uri, kind, status, words) in [
       ("azureml://datastores/workspaceblobstore/paths/in", "UriFolder", 409, "exists already"),
       ("azureml://datastores/workspaceblobstore/paths/in/p.csv", "UriFile", 409, "exists already"),
@@ -243,7 +243,7 @@ import Testing
       let text = String(decoding: refused.response.body, as: UTF8.self)
       #expect(text.contains(words), "\(uri): \(text)")
     }
-    #expect(bench.jobs.jobs(endpoint: nil, deployment: nil, limit: 100).count == 3)
+    #expect(try bench.jobs.jobs(endpoint: nil, deployment: nil, limit: 100).count == 3)
   }
 
   @Test func `no input leads out of the datastore`() throws {
@@ -270,7 +270,7 @@ import Testing
         ])
       #expect(refused.status == 400, "\(path): \(refused.body)")
     }
-    #expect(bench.jobs.jobs(endpoint: nil, deployment: nil, limit: 1).isEmpty)
+    #expect(try bench.jobs.jobs(endpoint: nil, deployment: nil, limit: 1).isEmpty)
   }
 
   @Test func `a finished job's files are given out, of a running one none`() throws {
@@ -348,12 +348,63 @@ import Testing
         ["properties": ["inputData": ["x": ["uri": .string(address)]]]], key: key)
       #expect(job.status == 201, "\(job.body)")
       guard case .string(let name)? = job.body.value(at: "name") else { continue }
-      #expect(bench.jobs.job(name)?.order.input.path == expected)
+      #expect(try bench.jobs.job(name)?.order.input.path == expected)
     }
     let unknown = try bench.send(
       "POST", "\(Self.endpoint)/jobs",
       ["properties": ["inputData": ["x": ["uri": "azureml:nobody:1"]]]])
     #expect(unknown.status == 404)
+  }
+
+  // MARK: Away
+
+  @Test func `jobs that cannot be had now are 503 and to be asked for again`() throws {
+    let bench = try Self.bench()
+    try Self.write("age\n1\n", to: "in/a.csv", in: bench)
+    let body = Self.body("azureml://datastores/workspaceblobstore/paths/in")
+    let jobs = "\(AdminBench.workspace)/jobs"
+    #expect(try bench.send("POST", "\(Self.endpoint)/jobs", body).status == 201)
+    let calls: [(method: String, path: String, body: DocumentValue?)] = [
+      ("GET", jobs, nil), ("GET", "\(jobs)/job-1", nil), ("GET", "\(Self.endpoint)/jobs", nil),
+      ("GET", "\(Self.endpoint)/jobs/job-1", nil), ("GET", "\(jobs)/job-1/outputs/score", nil),
+      ("POST", "\(Self.endpoint)/jobs", body), ("POST", "\(jobs)/job-1/cancel", nil),
+    ]
+    for failure in [BatchError.busy("closed"), .unavailable("it starts")] {
+      bench.jobs.fail(failure)
+      for call in calls {
+        let answer = try bench.send(call.method, call.path, call.body)
+        #expect(answer.status == 503, "\(call.path): \(answer.body)")
+        #expect(answer.response.header("Retry-After") == "1")
+        #expect(answer.body.value(at: "error.code") == "ServiceUnavailable")
+      }
+    }
+    // What cannot be read will not be readable in a moment.
+    for failure in [BatchError.unreadable("of a later version"), .store("malformed")] {
+      bench.jobs.fail(failure)
+      let answer = try bench.send("GET", "\(jobs)/job-1")
+      #expect(answer.status == 500 && answer.response.header("Retry-After") == nil)
+    }
+    bench.jobs.fail(nil)
+    try bench.control.pause()
+    for call in calls where call.method == "POST" {
+      let answer = try bench.send(call.method, call.path, call.body)
+      #expect(answer.status == 503, "\(call.path): \(answer.body)")
+      #expect(answer.response.header("Retry-After") == "1")
+    }
+    bench.control.resume()
+    #expect(try bench.send("GET", "\(jobs)/job-1").status == 200)
+  }
+
+  @Test func `a cancel that could not be stored is said`() throws {
+    let bench = try Self.bench()
+    try Self.write("age\n1\n", to: "in/a.csv", in: bench)
+    let body = Self.body("azureml://datastores/workspaceblobstore/paths/in")
+    #expect(try bench.send("POST", "\(Self.endpoint)/jobs", body).status == 201)
+    bench.jobs.failCancels(.cancelNotStored(job: "job-1", reason: "no space: swerve.db"))
+    let answer = try bench.send("POST", "\(AdminBench.workspace)/jobs/job-1/cancel")
+    #expect(answer.status == 503 && answer.response.header("Retry-After") == "1")
+    let text = String(decoding: answer.response.body, as: UTF8.self)
+    #expect(text.contains("'job-1' stops, but that could not be stored (no space: swerve.db)"))
   }
 }
 

@@ -8,11 +8,16 @@ final class FakeJobs: JobRunning {
   private struct State {
     var jobs: [Job] = []
     var identifiers: [String: String] = [:]
+    /// What every call fails with.
+    var failure: BatchError?
+    /// And a cancel, which is carried out.
+    var cancelFailure: BatchError?
   }
   private let state = Mutex(State())
 
   func submit(_ order: JobOrder, requestIdentifier: String?) throws(BatchError) -> Job {
-    state.withLock { state in
+    try check()
+    return state.withLock { state in
       if let requestIdentifier, let name = state.identifiers[requestIdentifier],
         let known = state.jobs.first(where: { $0.order.name == name })
       {
@@ -28,7 +33,8 @@ final class FakeJobs: JobRunning {
   }
 
   func job(endpoint: String, requestIdentifier: String) throws(BatchError) -> Job? {
-    state.withLock { state in
+    try check()
+    return state.withLock { state in
       state.identifiers[requestIdentifier].flatMap { name in
         state.jobs.first { $0.order.name == name && $0.order.endpoint == endpoint }
       }
@@ -37,12 +43,16 @@ final class FakeJobs: JobRunning {
 
   func newName() -> String { state.withLock { "job-\($0.jobs.count + 1)" } }
 
-  func job(_ name: String) -> Job? {
-    state.withLock { $0.jobs.first { $0.order.name == name } }
+  func job(_ name: String) throws(BatchError) -> Job? {
+    try check()
+    return state.withLock { $0.jobs.first { $0.order.name == name } }
   }
 
-  func jobs(endpoint: String?, deployment: String?, limit: Int) -> [Job] {
-    state.withLock { state in
+  func jobs(
+    endpoint: String?, deployment: String?, limit: Int
+  ) throws(BatchError) -> [Job] {
+    try check()
+    return state.withLock { state in
       Array(
         state.jobs.reversed().filter {
           (endpoint == nil || $0.order.endpoint == endpoint)
@@ -52,7 +62,19 @@ final class FakeJobs: JobRunning {
   }
 
   func cancel(_ name: String, by actor: String) throws(BatchError) {
+    try check()
     change(name) { $0.status = .canceled }
+    if let failure = state.withLock({ $0.cancelFailure }) { throw failure }
+  }
+
+  var requestIdentifiers: [String] { state.withLock { Array($0.identifiers.keys) } }
+
+  func fail(_ failure: BatchError?) { state.withLock { $0.failure = failure } }
+
+  func failCancels(_ failure: BatchError?) { state.withLock { $0.cancelFailure = failure } }
+
+  private func check() throws(BatchError) {
+    if let failure = state.withLock({ $0.failure }) { throw failure }
   }
 
   func change(_ name: String, _ body: (inout Job) -> Void) {

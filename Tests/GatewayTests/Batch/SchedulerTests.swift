@@ -9,7 +9,7 @@ import Testing
 
 /// Scheduled jobs at times set by hand; they are taken and none is run.
 @Suite struct SchedulerTests {
-  private static func bench() throws -> (AdminBench, Scheduler, start: Int64) {
+  static func bench() throws -> (AdminBench, Scheduler, start: Int64) {
     let bench = try AdminBench()
     let documents = try AdminBench.samples().filter {
       $0.path.contains("diabetes") && !$0.path.hasSuffix("diabetes-batch.yml")
@@ -35,23 +35,23 @@ import Testing
     return (bench, scheduler, try bench.control.schedule(of: "diabetes-batch").anchor)
   }
 
-  private static func jobs(_ bench: AdminBench) -> Int {
-    bench.jobs.jobs(endpoint: nil, deployment: nil, limit: 1000).count
+  private static func jobs(_ bench: AdminBench) throws -> Int {
+    try bench.jobs.jobs(endpoint: nil, deployment: nil, limit: 1000).count
   }
 
   @Test func `each run is one job, and what was missed is caught up once`() throws {
     let (bench, scheduler, start) = try Self.bench()
     #expect(scheduler.run(at: start + 10) == start + 3600)
-    #expect(Self.jobs(bench) == 0)
+    #expect(try Self.jobs(bench) == 0)
     #expect(scheduler.run(at: start + 3601) == start + 7200)
     #expect(scheduler.run(at: start + 3700) == start + 7200)
-    #expect(Self.jobs(bench) == 1)
+    #expect(try Self.jobs(bench) == 1)
     // Away for ten hours: one job.
     #expect(scheduler.run(at: start + 13 * 3600 + 5) == start + 14 * 3600)
-    #expect(Self.jobs(bench) == 2)
+    #expect(try Self.jobs(bench) == 2)
     let record = try bench.control.schedule(of: "diabetes-batch")
     #expect(record.lastJob == "job-2" && record.lastError == nil)
-    let order = try #require(bench.jobs.job("job-2")).order
+    let order = try #require(try bench.jobs.job("job-2")).order
     #expect(order.actor == "schedule" && order.output.folder == "azureml/job-2/score")
   }
 
@@ -65,7 +65,7 @@ import Testing
     #expect(resumed.body.value(at: "paused") == false)
     #expect(resumed.body.value(at: "nextRun") != nil)
     #expect(scheduler.run(at: start + 100) == start + 3600)
-    #expect(Self.jobs(bench) == 0)
+    #expect(try Self.jobs(bench) == 0)
     // By a client's GET and PUT the schedule stays; without it, it goes.
     let endpoint = "\(AdminBench.workspace)/batchEndpoints/diabetes-batch"
     let body = try bench.send("GET", endpoint).body
@@ -81,8 +81,31 @@ import Testing
     let (bench, scheduler, start) = try Self.bench()
     try FileManager.default.removeItem(atPath: bench.desk.datastore + "/in")
     #expect(scheduler.run(at: start + 3600) == start + 7200)
-    #expect(Self.jobs(bench) == 0)
+    #expect(try Self.jobs(bench) == 0)
     let record = try bench.control.schedule(of: "diabetes-batch")
     #expect(record.lastError?.contains("cannot be read") == true)
+  }
+
+  @Test func `no request of a client takes the place of a run`() throws {
+    let (bench, scheduler, start) = try Self.bench()
+    let path = "\(AdminBench.workspace)/batchEndpoints/diabetes-batch/jobs"
+    let body: DocumentValue = [
+      "properties": [
+        "inputData": ["in": ["uri": "azureml://datastores/workspaceblobstore/paths/in"]]
+      ]
+    ]
+    // What a client can send of the run's own identifier: a header has no line end.
+    for identifier in ["schedule-\(start)-\(start + 3600)", "schedule \(start)-\(start + 3600)"] {
+      let made = try bench.send(
+        "POST", path, body,
+        headers: [
+          ("repeatability_request-id", identifier), ("azureml-model-deployment", "lightgbm"),
+        ])
+      #expect(made.status == 201, "\(made.body)")
+    }
+    _ = scheduler.run(at: start + 3601)
+    #expect(try Self.jobs(bench) == 3)
+    let identifiers = bench.jobs.requestIdentifiers
+    #expect(identifiers.contains("schedule\n\(start)-\(start + 3600)"), "\(identifiers)")
   }
 }

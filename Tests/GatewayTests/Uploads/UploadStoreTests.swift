@@ -4,13 +4,15 @@ import Foundation
 import Store
 import Synchronization
 import Telemetry
+import TestFolders
 import Testing
 
 @testable import Gateway
 
 @Suite struct UploadStoreTests {
   private final class Bench {
-    let folder = NSTemporaryDirectory() + "swerve-uploads-" + UUID().uuidString
+    private let home = TemporaryFolder(for: "uploads")
+    var folder: String { home.path }
     /// Moved by hand.
     final class Time: Sendable {
       let nanoseconds = Atomic<UInt64>(1_000_000_000_000)
@@ -20,6 +22,7 @@ import Testing
     private(set) var store: UploadStore
 
     init(maxBytes: Int = 64 << 20) throws {
+      let folder = home.path
       try FileManager.default.createDirectory(
         atPath: folder + "/uploads/left-over/files", withIntermediateDirectories: true)
       store = try UploadStore(folder: folder + "/uploads", maxBytes: maxBytes)
@@ -29,10 +32,7 @@ import Testing
       try store.clear()
     }
 
-    deinit {
-      store.stop()
-      try? FileManager.default.removeItem(atPath: folder)
-    }
+    deinit { store.stop() }
 
     var names: [String] {
       (try? FileManager.default.contentsOfDirectory(atPath: folder + "/uploads")) ?? []

@@ -30,9 +30,9 @@ def pack(array):
 
 
 def case(label, nodes, inputs, inits=None, outputs=("y",), opset=17, tolerance=0.0, rows=False, types=None):
-    """nodes: (operator, inputs, outputs, attributes)."""
+    """nodes: (operator, inputs, outputs, attributes); the input _ is left out."""
     graph = h.make_graph(
-        [h.make_node(op, i.split(), o.split(), f"n{k}", **more) for k, (op, i, o, more) in enumerate(nodes)], "g",
+        [h.make_node(op, ["" if name == "_" else name for name in i.split()], o.split(), f"n{k}", **more) for k, (op, i, o, more) in enumerate(nodes)], "g",
         [h.make_tensor_value_info(k, h.np_dtype_to_tensor_dtype(a.dtype), [None] * a.ndim) for k, a in inputs.items()],
         [h.make_tensor_value_info(k, (types or {}).get(k, T.FLOAT16), None) for k in outputs],
         [numpy_helper.from_array(a, k) for k, a in (inits or {}).items()])
@@ -148,6 +148,60 @@ case("a branch", [("Mul", "x b", "a", {}), ("If", "c", "y", {"then_branch": then
 
 case("a constant that is cast", [("Mul", "f f", "g", {}), ("Cast", "g", "h", {"to": 10}), ("Mul", "x h", "y", {})], {"x": x},
      {"f": n(8, dtype=F)}, rows=True)
+
+case("like another", [("Mul", "x b", "a", {}), ("Cast", "a", "c", {"to": 10}), ("CastLike", "f c", "d", {}),
+     ("Where", "m d c", "e", {}), ("Mul", "e b", "y", {})], {"x": x, "m": n(6, 8) > 0}, {**keep, "f": np.array(0, F)}, opset=19)
+case("dropout alone", [("Dropout", "x", "y", {})], {"x": x})
+case("dropout of a ratio", [("Dropout", "x r", "y", {})], {"x": x}, {"r": np.array(.5, H)}, opset=13)
+case("cast to itself", [("Mul", "x b", "a", {}), ("Cast", "a", "c", {"to": 10}), ("Mul", "c b", "y", {})], {"x": x}, keep, rows=True)
+
+# An operator that takes half floats beside floats: what it gives is as its definition says.
+case("a half exponent", [("Pow", "x e", "y", {})], {"x": np.abs(n(5, 8, dtype=F))}, {"e": n(8)}, types={"y": T.FLOAT}, rows=True, tolerance=1e-6)
+case("a half base", [("Pow", "x e", "y", {})], {"x": np.abs(n(5, 8))}, {"e": n(8, dtype=F)}, rows=True)
+case("half depth", [("OneHot", "x d v", "y", {})], {"x": np.array([0, 2, 1], F)}, {"d": np.array(3, H), "v": np.array([0, 5], F)}, types={"y": T.FLOAT})
+case("half values", [("OneHot", "x d v", "y", {})], {"x": np.array([0, 2, 1], F)}, {"d": np.array(3, F), "v": np.array([0, 5], H)})
+case("half statistics", [("BatchNormalization", "x s b m v", "y", {})], {"x": n(3, 4, 5, dtype=F)},
+     {"s": n(4), "b": n(4), "m": n(4), "v": np.abs(n(4))}, types={"y": T.FLOAT}, tolerance=1e-5)
+case("floats of the shape of halves", [("EyeLike", "x", "y", {"dtype": T.FLOAT})], {"x": n(3, 4)}, types={"y": T.FLOAT})
+case("halves of the shape of halves", [("EyeLike", "x", "y", {})], {"x": n(3, 4)})
+
+# Scattered as they are.
+old, new = np.array([1, 2, np.nan, 4, 5], H), np.array([2, np.nan, 3, np.nan, 1], H)
+case("ScatterElements", [("ScatterElements", "x i u", "y", {"axis": 1})], {"x": n(3, 4), "u": n(3, 2)}, {"i": np.array([[0, 3], [1, 2], [-1, 0]])}, rows=False)
+case("ScatterND", [("ScatterND", "x i u", "y", {})], {"x": n(3, 4), "u": n(2, 4)}, {"i": np.array([[2], [0]])})
+for reduction in ("min", "max"):
+    case(f"ScatterElements {reduction}", [("ScatterElements", "x i u", "y", {"reduction": reduction})], {"x": old, "u": new}, {"i": np.arange(5)}, opset=18)
+case("scattered between", [("Mul", "x b", "a", {}), ("ScatterND", "a i u", "c", {}), ("Mul", "c b", "y", {})], {"x": n(3, 8), "u": n(2, 8)},
+     {**keep, "i": np.array([[2], [0]])}, opset=18)
+
+# Rounded where its kernel rounds: scores, capped scores, scores with the mask, probabilities, the answer.
+for mask in (None, n(5, 7), R.rand(5, 7) > .3):
+    for more in ({}, {"is_causal": 1}, {"softcap": 1.5}, {"scale": .3}):
+        case(f"Attention {'' if mask is None else mask.dtype} {more}", [("Attention", "q k v" + (" m" if mask is not None else ""), "y", more)],
+             {"q": n(2, 4, 5, 8), "k": n(2, 2, 7, 8), "v": n(2, 2, 7, 8)}, {} if mask is None else {"m": mask}, opset=23, rows=True, tolerance=5e-4)
+    for mode in (0, 1, 2, 3):
+        case(f"Attention, its scores {'' if mask is None else mask.dtype} {mode}",
+             [("Attention", "q k v" + (" m" if mask is not None else ""), "y pk pv s", {"qk_matmul_output_mode": mode})],
+             {"q": n(2, 2, 5, 8), "k": n(2, 2, 7, 8), "v": n(2, 2, 7, 8)}, {} if mask is None else {"m": mask}, opset=23,
+             outputs=("y", "pk", "pv", "s"), tolerance=5e-4)
+case("Attention of a past", [("Attention", "q k v _ pk pv", "y nk nv", {})],
+     {"q": n(2, 2, 3, 8), "k": n(2, 2, 3, 8), "v": n(2, 2, 3, 8), "pk": n(2, 2, 4, 8), "pv": n(2, 2, 4, 8)}, opset=23, outputs=("y", "nk", "nv"), tolerance=5e-4)
+case("Attention of three axes", [("Attention", "q k v", "y", {"q_num_heads": 4, "kv_num_heads": 2})],
+     {"q": n(2, 5, 32), "k": n(2, 6, 16), "v": n(2, 6, 16)}, opset=24, tolerance=5e-4)
+case("Attention of floats with a half mask", [("Attention", "q k v m", "y", {})],
+     {"q": n(2, 2, 5, 8, dtype=F), "k": n(2, 2, 7, 8, dtype=F), "v": n(2, 2, 7, 8, dtype=F)}, {"m": n(5, 7)}, opset=23, types={"y": T.FLOAT}, tolerance=1e-6)
+case("RotaryEmbedding", [("RotaryEmbedding", "x c s p", "y", {})], {"x": n(2, 2, 3, 8), "p": np.array([[0, 1, 2], [2, 3, 4]])}, {"c": n(5, 4), "s": n(5, 4)}, opset=23)
+case("RotaryEmbedding interleaved", [("RotaryEmbedding", "x c s", "y", {"interleaved": 1, "num_heads": 2})], {"x": n(2, 3, 16)}, {"c": n(2, 3, 4), "s": n(2, 3, 4)}, opset=23)
+
+# Floats of 16 and 8 bits that are looked at.
+special = np.array([[np.nan, np.inf, -np.inf, 0, -0.0, 1, -2, 1e-40]], F)
+for name, small in (("bfloat16", T.BFLOAT16), ("e4m3fn", T.FLOAT8E4M3FN), ("e4m3fnuz", T.FLOAT8E4M3FNUZ), ("e5m2", T.FLOAT8E5M2), ("e5m2fnuz", T.FLOAT8E5M2FNUZ)):
+    kept = {} if name == "bfloat16" else {"saturate": 0}
+    for op, more in (("IsNaN", {}), ("IsInf", {}), ("IsInf", {"detect_negative": 0})):
+        case(f"{op} of {name} {more}", [("Cast", "x", "h", {"to": small, **kept}), (op, "h", "y", more)], {"x": special}, opset=20, types={"y": T.BOOL})
+case("Sign of bfloat16", [("Cast", "x", "h", {"to": T.BFLOAT16}), ("Sign", "h", "g", {}), ("Cast", "g", "y", {"to": T.FLOAT})], {"x": special}, opset=20, types={"y": T.FLOAT})
+case("ScatterND of bfloat16", [("Cast", "x", "h", {"to": T.BFLOAT16}), ("Cast", "u", "g", {"to": T.BFLOAT16}), ("ScatterND", "h i g", "k", {}), ("Cast", "k", "y", {"to": T.FLOAT})],
+     {"x": n(3, 4, dtype=F), "u": n(2, 4, dtype=F)}, {"i": np.array([[2], [0]])}, opset=18, types={"y": T.FLOAT})
 
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "half.json"), "w") as file:
     file.write("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")

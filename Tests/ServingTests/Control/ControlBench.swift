@@ -6,13 +6,14 @@ import Registry
 import Store
 import Synchronization
 import Telemetry
+import TestFolders
 
 @testable import Serving
 
 /// A control plane over a workspace in a temporary folder, with fake models: a model file's
 /// text is what it answers; the text `broken` fails to load.
 final class ControlBench: @unchecked Sendable {
-  let folder: String
+  private let home = TemporaryFolder(for: "control")
   let loadCount: Counts
   private(set) var database: Database
   private(set) var registry: ModelRegistry
@@ -33,7 +34,7 @@ final class ControlBench: @unchecked Sendable {
   }
 
   init(keysFolder: String? = nil) throws {
-    folder = NSTemporaryDirectory() + "swerve-control-" + UUID().uuidString
+    let folder = home.path
     try FileManager.default.createDirectory(
       atPath: folder + "/models", withIntermediateDirectories: true)
     loadCount = Counts()
@@ -45,8 +46,9 @@ final class ControlBench: @unchecked Sendable {
     control.stop()
     service.stop()
     database.close()
-    try? FileManager.default.removeItem(atPath: folder)
   }
+
+  var folder: String { home.path }
 
   /// What a restart does: everything again from the disk.
   func restart(keysFolder: String? = nil) throws {

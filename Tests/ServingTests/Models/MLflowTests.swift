@@ -1,6 +1,8 @@
 import Documents
 import Executors
+import Foundation
 import Tensors
+import TestFolders
 import Testing
 
 @testable import Serving
@@ -12,7 +14,7 @@ struct MLflowTests {
   private func folder(
     model: String, named file: String, flavor: String, signature: String
   ) throws -> TemporaryFolder {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder(for: "models")
     try folder.copy(model, to: file)
     try folder.write(
       """
@@ -162,5 +164,118 @@ struct MLflowTests {
       #expect(tensor.elementType == type)
       if type == .int64 { #expect(tensor.shape == Shape(2)) }
     }
+  }
+
+  private func xgboost(
+    _ fixture: String, _ modelClass: String, signature: String = "  outputs: null"
+  ) throws -> LoadedModel {
+    let file = fixture.hasSuffix("json") ? "model.json" : "model.ubj"
+    let folder = try folder(
+      model: fixtures + "/" + fixture, named: file,
+      flavor: "xgboost:\n    data: \(file)\n    model_class: \(modelClass)", signature: signature)
+    return try ModelLoader.load(path: folder.path, type: "mlflow_model")
+  }
+
+  private func array(_ name: String) throws -> Tensor {
+    try NPYFormat.read(Array(Data(contentsOf: URL(fileURLWithPath: "\(fixtures)/\(name).npy"))))
+  }
+
+  private func prediction(_ model: LoadedModel, _ rows: Tensor) throws -> Tensor {
+    let values = try model.executor.predict(
+      [rows], outputs: [0], scratch: model.executor.makeScratch())
+    guard case .tensor(let tensor) = values[0] else { throw ExecutorError.deadlinePassed }
+    return tensor
+  }
+
+  @Test(arguments: [
+    "xgb_softmax.json", "xgb_softprob.ubj", "xgb_constant_labels.json", "xgb_binary.json",
+  ])
+  func `classes are those of XGBClassifier`(fixture: String) throws {
+    let name = String(fixture.split(separator: ".")[0])
+    let model = try xgboost(fixture, "xgboost.sklearn.XGBClassifier")
+    let given = try array(name + ".predict")
+    let classes = try prediction(model, try array(name + ".X"))
+    let values = given.values(as: Float.self)
+    let rows = given.rowCount
+    let width = values.count / rows
+    // What `XGBClassifier.predict` does with the booster's own answers.
+    let expected: [Int64] =
+      switch name {
+      case "xgb_softmax": values.indices.map { Int64(values[$0]) }
+      case "xgb_softprob":
+        (0..<rows).map { row in
+          Int64((0..<width).max { values[row * width + $0] < values[row * width + $1] } ?? 0)
+        }
+      default: values.indices.map { values[$0] > 0.5 ? 1 : 0 }
+      }
+    let found = classes.values(as: Int64.self)
+    #expect(found.indices.map { found[$0] } == expected)
+    #expect(Set(expected).count > 1)
+    #expect(classes.shape == (name == "xgb_constant_labels" ? given.shape : Shape(rows)))
+    #expect(
+      model.signature.outputs[0].kind
+        == .tensor(.int64, shape: name == "xgb_constant_labels" ? [nil, 3] : [nil]))
+  }
+
+  @Test func `DART behind the wrapper adds up as the wrapper does`() throws {
+    let rows = try array("xgb_wrapped_dart.X")
+    func bits(_ tensor: Tensor) -> [UInt32] {
+      let values = tensor.values(as: Float.self)
+      return values.indices.map { values[$0].bitPattern }
+    }
+    let wrapped = bits(try array("xgb_wrapped_dart.wrapped"))
+    let plain = bits(try array("xgb_wrapped_dart.predict"))
+    func answer(_ modelClass: String) throws -> [UInt32] {
+      bits(try prediction(try xgboost("xgb_wrapped_dart.json", modelClass), rows))
+    }
+    #expect(wrapped != plain)
+    #expect(try answer("xgboost.sklearn.XGBRegressor") == wrapped)
+    #expect(try answer("xgboost.core.Booster") == plain)
+  }
+
+  @Test func `columns that XGBoost would refuse are refused`() throws {
+    func signature(_ names: [String]) -> String {
+      let columns = names.map { "{\"type\": \"double\", \"name\": \"\($0)\"}" }
+      return "  inputs: '[\(columns.joined(separator: ", "))]'"
+    }
+    let names = ["weight", "colour", "price", "height"]
+    _ = try xgboost("xgb_frame.json", "xgboost.core.Booster", signature: signature(names))
+    for wrong in [Array(names.reversed()), ["a", "b", "c", "d"]] {
+      let error = #expect(throws: ModelFormatError.self) {
+        try xgboost("xgb_frame.json", "xgboost.core.Booster", signature: signature(wrong))
+      }
+      #expect(error?.description.contains("takes only its own, in its order") == true)
+    }
+  }
+
+  @Test(arguments: ["float", "double", "tensor"])
+  func `what a signature says is float32 is rounded to that`(type: String) throws {
+    let rows = try array("lgb_linear.X")
+    let width = rows.shape[1]
+    let inputs =
+      type == "tensor"
+      ? "{\"type\": \"tensor\", \"tensor-spec\": {\"dtype\": \"float32\", \"shape\": [-1, \(width)]}}"
+      : (0..<width).map { "{\"type\": \"\(type)\", \"name\": \"Column_\($0)\"}" }
+        .joined(separator: ", ")
+    let folder = try folder(
+      model: fixtures + "/lgb_linear.txt", named: "model.lgb",
+      flavor: "lightgbm:\n    data: model.lgb",
+      signature: "  inputs: '[\(inputs)]'")
+    let model = try ModelLoader.load(path: folder.path, type: "mlflow_model")
+    let plain = try ModelLoader.load(path: fixtures + "/lgb_linear.txt")
+    let cells = rows.values(as: Double.self)
+    // No number of these is a float.
+    let exact = cells.indices.map { cells[$0] + 1e-12 }
+    let rounded = exact.map { Double(Float($0)) }
+    let expected = try prediction(
+      plain, Tensor(type == "double" ? exact : rounded, shape: rows.shape))
+    let other = try prediction(
+      plain, Tensor(type == "double" ? rounded : exact, shape: rows.shape))
+    let found = try prediction(model, Tensor(exact, shape: rows.shape))
+    func bits(_ tensor: Tensor) -> [UInt64] {
+      let values = tensor.values(as: Double.self)
+      return values.indices.map { values[$0].bitPattern }
+    }
+    #expect(bits(found) == bits(expected) && bits(found) != bits(other))
   }
 }

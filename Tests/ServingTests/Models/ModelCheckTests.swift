@@ -1,4 +1,5 @@
 import Documents
+import TestFolders
 import Testing
 
 @testable import Serving
@@ -50,7 +51,7 @@ struct ModelCheckTests {
   }
 
   @Test func `what is no model at all is said, and is not run`() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder(for: "models")
     try folder.write("{\"not\": \"a model\"}", to: "model.json")
     let check = ModelCheck(path: folder.path + "/model.json")
     #expect(!check.isRun)

@@ -1,5 +1,6 @@
 import Documents
 import Executors
+import TestFolders
 import Testing
 
 @testable import Serving
@@ -58,7 +59,7 @@ struct ModelLoaderTests {
   }
 
   @Test func `a Triton repository is its highest version`() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder(for: "models")
     for version in ["1", "2", "10"] {
       try folder.makeFolder("model/\(version)")
       try folder.copy(models + "/iris/1/model.onnx", to: "model/\(version)/model.onnx")
@@ -70,7 +71,7 @@ struct ModelLoaderTests {
   }
 
   @Test func `a folder with two models is refused with their names`() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder(for: "models")
     try folder.copy(models + "/iris/1/model.onnx", to: "a.onnx")
     try folder.copy(models + "/diabetes/1/model.txt", to: "b.txt")
     let error = #expect(throws: ModelFormatError.self) {
@@ -80,7 +81,7 @@ struct ModelLoaderTests {
   }
 
   @Test func `an MLflow directory gives its model and its columns`() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder(for: "models")
     try folder.copy(models + "/iris/1/model.onnx", to: "model.onnx")
     try folder.write(
       """
@@ -107,7 +108,7 @@ struct ModelLoaderTests {
   func `an MLflow model that needs Python is refused with what to do`(
     flavor: String, reason: String
   ) throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder(for: "models")
     try folder.write("flavors:\n  \(flavor)\n", to: "MLmodel")
     let error = #expect(throws: ModelFormatError.self) {
       try ModelLoader.load(path: folder.path, type: "mlflow_model")
@@ -116,7 +117,7 @@ struct ModelLoaderTests {
   }
 
   @Test func `a pickle is refused with what to do`() throws {
-    let folder = try TemporaryFolder()
+    let folder = TemporaryFolder(for: "models")
     try folder.write("\u{0}", to: "model.pkl", bytes: [0x80, 0x04, 0x95, 0x00])
     let error = #expect(throws: ModelFormatError.self) {
       try ModelLoader.load(path: folder.path + "/model.pkl")
@@ -136,20 +137,7 @@ let packageRoot: String = {
   return path
 }()
 
-/// A folder of one test, removed with it.
-final class TemporaryFolder {
-  let path: String
-
-  init() throws {
-    var template = Array("/tmp/swerve-models-XXXXXX".utf8CString)
-    path = template.withUnsafeMutableBufferPointer { buffer in
-      buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) } ?? ""
-    }
-    try #require(!path.isEmpty)
-  }
-
-  deinit { TemporaryFolder.remove(path) }
-
+extension TemporaryFolder {
   func makeFolder(_ name: String) throws {
     var folder = path
     for part in name.split(separator: "/") {
@@ -168,20 +156,5 @@ final class TemporaryFolder {
   func copy(_ source: String, to name: String) throws {
     let file = try ModelFile(path: source)
     try write("", to: name, bytes: file.bytes.withUnsafeBytes { Array($0) })
-  }
-
-  private static func remove(_ path: String) {
-    guard let folder = opendir(path) else {
-      unlink(path)
-      return
-    }
-    while let entry = readdir(folder) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != ".", name != ".." { remove(path + "/" + name) }
-    }
-    closedir(folder)
-    rmdir(path)
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import FuzzReaders
+import Mutants
 import Testing
 
 /// The fuzzer's seeds and mutants of them as plain tests: each is an error or a value, never a
@@ -33,13 +34,42 @@ import Testing
   func `five hundred mutants of a reader's seeds are errors or values`(
     reader: FuzzedReader
   ) throws {
+    for bytes in try Self.mutants(of: reader) { bytes.withUnsafeBytes { _ = reader.read($0) } }
+  }
+
+  // Those of models: `MutantTrial`.
+
+  @Test func `five hundred mutants of bodies are read within their memory`() async {
+    await #expect(processExitsWith: .success) { try SeedTests.readMutantsWithinMemory(of: .body) }
+  }
+
+  @Test func `five hundred mutants of rows are read within their memory`() async {
+    await #expect(processExitsWith: .success) { try SeedTests.readMutantsWithinMemory(of: .rows) }
+  }
+
+  @Test func `five hundred mutants of YAML are read within their memory`() async {
+    await #expect(processExitsWith: .success) { try SeedTests.readMutantsWithinMemory(of: .yaml) }
+  }
+
+  /// For a process of its own: a reader that wants more memory ends it.
+  static func readMutantsWithinMemory(of reader: FuzzedReader) throws {
+    // What is set up once is no part of a file.
+    for seed in try seeds(reader) { seed.bytes.withUnsafeBytes { _ = reader.read($0) } }
+    for bytes in try mutants(of: reader) {
+      MutantTrial.within(bytes: MutantTrial.maxAllocation(fileBytes: bytes.count)) {
+        bytes.withUnsafeBytes { _ = reader.read($0) }
+      }
+    }
+  }
+
+  static func mutants(of reader: FuzzedReader) throws -> [[UInt8]] {
     let seeds = try Self.seeds(reader)
     var state: UInt64 = 0x9E37_79B9_7F4A_7C15
     func random(below bound: Int) -> Int {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return Int((state >> 33) % UInt64(max(bound, 1)))
     }
-    for round in 0..<500 {
+    return (0..<500).map { round in
       var bytes = seeds[round % seeds.count].bytes
       for _ in 0...random(below: 4) where !bytes.isEmpty {
         let place = random(below: bytes.count)
@@ -50,7 +80,7 @@ import Testing
         default: bytes.insert(contentsOf: bytes[place...].prefix(random(below: 16)), at: place)
         }
       }
-      bytes.withUnsafeBytes { _ = reader.read($0) }
+      return bytes
     }
   }
 }

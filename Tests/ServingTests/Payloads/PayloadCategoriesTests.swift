@@ -2,6 +2,7 @@ import Executors
 import Glibc
 import Serving
 import Tensors
+import TestFolders
 import Testing
 
 /// Categories by name, from the body to the library's own answer.
@@ -114,6 +115,35 @@ import Testing
       #expect(sentence.hasPrefix("$.data[0][0] is the string"))
       #expect(sentence.contains("column 'weight' is numeric"))
     }
+  }
+
+  @Test func `where a file does not tell whose a list is, names are refused and codes are taken`()
+    throws
+  {
+    let model = try Self.load("lgb_open_categories.txt")
+    for row in ["{\"grade\": 30, \"rooms\": 0}", "{\"grade\": 1, \"rooms\": 20}"] {
+      let sentence = Self.refusal("{\"data\": [\(row)]}", model)
+      #expect(
+        sentence.contains("the file does not say which of its lists of categories this column has"),
+        "\(sentence)")
+    }
+    #expect(try Self.answer("{\"data\": [[2, 0]]}", model).count == 1)
+  }
+
+  @Test func `names that XGBoost may have cut wrongly are refused, codes are taken`() throws {
+    // The last byte of "red": XGBoost 3.2 writes one byte of such a letter.
+    let text = try Self.fixture("xgb_frame.json")
+      .replacing(",114,101,100]", with: ",114,101,-61]")
+    let folder = TemporaryFolder(for: "models")
+    try folder.write(text, to: "model.json")
+    let model = try ModelLoader.load(path: folder.path + "/model.json")
+    let sentence = Self.refusal("{\"data\": [[0.5, \"blue\", 7, 1]]}", model)
+    #expect(
+      sentence.contains("expected a code in a body that does not name its columns")
+        && sentence.contains("names cut wrongly"), "\(sentence)")
+    #expect(
+      try Self.answer("{\"data\": [[0.5, 1, 0, 1]]}", model)
+        == Self.answer("{\"data\": [[0.5, \"blue\", 0, 1]]}", Self.load("xgb_frame.json")))
   }
 
   @Test func `what is shown of a model tells its categories`() throws {

@@ -391,6 +391,26 @@ import Testing
     }
   }
 
+  @Test func `instances of a model of several tensors are objects by their names`() throws {
+    let decoder = PayloadDecoder(
+      ModelSignature(
+        inputs: [
+          ModelInput(name: "image", elementType: .float32, shape: [nil, 2, 2]),
+          ModelInput(name: "token", elementType: .int64, shape: [nil]),
+        ], outputs: []))
+    let request = try Self.decode(
+      #"{"instances":[{"image":[[1,2],[3,4]],"token":7},{"token":8,"image":[[5,6],[7,8]]}]}"#,
+      decoder)
+    #expect(request.form == .mlflow)
+    #expect(request.inputs[0]?.shape == Shape(2, 2, 2))
+    #expect(Self.floats(request.inputs[0]) == [1, 2, 3, 4, 5, 6, 7, 8])
+    let tokens = try #require(request.inputs[1])
+    #expect(
+      (0..<tokens.values(as: Int64.self).count).map { tokens.values(as: Int64.self)[$0] } == [7, 8])
+    #expect(
+      Self.sentence(#"{"instances":[{"image":[[1,2],[3,4]]}]}"#, decoder).contains("'token'"))
+  }
+
   @Test func `a model that takes an image takes a nested list`() throws {
     let decoder = PayloadDecoder(
       ModelSignature(

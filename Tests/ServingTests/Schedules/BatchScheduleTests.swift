@@ -92,6 +92,62 @@ import Testing
       try Self.time("2026-07-01T12:00:00+02:00") == Self.time("2026-07-01T12:00", "Europe/Berlin"))
   }
 
+  @Test func `runs come in order where a leap turns that of their minutes`() throws {
+    // On Lord Howe Island the clock leaps from 2:00 to 2:30: what is planned for 2:15 runs at 2:45.
+    #expect(
+      try Self.runs(
+        "type: cron, expression: '15,30 2 * * *', time_zone: Australia/Lord_Howe",
+        after: "2026-10-03T12:00", count: 3) == ["10-03 15:30", "10-03 15:45", "10-04 15:15"])
+  }
+
+  @Test(arguments: [
+    "type: cron, expression: '*/20 1-3 * * *', time_zone: Europe/Berlin",
+    "type: cron, expression: '15,30 2 * * *', time_zone: Australia/Lord_Howe",
+    "type: cron, expression: '0 0 29 2 *'",
+    "type: recurrence, frequency: minute, interval: 7",
+    "type: recurrence, frequency: hour, interval: 5, start_time: '2026-01-02T03:04:05'",
+    "type: recurrence, frequency: day, interval: 2, end_time: '2026-05-20'",
+    """
+    type: recurrence, frequency: week, interval: 2, start_time: '2026-03-02T00:00:00', \
+    time_zone: Pacific Standard Time, schedule: {hours: [4, 16], week_days: [sunday, friday]}
+    """,
+    "type: recurrence, frequency: month, interval: 1, start_time: '2026-01-31T01:00:00'",
+  ])
+  func `the last run is the one behind which the next comes`(trigger: String) throws {
+    let schedule = try Self.schedule(trigger)
+    let anchor = try Self.time("2026-03-20T10:30")
+    var last: Int64?
+    var time = anchor
+    for _ in 0..<100 {
+      guard let next = schedule.next(after: time, anchor: anchor) else { break }
+      #expect(schedule.last(until: next, anchor: anchor) == next)
+      // Cron has runs before the schedule came, which are none of ours.
+      let before = schedule.last(until: next - 1, anchor: anchor).flatMap { $0 > anchor ? $0 : nil }
+      #expect(before == last)
+      (last, time) = (next, next)
+    }
+    if schedule.endTime != nil {
+      #expect(schedule.last(until: time + 86_400 * 365, anchor: anchor) == last)
+    }
+  }
+
+  @Test(arguments: [
+    "type: cron, expression: '* * * * *', time_zone: Europe/Berlin",
+    "type: recurrence, frequency: minute, interval: 1",
+  ])
+  func `a year of missed minutes is caught up as fast as one`(trigger: String) throws {
+    let anchor = try Self.time("2026-01-01")
+    let record = ScheduleRecord(
+      endpoint: "e", schedule: try Self.schedule(trigger), isPaused: false, anchor: anchor,
+      doneUntil: anchor)
+    let now = anchor + 365 * 86_400 + 30
+    let clock = ContinuousClock()
+    var due: Int64?
+    let duration = clock.measure { due = record.dueRun(at: now) }
+    #expect(due == now - 30)
+    #expect(duration < .seconds(1), "stepping through them takes minutes")
+  }
+
   @Test(arguments: [
     ("type: cron, expression: '0 0 * *'", "has 4 fields"),
     ("type: cron, expression: '61 0 * * *'", "the minute '61'"),

@@ -1,0 +1,217 @@
+import Glibc
+import Serving
+import Store
+import Telemetry
+import Testing
+
+@testable import BatchScoring
+
+/// What the database is asked, and what of it may be wrong or away.
+@Suite struct JobStoreTests {
+  private static func workshop() throws -> JobWorkshop {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", JobWorkshop.rows(0..<100))
+    try workshop.write("b.csv", JobWorkshop.rows(0..<50))
+    return workshop
+  }
+
+  /// A job that was ended in the middle by a crash.
+  private static func crashed(_ workshop: JobWorkshop, _ name: String, at place: Int) throws {
+    try workshop.crash(
+      workshop.order(name) { $0.miniBatchRows = 8 }, at: place, JobWorkshop.commitOften)
+  }
+
+  // MARK: Away
+
+  @Test func `while the database is another's, jobs are away and not absent`() throws {
+    let workshop = try Self.workshop()
+    try workshop.run(workshop.order())
+    let service = workshop.service()
+    try service.start()
+    service.stop()
+    workshop.database.close()
+    for call in [
+      { _ = try service.job("job") }, { _ = try service.job("none") },
+      { _ = try service.jobs(endpoint: nil, deployment: nil, limit: 9) },
+      { _ = try service.job(endpoint: "ep", requestIdentifier: "x") },
+      { try service.cancel("job") },
+    ] as [() throws -> Void] {
+      let error = #expect(throws: BatchError.self) { try call() }
+      guard case .busy? = error else {
+        Issue.record("\(String(describing: error))")
+        continue
+      }
+    }
+    let refused = #expect(throws: BatchError.self) {
+      _ = try service.submit(workshop.order("next"), requestIdentifier: nil)
+    }
+    guard case .unavailable? = refused else {
+      Issue.record("\(String(describing: refused))")
+      return
+    }
+    try workshop.database.reopen()
+    #expect(try service.job("job")?.status == .completed)
+    #expect(try service.job("none") == nil)
+  }
+
+  @Test func `a job goes on when the database can be read again`() throws {
+    let workshop = try Self.workshop()
+    try workshop.run(workshop.order("whole"))
+    let full = StepTrap(at: 12) { () throws(BatchError) in
+      workshop.database.close()
+      throw .noSpace("the test's disk")
+    }
+    let service = workshop.service {
+      JobWorkshop.commitOften(&$0)
+      $0.steps = full.steps
+    }
+    try service.start()
+    _ = try service.submit(
+      workshop.order { $0.miniBatchRows = 8 }, requestIdentifier: nil)
+    while !full.wasHit { pause(milliseconds: 2) }
+    pause(milliseconds: 60)
+    #expect(try service.job("job")?.status == .paused)
+    try workshop.database.reopen()
+    #expect(try workshop.ending(of: "job", service).status == .completed)
+    service.stop()
+    #expect(workshop.output() == workshop.output("whole"))
+  }
+
+  // MARK: Unreadable
+
+  @Test func `a job that cannot be read hides no other one and stops no start`() throws {
+    let workshop = try Self.workshop()
+    for name in ["first", "odd", "last"] { try workshop.run(workshop.order(name)) }
+    try Self.crashed(workshop, "later", at: 9)
+    try workshop.execute(
+      """
+      UPDATE jobs SET body = '{"name": "of a later version"}' WHERE name IN ('odd', 'later')
+      """)
+    mkdir(workshop.path + "/work/left", 0o700)
+    try workshop.execute(
+      "UPDATE jobs SET work_folder = '\(workshop.path)/work/left' WHERE name = 'odd'")
+    let service = workshop.service()
+    try service.start()
+    defer { service.stop() }
+    #expect(
+      try service.jobs(endpoint: nil, deployment: nil, limit: 9).map(\.order.name)
+        == ["last", "first"])
+    let error = #expect(throws: BatchError.self) { _ = try service.job("odd") }
+    guard case .unreadable? = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    // What the later version will go on from stays, what nobody needs goes.
+    #expect(workshop.leftovers == ["later"])
+    #expect(
+      try workshop.number("SELECT count(*) FROM jobs WHERE name = 'odd' AND work_folder IS NULL")
+        == 1)
+  }
+
+  @Test func `orders are stored together, and a refused one keeps none out`() throws {
+    let workshop = try Self.workshop()
+    let orders = [
+      ("first", "same-id", "a"), ("second", nil, "b"), ("second", nil, "c"), ("third", nil, "a"),
+      ("fourth", "same-id", "d"), ("fifth", nil, "e"),
+    ].map { (name: String, identifier: String?, folder: String) in
+      var order = workshop.order(name)
+      order.output.folder = folder
+      return JobSubmission(order, requestIdentifier: identifier)
+    }
+    let results = try workshop.store.add(orders, at: 1)
+    let told = results.map { result in
+      switch result {
+      case .success(let added): "\(added.job.job.order.name) \(added.isNew)"
+      case .failure(.nameTaken(let name)): "taken \(name)"
+      case .failure(.outputExists): "exists"
+      case .failure(let error): "\(error)"
+      }
+    }
+    #expect(
+      told == ["first true", "second true", "taken second", "exists", "first false", "fifth true"])
+    #expect(try workshop.number("SELECT count(*) FROM jobs") == 3)
+    #expect(try workshop.number("SELECT count(*) FROM audit WHERE action = 'create'") == 3)
+  }
+
+  // MARK: Ended
+
+  @Test func `a job that has ended is not changed any more`() throws {
+    let workshop = try Self.workshop()
+    let store = workshop.store
+    let added = try store.add(workshop.order(), requestIdentifier: nil, at: 1).job
+    #expect(try store.end(added.sequence, .canceled, reason: nil, at: 2))
+    #expect(try !store.end(added.sequence, .failed, reason: "late", at: 3))
+    var progress = JobProgress()
+    progress.scoredRows = 7
+    let stamp = FileStamp(byteCount: 1, modifiedAt: 1, inode: 1)
+    let files = [JobFile(path: "a.csv", stamp: stamp)]
+    for change in [
+      { try store.set(added.sequence, .running, reason: "late") },
+      { try store.list(added.sequence, files, progress) { () throws(BatchError) in } },
+      { try store.commit(added.sequence, progress, []) },
+      { try store.startOver(added.sequence, progress) },
+    ] as [() throws -> Void] {
+      #expect(throws: BatchError.interrupted(.ended)) { try change() }
+    }
+    try store.noteCancel(added.sequence, by: "late", at: 4)
+    let now = try #require(try store.job("job"))
+    #expect(now.job.status == .canceled && now.job.reason == nil && now.job.endedAt == 2)
+    #expect(now.progress == JobProgress())
+    #expect(try workshop.number("SELECT count(*) FROM job_files") == 0)
+    #expect(try workshop.number("SELECT count(*) FROM audit WHERE action = 'cancel'") == 0)
+  }
+
+  @Test func `a job that has ended while it waited is not run`() throws {
+    let workshop = try Self.workshop()
+    let gate = Monitor(false)
+    let service = workshop.service {
+      $0.steps = { (_) throws(BatchError) in _ = gate.wait { $0 ? true : nil } }
+    }
+    try service.start()
+    _ = try service.submit(workshop.order("runs"), requestIdentifier: nil)
+    _ = try service.submit(workshop.order("waits"), requestIdentifier: nil)
+    let waiting = try #require(try workshop.store.job("waits"))
+    #expect(try workshop.store.end(waiting.sequence, .canceled, reason: nil, at: 5))
+    gate.withLock { $0 = true }
+    gate.broadcast()
+    #expect(try workshop.ending(of: "runs", service).status == .completed)
+    let ended = try workshop.ending(of: "waits", service)
+    service.stop()
+    #expect(ended.status == .canceled && ended.endedAt == 5)
+    #expect(try workshop.store.job("waits")?.job.status == .canceled)
+    #expect(workshop.output("waits") == nil && workshop.leftovers == [])
+  }
+
+  // MARK: Files
+
+  @Test func `what a job has read is forgotten when it has ended`() throws {
+    let workshop = try Self.workshop()
+    try workshop.run(workshop.order())
+    #expect(workshop.text("job", "_SUCCESS.json")?.contains(#""path":"b.csv""#) == true)
+    #expect(try workshop.number("SELECT count(*) FROM job_files") == 0)
+    // As a version before this one has left it, and as a crash does.
+    let old = try #require(try workshop.store.job("job"))
+    try workshop.execute(
+      """
+      INSERT INTO job_files (job, place, path, byte_count, modified_at, device, inode)
+        VALUES (\(old.sequence), 0, 'a.csv', 1, 1, 1, 1), (\(old.sequence), 30000, 'b', 1, 1, 1, 1)
+      """)
+    try Self.crashed(workshop, "goes-on", at: 12)
+    let gate = Monitor(false)
+    let service = workshop.service {
+      $0.steps = { (_) throws(BatchError) in _ = gate.wait { $0 ? true : nil } }
+    }
+    try service.start()
+    for _ in 0..<500 where try workshop.number("SELECT count(*) FROM job_files") != 2 {
+      pause(milliseconds: 5)
+    }
+    // Those of a job that goes on are there.
+    #expect(try workshop.number("SELECT count(*) FROM job_files") == 2)
+    gate.withLock { $0 = true }
+    gate.broadcast()
+    #expect(try workshop.ending(of: "goes-on", service).status == .completed)
+    service.stop()
+    #expect(try workshop.number("SELECT count(*) FROM job_files") == 0)
+    #expect(workshop.output("goes-on") == workshop.output())
+  }
+}

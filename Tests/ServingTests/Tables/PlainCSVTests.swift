@@ -1,0 +1,99 @@
+import Documents
+import Executors
+import Tensors
+import Testing
+
+@testable import Serving
+
+/// Tables of numbers beside the reader of one number.
+@Suite struct PlainCSVTests {
+  private static func decode(
+    _ text: String, _ type: ElementType, columns: [String], header: [String]
+  ) throws -> TableBlock {
+    let signature = ModelSignature(
+      inputs: [
+        ModelInput(name: "x", elementType: type, shape: [nil, columns.count], columns: columns)
+      ],
+      outputs: [ModelOutput(name: "y", kind: .tensor(.float32, shape: [nil]))])
+    let bytes = Array(text.utf8)
+    return try TableDecoder(csv: signature, header: header).decode(bytes.span, maxRows: 1000)
+  }
+
+  private static func values<Element: TensorElement>(
+    _ tensor: Tensor, _: Element.Type
+  ) -> [Element] {
+    let values = tensor.values(as: Element.self)
+    return values.indices.map { values[$0] }
+  }
+
+  private static func cell(_ random: inout SystemRandomNumberGenerator) -> String {
+    func digits(_ range: ClosedRange<Int>) -> String {
+      (0..<Int.random(in: range, using: &random)).map { _ in
+        String(Int.random(in: 0...9, using: &random))
+      }.joined()
+    }
+    let sign = Bool.random(using: &random) ? "-" : ""
+    switch Int.random(in: 0...11, using: &random) {
+    case 0: return ""
+    case 1: return sign + "0"
+    case 2: return sign + digits(1...20)
+    case 3: return sign + digits(1...4) + "." + digits(1...24)
+    case 4: return sign + digits(1...9) + "." + digits(1...9)
+    case 5: return sign + digits(1...3) + "." + digits(1...3) + "e-" + digits(1...2)
+    case 6: return "\(Double.random(in: -1...1, using: &random))"
+    default: return "\(Float.random(in: -20...20, using: &random))"
+    }
+  }
+
+  private static func expected(_ cell: String) -> Double {
+    if cell.isEmpty { return .nan }
+    guard case .number(let number) = CSVNumber(Array(cell.utf8)) else { return .infinity }
+    return number.double
+  }
+
+  @Test(arguments: ["\n", "\r\n"])
+  func `cells of every form are the nearest numbers, wherever they stand`(_ end: String) throws {
+    var random = SystemRandomNumberGenerator()
+    for _ in 0..<300 {
+      let width = Int.random(in: 1...7, using: &random)
+      let names = (0..<width).map { "c\($0)" }
+      // In any order, with columns that the model has not.
+      let header = (names + ["x", "y"].prefix(Int.random(in: 0...2, using: &random)))
+        .shuffled(using: &random)
+      let rows = (0..<Int.random(in: 1...8, using: &random)).map { _ in
+        header.map { _ in Self.cell(&random) }
+      }
+      // Of one column alone a blank line would be a row too; here it is none.
+      if header.count == 1, rows.contains([""]) { continue }
+      let text = rows.map { $0.joined(separator: ",") + end }.joined()
+      let doubles = try Self.decode(text, .float64, columns: names, header: header)
+      let floats = try Self.decode(text, .float32, columns: names, header: header)
+      #expect(doubles.faults.isEmpty && floats.faults.isEmpty, "\(text)")
+      let double = Self.values(try #require(doubles.inputs[0]), Double.self)
+      let float = Self.values(try #require(floats.inputs[0]), Float.self)
+      try #require(double.count == rows.count * width && float.count == double.count)
+      for (row, cells) in rows.enumerated() {
+        for (column, name) in names.enumerated() {
+          let cell = cells[try #require(header.firstIndex(of: name))]
+          let wanted = Self.expected(cell)
+          let place = row * width + column
+          let isSame =
+            wanted.isNaN
+            ? double[place].isNaN && float[place].isNaN
+            : double[place].bitPattern == wanted.bitPattern
+              && float[place].bitPattern == Float(wanted).bitPattern
+          #expect(isSame, "\(cell) in \(text)")
+        }
+      }
+    }
+  }
+
+  @Test func `rows of another width, and cells that are no numbers, are faults`() throws {
+    let text = "1.5,2.5\n1.5\n1.5,2.5,3.5\n1.5,x\n1.5 ,2.5\n1.5,2.5.5\n7,8\n" + "1,2\n3,4\n"
+    let block = try Self.decode(text, .float64, columns: ["a", "b"], header: ["a", "b"])
+    #expect(block.rowCount == 9)
+    #expect(block.faults.map(\.row) == [1, 2, 3, 5])
+    let values = Self.values(try #require(block.inputs[0]), Double.self)
+    #expect(values == [1.5, 2.5, 1.5, 2.5, 7, 8, 1, 2, 3, 4])
+  }
+}
