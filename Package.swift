@@ -140,7 +140,7 @@ let package = Package(
       name: "BatchScoringTests",
       dependencies: [
         "BatchScoring", "Serving", "Registry", "Executors", "Tensors", "Documents", "Store",
-        "Digest", "Telemetry", "Compression", "TestFolders",
+        "Digest", "Telemetry", "Compression", "TestFolders", "TestTimes",
       ],
       exclude: ["Fixtures"],
       swiftSettings: settings),
@@ -160,7 +160,7 @@ let package = Package(
       name: "CompressionTests", dependencies: ["Compression"],
       swiftSettings: settings),
     .testTarget(
-      name: "HTTPTests", dependencies: ["HTTP", "TestFolders"],
+      name: "HTTPTests", dependencies: ["HTTP", "TestFolders", "TestTimes"],
       swiftSettings: settings),
     .testTarget(
       name: "TelemetryTests", dependencies: ["Telemetry"],
@@ -181,7 +181,7 @@ let package = Package(
       name: "ServingTests",
       dependencies: [
         "Serving", "Registry", "Store", "Documents", "Digest", "ONNX", "Executors", "Tensors",
-        "Telemetry", "FuzzReaders", "Mutants", "TestExecutors", "TestFolders",
+        "Telemetry", "FuzzReaders", "Mutants", "TestExecutors", "TestFolders", "TestTimes",
       ],
       swiftSettings: settings),
     .testTarget(

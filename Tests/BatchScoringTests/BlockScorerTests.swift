@@ -15,6 +15,8 @@ private struct SlowExecutor: ModelExecutor {
   var summary: String { "slow" }
   /// Microseconds by the row's value.
   let time: @Sendable (Double) -> UInt32
+  /// Told the rows of each run.
+  let runs: @Sendable ([Double]) -> Void
 
   func makeScratch() -> Scratch { Scratch() }
 
@@ -23,6 +25,7 @@ private struct SlowExecutor: ModelExecutor {
   ) throws(ExecutorError) -> [ModelValue] {
     guard let table = inputs[0] else { throw .missingInput("X") }
     let values = table.values(as: Double.self)
+    runs((0..<table.rowCount).map { values[$0] })
     var sums: [Double] = []
     for row in 0..<table.rowCount {
       usleep(time(values[row]))
@@ -35,10 +38,12 @@ private struct SlowExecutor: ModelExecutor {
 
 @Suite struct BlockScorerTests {
   private static func score(
-    rows: Int, _ pace: ScoringPace, time: @escaping @Sendable (Double) -> UInt32
+    rows: Int, _ pace: ScoringPace, runs: @escaping @Sendable ([Double]) -> Void = { _ in },
+    time: @escaping @Sendable (Double) -> UInt32
   ) -> ScoredBlock {
+    let executor = SlowExecutor(time: time, runs: runs)
     let scorer = BlockScorer(
-      LoadedModel(executor: SlowExecutor(time: time), format: "test"), outputs: [0], text: nil,
+      LoadedModel(executor: executor, format: "test"), outputs: [0], text: nil,
       columns: PredictionColumns(), pace: pace)
     return scorer.score(
       Tensor((0..<rows).map(Double.init), shape: Shape(rows, 1)), firstRow: 100)
@@ -55,18 +60,16 @@ private struct SlowExecutor: ModelExecutor {
 
   @Test func `a row that alone takes too long fails, after as many tries`() {
     let pace = ScoringPace()
-    pace.maxNanoseconds = 30_000_000
+    pace.maxNanoseconds = 200_000_000
     pace.maxRetries = 2
-    let tries = Atomic<Int>(0)
-    let block = Self.score(rows: 8, pace) { value in
-      guard value == 5 else { return 0 }
-      tries.add(1, ordering: .relaxed)
-      return 60_000
-    }
+    let runs = Mutex<[[Double]]>([])
+    let block = Self.score(
+      rows: 8, pace, runs: { rows in runs.withLock { $0.append(rows) } },
+      time: { $0 == 5 ? 250_000 : 0 })
     #expect(block.scored == 7)
     #expect(block.faults.map(\.row) == [105])
-    // Once with all, once with each half that it is in, then alone.
-    #expect(tries.load(ordering: .relaxed) == 3 + 3)
+    #expect(runs.withLock { $0.first } == (0..<8).map(Double.init))
+    #expect(runs.withLock { $0.filter { $0 == [5] }.count } == 1 + pace.maxRetries)
   }
 
   @Test func `nobody waits for rows that are not wanted any more`() {

@@ -1,5 +1,6 @@
 import Foundation
 import HTTP
+import TestTimes
 import Testing
 
 /// Bad input gets a clear error that names the thing and what was expected, and nothing is lost.
@@ -164,7 +165,7 @@ import Testing
     gateway.signal(SIGHUP)
     var log = ""
     for _ in 0..<100 where !log.contains("breast-cancer.yml") {
-      Thread.sleep(forTimeInterval: 0.05)
+      pause(milliseconds: 50)
       log = gateway.log()
     }
     #expect(log.contains("breast-cancer.yml"), "the log names the file")

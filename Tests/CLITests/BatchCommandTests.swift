@@ -1,6 +1,7 @@
 import Documents
 import Foundation
 import Synchronization
+import TestTimes
 import Testing
 
 /// Batch endpoints by the command, over a gateway of their own: the sample of `models/`.
@@ -203,7 +204,7 @@ import Testing
         ["job", "stream", "-n", "disturbed", "--workspace", workspace])
       followed.withLock { $0 = result }
     }
-    usleep(50_000)
+    pause(milliseconds: 50)
     let restarted = try gateway.restart([])
     #expect(restarted.status == 0, "\(restarted.error)")
     group.wait()

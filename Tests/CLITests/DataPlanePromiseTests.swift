@@ -305,7 +305,7 @@ import Testing
       #expect(connection.isClosed)
       seen.withLock { $0[400, default: 0] += 1 }
     }
-    usleep(100_000)
+    pause(milliseconds: 100)
     let text = String(
       decoding: try gateway.client().send(method: "GET", path: "/metrics").body, as: UTF8.self)
     var counted: [Int: Int] = [:]

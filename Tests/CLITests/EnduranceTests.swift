@@ -60,7 +60,7 @@ import Testing
     let before = try memory(process)
     var connections: [RawConnection] = []
     for _ in 0..<count { connections.append(try #require(RawConnection(port: gateway.port))) }
-    usleep(300_000)
+    pause(milliseconds: 300)
     let idle = try memory(process) - before
     for connection in connections {
       connection.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -222,7 +222,7 @@ import Testing
     load.start(clients: 4)
     for seconds in [86_400, -86_400, 0, 3600, -3600, 86_400] as [Int64] {
       try set(seconds)
-      usleep(400_000)
+      pause(milliseconds: 400)
     }
     let tally = load.stop()
     #expect(tally.notOK == 0, "\(tally.answers) \(tally.failures.prefix(5))")

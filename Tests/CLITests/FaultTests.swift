@@ -1,5 +1,6 @@
 import Foundation
 import HTTP
+import TestTimes
 import Testing
 
 /// What the system may refuse a running gateway: each fault goes in by strace, at one call or at
@@ -36,7 +37,7 @@ import Testing
         text += String(decoding: piece, as: UTF8.self)
       }
       // One thread after the other is attached.
-      usleep(100_000)
+      pause(milliseconds: 100)
     }
 
     /// Lets go of the gateway.
@@ -175,7 +176,7 @@ import Testing
       let isScored = try Self.scores(gateway, key: key)
       let ready = try gateway.client().send(method: "GET", path: "/readyz").status
       let before = cpuTicks(gateway)
-      usleep(500_000)
+      pause(milliseconds: 500)
       let spent = cpuTicks(gateway) - before
       let met = fault.end()
       #expect(isScored && ready == 200, "\(error) at \(calls)")
@@ -198,7 +199,7 @@ import Testing
     let waiting = RawConnection(port: gateway.port)
     waiting?.send("GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
     let before = cpuTicks(gateway)
-    sleep(1)
+    pause(milliseconds: 1000)
     #expect(cpuTicks(gateway) - before <= 20)
     _ = fault.end()
     #expect(waiting?.receiveAnswer().hasPrefix("HTTP/1.1 200") == true)

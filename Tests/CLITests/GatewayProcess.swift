@@ -1,6 +1,7 @@
 import Documents
 import Foundation
 import HTTP
+import TestTimes
 
 /// The built `swerve`, run as a process of its own on a workspace of its own, on loopback.
 ///
@@ -126,7 +127,7 @@ final class GatewayProcess {
   deinit {
     if let last = successors.last {
       kill(last, SIGTERM)
-      for _ in 0..<100 where kill(last, 0) == 0 { usleep(20_000) }
+      for _ in 0..<100 where kill(last, 0) == 0 { pause(milliseconds: 20) }
     }
     if process.isRunning {
       kill(process.processIdentifier, SIGKILL)

@@ -1,6 +1,7 @@
 import Documents
 import Foundation
 import HTTP
+import TestTimes
 import Testing
 
 /// What a new user does first: the four sample models, a request to each, a split, a change of it.
@@ -72,7 +73,7 @@ import Testing
       share = try CommandResult.run(
         query + ["-o", "tsv", "--workspace", gateway.workspace.path]
       ).output.trimmingCharacters(in: .whitespacesAndNewlines)
-      Thread.sleep(forTimeInterval: 0.05)
+      pause(milliseconds: 50)
     }
     #expect(share == "50")
     let during = load.stop()

@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import Synchronization
+import TestTimes
 import Testing
 
 /// The project's own corpus of malformed requests, against a gateway as it is shipped.
@@ -21,7 +22,7 @@ import Testing
     if afterGood, ask(connection) != [200] { return "the good request before it is not answered" }
     connection.forget()
     for (index, piece) in pieces.enumerated() {
-      if index > 0 { usleep(20_000) }
+      if index > 0 { pause(milliseconds: 20) }
       connection.send(piece)
     }
     if entry.half == true { connection.endSending() }

@@ -69,7 +69,7 @@ import Testing
           + "Content-Length: \(body.count)\r\n\r\n")
       connection.send(Array(body[..<half]))
     }
-    Thread.sleep(forTimeInterval: 0.2)
+    pause(milliseconds: 200)
     let signalled = Date()
     gateway.signal(SIGTERM)
     var notReadyAfter = -1.0
@@ -80,7 +80,7 @@ import Testing
       }
     }
     #expect(notReadyAfter >= 0 && notReadyAfter < 0.2, "not ready after \(notReadyAfter) s")
-    Thread.sleep(forTimeInterval: 0.8)
+    pause(milliseconds: 800)
     for connection in connections { connection.send(Array(body[half...])) }
     var finished = 0
     for connection in connections {
@@ -103,7 +103,7 @@ import Testing
     let gateway = try GatewayProcess(
       arguments: ["--apply", GatewayProcess.models.path, "--drain-delay", "20"])
     gateway.signal(SIGTERM)
-    Thread.sleep(forTimeInterval: 0.3)
+    pause(milliseconds: 300)
     #expect(gateway.process.isRunning)
     let start = Date()
     gateway.terminate()

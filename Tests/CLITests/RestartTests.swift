@@ -1,6 +1,7 @@
 import Documents
 import Foundation
 import HTTP
+import TestTimes
 import Testing
 
 /// `swerve restart` and what a running gateway takes over from changed files.
@@ -16,7 +17,7 @@ import Testing
     var milliseconds: [Int] = []
     var processes = [gateway.process.processIdentifier]
     for round in 0..<4 {
-      usleep(300_000)
+      pause(milliseconds: 300)
       // The second one fails: a program that ends at once.
       let isBad = round == 1
       let start = Date()
@@ -30,7 +31,7 @@ import Testing
       }
       #expect(try gateway.swerve("health").status == 0)
     }
-    usleep(300_000)
+    pause(milliseconds: 300)
     let tally = load.stop()
     #expect(tally.notOK == 0, "\(tally.answers) \(tally.failures.prefix(5))")
     #expect(tally.bodies.count == 1, "every answer is the same")
@@ -117,7 +118,7 @@ import Testing
     let note = folder.appendingPathComponent("pid")
     var successor: Int32?
     for _ in 0..<200 where successor == nil {
-      usleep(20_000)
+      pause(milliseconds: 20)
       successor = (try? String(contentsOf: note, encoding: .utf8))
         .flatMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
     }
@@ -263,7 +264,7 @@ struct Resources: Equatable {
   func settled(of process: Int32) -> Resources {
     var now = Resources(of: process)
     for _ in 0..<50 where now != self {
-      usleep(100_000)
+      pause(milliseconds: 100)
       now = Resources(of: process)
     }
     return now
@@ -291,7 +292,7 @@ extension GatewayProcess {
   func logs(_ words: String, within seconds: Int) -> Bool {
     for _ in 0..<(seconds * 20) {
       if log().contains(words) { return true }
-      usleep(50_000)
+      pause(milliseconds: 50)
     }
     return false
   }
@@ -314,7 +315,7 @@ extension GatewayProcess {
       // One that has ended and that nobody has asked about.
       let state = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
       if state?.contains(") Z ") ?? true { return true }
-      usleep(50_000)
+      pause(milliseconds: 50)
     }
     return false
   }

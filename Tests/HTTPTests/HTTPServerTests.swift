@@ -1,5 +1,6 @@
 import Synchronization
 import TestFolders
+import TestTimes
 import Testing
 
 @testable import HTTP
@@ -178,13 +179,13 @@ struct HTTPServerTests {
     let idle = try client(server)
     #expect(try idle.send(method: "GET", path: "/").status == 200)
     let silent = try RawConnection(server)
-    usleep(50_000)
+    pause(milliseconds: 50)
     // The idle one goes.
     let third = try client(server)
     #expect(try third.send(method: "GET", path: "/").status == 200)
     // `third` is idle now; two silent connections take its place and one more.
     let another = try RawConnection(server)
-    usleep(50_000)
+    pause(milliseconds: 50)
     let refused = try RawConnection(server)
     refused.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     let (answer, isClosed) = refused.readAll()
@@ -209,7 +210,7 @@ struct HTTPServerTests {
     }
     // One byte at a time does not help.
     for _ in 0..<4 {
-      usleep(50_000)
+      pause(milliseconds: 50)
       connections[1].send("T")
       connections[2].send("b")
     }
@@ -266,7 +267,7 @@ struct HTTPServerTests {
       for _ in 0..<2 {
         while case let taken = dup(0), taken >= 0 { held.append(taken) }
         // Whoever held one for a moment while the process started is done now.
-        usleep(50_000)
+        pause(milliseconds: 50)
       }
       close(held.removeLast())
       let connection = try RawConnection(server)
@@ -296,16 +297,16 @@ struct HTTPServerTests {
       var held: [Int32] = []
       for _ in 0..<2 {
         while case let taken = dup(0), taken >= 0 { held.append(taken) }
-        usleep(50_000)
+        pause(milliseconds: 50)
       }
       close(held.removeLast())
       let connection = try RawConnection(server)
       connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-      usleep(50_000)
+      pause(milliseconds: 50)
       let stopping = ServiceThread("the stop") {
         if !server.stop(deadline: inSeconds(5)) { exit(2) }
       }
-      usleep(200_000)
+      pause(milliseconds: 200)
       limit.rlim_cur = before
       setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
       let (answer, isClosed) = connection.readAll(seconds: 3)
@@ -345,10 +346,10 @@ struct HTTPServerTests {
     let server = try HTTPServer(configuration, handler: TestHandler())
     let connection = try RawConnection(server)
     connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    usleep(200_000)
+    pause(milliseconds: 200)
     let begin = monotonicNanoseconds()
     connection.send("GE")
-    usleep(100_000)
+    pause(milliseconds: 100)
     connection.send("T")
     let (answer, isClosed) = connection.readAll(seconds: 3)
     let elapsed = monotonicNanoseconds() - begin
@@ -388,7 +389,7 @@ struct HTTPServerTests {
     defer { server.stop(deadline: inSeconds(5)) }
     let blocked = try RawConnection(server)
     blocked.send("GET /block HTTP/1.1\r\nHost: a\r\n\r\n")
-    usleep(50_000)
+    pause(milliseconds: 50)
     // More than the blocked thread has: each would be its turn every other time.
     for _ in 0..<6 {
       let quick = try client(server, timeout: .seconds(5))
@@ -410,7 +411,7 @@ struct HTTPServerTests {
       : "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n"
     let first = try RawConnection(server)
     first.send(head + String(repeating: "x", count: 199_999))
-    usleep(200_000)
+    pause(milliseconds: 200)
     let second = try RawConnection(server)
     second.send(head + (chunked ? String(repeating: "x", count: 150_000) : ""))
     #expect(second.readAll(seconds: 2).text.hasPrefix("HTTP/1.1 503"))

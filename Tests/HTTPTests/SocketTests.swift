@@ -1,6 +1,7 @@
 import Foundation
 import Synchronization
 import TestFolders
+import TestTimes
 import Testing
 
 @testable import HTTP
@@ -70,7 +71,7 @@ struct SocketTests {
     let server = try HTTPServer(configuration, handler: handler)
     let early = try RawConnection(server)
     early.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    usleep(100_000)
+    pause(milliseconds: 100)
     #expect(handler.admitted.load(ordering: .relaxed) == 0)
     server.beginAccepting()
     #expect(early.readAll(seconds: 0.5).text.hasPrefix("HTTP/1.1 200"))
@@ -262,7 +263,7 @@ struct SocketTests {
       #expect(first.stop(deadline: inSeconds(10)))
       ending.store(true, ordering: .sequentiallyConsistent)
     }
-    usleep(100_000)
+    pause(milliseconds: 100)
     // Its next request is answered, and the one after that by the other server.
     let last = try kept.send(method: "GET", path: "/")
     #expect(last.status == 200)

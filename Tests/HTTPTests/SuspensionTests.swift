@@ -1,15 +1,16 @@
 import Foundation
 import Synchronization
+import TestTimes
 import Testing
 
 @testable import HTTP
 
 struct SuspensionTests {
   /// Answers exchanges on a thread of its own, after a delay.
-  static func answerLater(_ exchange: HTTPExchange, after microseconds: UInt32 = 0) {
+  static func answerLater(_ exchange: HTTPExchange, after milliseconds: Int = 0) {
     exchange.suspend()
     let thread = Thread {
-      if microseconds > 0 { usleep(microseconds) }
+      pause(milliseconds: milliseconds)
       exchange.respond(HTTPResponse(status: 200, body: .bytes(TestHandler.bytes(exchange))))
     }
     thread.start()
@@ -58,7 +59,7 @@ struct SuspensionTests {
   }
 
   @Test func `a stop with requests in flight loses none`() throws {
-    let handler = TestHandler(handle: { SuspensionTests.answerLater($0, after: 200_000) })
+    let handler = TestHandler(handle: { SuspensionTests.answerLater($0, after: 200) })
     var configuration = loopback()
     configuration.threads = 2
     let server = try HTTPServer(configuration, handler: handler)
@@ -67,7 +68,7 @@ struct SuspensionTests {
     let stopped = Atomic<Bool>(false)
     Self.concurrently(25) { index in
       if index == 24 {
-        usleep(100_000)
+        pause(milliseconds: 100)
         stopped.store(server.stop(deadline: inSeconds(5)), ordering: .relaxed)
         return
       }
@@ -90,7 +91,7 @@ struct SuspensionTests {
     let server = try HTTPServer(loopback(), handler: handler)
     let connection = try RawConnection(server)
     connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    usleep(100_000)
+    pause(milliseconds: 100)
     #expect(!server.stop(deadline: inSeconds(0.1)))
     #expect(connection.readAll().text.hasPrefix("HTTP/1.1 503 "))
     // The late answer is dropped.
@@ -105,7 +106,7 @@ struct SuspensionTests {
       exchange.suspend()
       Thread {
         left.withLock { $0.append(exchange.clientHasLeft) }
-        usleep(300_000)
+        pause(milliseconds: 300)
         left.withLock { $0.append(exchange.clientHasLeft) }
         exchange.respond(HTTPResponse(status: 200))
       }.start()
@@ -114,7 +115,7 @@ struct SuspensionTests {
     do {
       let connection = try RawConnection(server)
       connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-      usleep(100_000)
+      pause(milliseconds: 100)
     }
     #expect(server.stop(deadline: inSeconds(5)))
     #expect(left.withLock { $0 } == [false, true])
@@ -124,13 +125,13 @@ struct SuspensionTests {
   func `a client that waits has not left because we end its connection`(leaves: Bool) throws {
     let left = Mutex<Bool?>(nil)
     let handler = TestHandler(handle: { exchange in
-      if exchange.path == "/block" { usleep(300_000) }
+      if exchange.path == "/block" { pause(milliseconds: 300) }
       guard exchange.path == "/later" else {
         return exchange.respond(HTTPResponse(status: 200))
       }
       exchange.suspend()
       Thread.detachNewThread {
-        usleep(50_000)
+        pause(milliseconds: 50)
         left.withLock { $0 = exchange.clientHasLeft }
         exchange.respond(HTTPResponse(status: 200))
       }
@@ -141,7 +142,7 @@ struct SuspensionTests {
     #expect(waiting.readAll(seconds: 0.1).text.hasPrefix("HTTP/1.1 200"))
     let blocking = try RawConnection(server)
     blocking.send("GET /block HTTP/1.1\r\nHost: a\r\n\r\n")
-    usleep(50_000)
+    pause(milliseconds: 50)
     // Comes while the only thread is busy, so that the drain takes the connection for idle.
     waiting.send("GET /later HTTP/1.1\r\nHost: a\r\n\r\n")
     if leaves { shutdown(waiting.descriptor, Int32(SHUT_WR)) }

@@ -98,19 +98,24 @@ final class RawConnection {
     _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
   }
 
-  /// All that comes until the end of the stream, or until `seconds` have passed in silence.
+  /// All that comes until the end of the stream, or until `seconds` have passed in silence: in
+  /// short looks, since the other side needs them too (see `pause`).
   func readAll(seconds: Double = 3) -> (text: String, isClosed: Bool) {
     var all: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 4096)
-    while true {
+    var looks = Int(seconds * 100)
+    while looks > 0 {
       var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      guard poll(&entry, 1, Int32(seconds * 1000)) > 0 else {
-        return (String(decoding: all, as: UTF8.self), false)
+      guard poll(&entry, 1, 10) > 0 else {
+        looks -= 1
+        continue
       }
       let count = recv(descriptor, &piece, piece.count, 0)
       if count <= 0 { return (String(decoding: all, as: UTF8.self), true) }
       all += piece[..<count]
+      looks = Int(seconds * 100)
     }
+    return (String(decoding: all, as: UTF8.self), false)
   }
 }
 

@@ -31,9 +31,11 @@ import Testing
     let count = 400_000
     let values = Tensor((0..<count).map { Float($0 &* 7919 % count) }, shape: Shape(count))
     let clock = ContinuousClock()
-    let whole = try clock.measure {
-      _ = try model.predict([values], outputs: [0], scratch: scratch)
+    // The shortest of some: a host may take the CPU from one.
+    let times = try (0..<3).map { _ in
+      try clock.measure { _ = try model.predict([values], outputs: [0], scratch: scratch) }
     }
+    let whole = try #require(times.min())
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     // Later than the step begins, long before it ends.

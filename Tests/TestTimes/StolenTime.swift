@@ -13,18 +13,21 @@ package struct TimeBounds {
   }
 }
 
-/// CPU time that the host gives to others while this machine wants it, as Linux counts it.
+/// CPU time that the host gives to others while this machine wants it: as Linux counts it, and as
+/// `Stalls` sees it, since a machine that is halted as a whole counts nothing.
 ///
 /// Beside a busy neighbour a sleep of 40 ms takes 200, and what is measured is the neighbour.
 package struct StolenTime {
   private let before = StolenTime.ticks()
+  private let stalls = Stalls()
 
   package init() {}
 
   /// Of all CPUs' time since.
   package var share: Double {
     let now = StolenTime.ticks()
-    return Double(now.stolen - before.stolen) / Double(max(now.all - before.all, 1))
+    let counted = Double(now.stolen - before.stolen) / Double(max(now.all - before.all, 1))
+    return max(counted, stalls.share)
   }
 
   private static let maxShare = 0.05

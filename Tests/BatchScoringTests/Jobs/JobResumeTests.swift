@@ -1,4 +1,5 @@
 import Serving
+import TestTimes
 import Testing
 
 @testable import BatchScoring

@@ -1,6 +1,7 @@
 import Glibc
 import Serving
 import Store
+import TestTimes
 import Testing
 
 @testable import BatchScoring

@@ -1,8 +1,6 @@
 import Glibc
 import Testing
 
-func pause(milliseconds: UInt32) { usleep(milliseconds * 1000) }
-
 /// Writes into a file that is there.
 func overwrite(_ path: String, at offset: Int, with text: String) throws {
   let file = open(path, O_WRONLY)

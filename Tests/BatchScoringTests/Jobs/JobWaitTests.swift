@@ -2,6 +2,7 @@ import Glibc
 import Serving
 import Synchronization
 import Telemetry
+import TestTimes
 import Testing
 
 @testable import BatchScoring

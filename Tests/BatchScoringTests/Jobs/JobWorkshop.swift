@@ -7,6 +7,7 @@ import Store
 import Synchronization
 import Telemetry
 import TestFolders
+import TestTimes
 import Testing
 
 @testable import BatchScoring

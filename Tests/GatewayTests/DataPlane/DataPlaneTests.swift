@@ -1,6 +1,7 @@
 import Compression
 import HTTP
 import Telemetry
+import TestTimes
 import Testing
 
 @testable import Gateway
@@ -360,12 +361,4 @@ struct DataPlaneTests {
       ScoringExchange.isMirrored(
         ScoringOutcome(deployment: nil, result: .success([]), times: ScoringTimes())))
   }
-}
-
-#if canImport(Glibc)
-  import Glibc
-#endif
-
-func pause(milliseconds: Int) {
-  usleep(UInt32(milliseconds) * 1000)
 }

@@ -3,6 +3,7 @@ import Synchronization
 import Telemetry
 import Tensors
 import TestExecutors
+import TestTimes
 import Testing
 
 @testable import Serving

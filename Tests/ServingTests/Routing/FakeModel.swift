@@ -2,6 +2,7 @@ import Executors
 import Synchronization
 import Telemetry
 import Tensors
+import TestTimes
 
 @testable import Serving
 

@@ -1,5 +1,6 @@
 import Synchronization
 import Telemetry
+import TestTimes
 import Testing
 
 @testable import Serving
@@ -7,8 +8,6 @@ import Testing
 #if canImport(Glibc)
   import Glibc
 #endif
-
-func pause(milliseconds: Int) { usleep(UInt32(milliseconds) * 1000) }
 
 struct ScoringServiceTests {
   @Test func `a cheap request is answered on the caller's thread`() throws {
