@@ -15,14 +15,20 @@ struct AntialiasFilter {
   /// - Parameter reach: How far `weight` goes before it is 0.
   /// - Parameter coordinate: Where a place of the output lies in the input.
   init(
-    _ axis: Resize.Axis, reach: Float, excludesOutside: Bool, coordinate: (Int) -> Float,
-    weight: (Float) -> Float
+    _ axis: Resize.Axis, reach: Float, excludesOutside: Bool, _ scratch: ONNXScratch,
+    coordinate: (Int) -> Float, weight: (Float) -> Float
   ) throws(OperatorError) {
     let scale = 1 / axis.scale
     let support = scale >= 1 ? reach * scale : reach
     let inverse = scale >= 1 ? 1 / scale : 1
     guard support < 0x1p30 else { throw OperatorError("scale \(axis.scale) is too small") }
+    // Each weight with its part of 2²², and where those of a place begin and end; while a place's are
+    // made, what lies outside the axis too.
+    let reached = 2 * Double(support) + 2
+    let bytes = Double(axis.output) * (min(reached, Double(axis.input) + 1) * 8 + 16) + reached * 12
+    try scratch.checkRoom(Int(min(bytes, 0x1p62)), for: "the weights of an antialiased axis")
     for place in 0..<axis.output {
+      if place & 255 == 0 { try scratch.stopAtDeadline() }
       let center = 0.5 + (scale == 1 ? Float(place) : coordinate(place))
       guard center.magnitude < 0x1p31 else {
         throw OperatorError("place \(place) lies at \(center)")
@@ -130,7 +136,7 @@ extension Resize {
       block.hasChannelsLast || axes[$0.0].input != axes[$0.0].output
     }
     var filters: [AntialiasFilter] = []
-    for (axis, _) in passes { filters.append(try filter(axes[axis])) }
+    for (axis, _) in passes { filters.append(try filter(axes[axis], scratch)) }
     func run<Element: TensorElement>(
       _ apply: (AntialiasFilter, [Element], Int, Int) throws(OperatorError) -> [Element]
     ) throws(OperatorError) {
@@ -157,10 +163,12 @@ extension Resize {
     scratch.give(0, output)
   }
 
-  private func filter(_ axis: Axis) throws(OperatorError) -> AntialiasFilter {
+  private func filter(
+    _ axis: Axis, _ scratch: ONNXScratch
+  ) throws(OperatorError) -> AntialiasFilter {
     let a = cubicCoefficient
     return try AntialiasFilter(
-      axis, reach: mode == .linear ? 1 : 2, excludesOutside: excludesOutside,
+      axis, reach: mode == .linear ? 1 : 2, excludesOutside: excludesOutside, scratch,
       coordinate: { coordinate($0, axis) },
       weight: { place in
         let x = place.magnitude

@@ -19,8 +19,11 @@ extension OperatorTable {
       guard (0...3).contains(settings.outputMode) else {
         throw context.malformed("qk_matmul_output_mode is \(settings.outputMode)")
       }
-      guard try context.integer("softmax_precision") ?? 1 == 1 else {
-        throw context.unsupported("a softmax_precision other than float is not run")
+      // Element types, by ONNX's numbers: 1 is float, 11 double.
+      if let precision = try context.integer("softmax_precision"),
+        precision != (type == .float64 ? 11 : 1)
+      {
+        throw context.unsupported("softmax_precision \(precision) of \(type.name) is not run")
       }
       if context.version >= 25 {
         settings.before = try context.integer("left_window_size") ?? -1

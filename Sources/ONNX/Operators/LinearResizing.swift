@@ -81,6 +81,48 @@ extension Int32: ResizedElement {}
 extension Int8: ResizedElement {}
 extension UInt8: ResizedElement {}
 
+/// The weights of the four corners around a place of an image.
+private protocol WeightedCorners {
+  associatedtype Element: ResizedElement
+  init(_ row: LinearTaps, _ column: LinearTaps)
+  /// The upper two, then the lower two.
+  func sum(_ a: Element, _ b: Element, _ c: Element, _ d: Element) -> Element
+}
+
+private struct FloatCorners<Element: ResizedElement>: WeightedCorners {
+  private let a, b, c, d: Float
+
+  init(_ row: LinearTaps, _ column: LinearTaps) {
+    a = column.firstWeight * row.firstWeight
+    b = column.secondWeight * row.firstWeight
+    c = column.firstWeight * row.secondWeight
+    d = column.secondWeight * row.secondWeight
+  }
+
+  func sum(_ a: Element, _ b: Element, _ c: Element, _ d: Element) -> Element {
+    Element(
+      cutting: self.a * a.asFloat + self.b * b.asFloat + self.c * c.asFloat + self.d * d.asFloat)
+  }
+}
+
+/// Weights of 20 bits; with the 8 of an element they fit into 32.
+private struct PartCorners<Element: ResizedElement & FixedWidthInteger>: WeightedCorners {
+  private let a, b, c, d: Int32
+
+  init(_ row: LinearTaps, _ column: LinearTaps) {
+    a = column.firstPart &* row.firstPart
+    b = column.secondPart &* row.firstPart
+    c = column.firstPart &* row.secondPart
+    d = column.secondPart &* row.secondPart
+  }
+
+  func sum(_ a: Element, _ b: Element, _ c: Element, _ d: Element) -> Element {
+    let upper = self.a &* Int32(truncatingIfNeeded: a) &+ self.b &* Int32(truncatingIfNeeded: b)
+    let lower = self.c &* Int32(truncatingIfNeeded: c) &+ self.d &* Int32(truncatingIfNeeded: d)
+    return Element(truncatingIfNeeded: (upper &+ lower) / (1 << 20))
+  }
+}
+
 /// Resizes blocks of two or three axes.
 struct LinearResizing {
   let block: ResizedBlock
@@ -114,49 +156,57 @@ struct LinearResizing {
   func run<Element: ResizedElement>(
     _ input: Tensor, into output: inout Tensor, _ scratch: ONNXScratch, _: Element.Type
   ) throws(OperatorError) {
+    guard taps.count == 3 else {
+      return try runImages(input, into: &output, scratch, FloatCorners<Element>.self)
+    }
     let source = input.values(as: Element.self)
     var target = output.mutableValues(as: Element.self)
     var place = 0
     for start in stride(from: 0, to: source.count, by: blockSize) {
       let values = source.extracting(start..<(start + blockSize))
-      if taps.count == 3 {
-        for depth in taps[0] {
-          for row in taps[1] {
-            try scratch.stopAtDeadline()
-            volumeRow(values, depth, row, to: &target, at: &place)
-          }
-        }
-      } else {
-        for row in taps[0] {
+      for depth in taps[0] {
+        for row in taps[1] {
           try scratch.stopAtDeadline()
-          imageRow(values, row, to: &target, at: &place)
+          volumeRow(values, depth, row, to: &target, at: &place)
         }
       }
     }
   }
 
+  /// Images of bytes whose channels come last.
+  func runParts<Element: ResizedElement & FixedWidthInteger>(
+    _ input: Tensor, into output: inout Tensor, _ scratch: ONNXScratch, _: Element.Type
+  ) throws(OperatorError) {
+    try runImages(input, into: &output, scratch, PartCorners<Element>.self)
+  }
+
   // Unchecked below: taps are within their axes, and `extracting` has checked the block.
 
-  private func imageRow<Element: ResizedElement>(
-    _ values: Span<Element>, _ row: LinearTaps, to target: inout MutableSpan<Element>,
-    at place: inout Int
-  ) {
-    let outside = Element(cutting: extrapolation)
-    let (top, bottom) = (row.first * width, row.second * width)
-    for column in taps[1] {
-      let a = column.firstWeight * row.firstWeight
-      let b = column.secondWeight * row.firstWeight
-      let c = column.firstWeight * row.secondWeight
-      let d = column.secondWeight * row.secondWeight
-      let (i, j) = ((top + column.first) * inner, (top + column.second) * inner)
-      let (k, l) = ((bottom + column.first) * inner, (bottom + column.second) * inner)
-      let isOutside = row.isOutside || column.isOutside
-      for step in 0..<inner {
-        let sum =
-          a * values[unchecked: i + step].asFloat + b * values[unchecked: j + step].asFloat
-          + c * values[unchecked: k + step].asFloat + d * values[unchecked: l + step].asFloat
-        target[place] = isOutside ? outside : Element(cutting: sum)
-        place += 1
+  private func runImages<Corners: WeightedCorners>(
+    _ input: Tensor, into output: inout Tensor, _ scratch: ONNXScratch, _: Corners.Type
+  ) throws(OperatorError) {
+    let source = input.values(as: Corners.Element.self)
+    var target = output.mutableValues(as: Corners.Element.self)
+    let outside = Corners.Element(cutting: extrapolation)
+    var place = 0
+    for start in stride(from: 0, to: source.count, by: blockSize) {
+      let values = source.extracting(start..<(start + blockSize))
+      for row in taps[0] {
+        try scratch.stopAtDeadline()
+        let (top, bottom) = (row.first * width, row.second * width)
+        for column in taps[1] {
+          let corners = Corners(row, column)
+          let (i, j) = ((top + column.first) * inner, (top + column.second) * inner)
+          let (k, l) = ((bottom + column.first) * inner, (bottom + column.second) * inner)
+          let isOutside = row.isOutside || column.isOutside
+          for step in 0..<inner {
+            let sum = corners.sum(
+              values[unchecked: i + step], values[unchecked: j + step],
+              values[unchecked: k + step], values[unchecked: l + step])
+            target[place] = isOutside ? outside : sum
+            place += 1
+          }
+        }
       }
     }
   }
@@ -184,47 +234,6 @@ struct LinearResizing {
       let sum = add(depth.secondWeight, back, to: add(depth.firstWeight, front, to: nil))
       target[place] = Element(cutting: isOutside ? extrapolation : sum)
       place += 1
-    }
-  }
-
-  /// Images of bytes whose channels come last.
-  func runParts<Element: ResizedElement & FixedWidthInteger>(
-    _ input: Tensor, into output: inout Tensor, _ scratch: ONNXScratch, _: Element.Type
-  ) throws(OperatorError) {
-    let source = input.values(as: Element.self)
-    var target = output.mutableValues(as: Element.self)
-    var place = 0
-    for start in stride(from: 0, to: source.count, by: blockSize) {
-      let values = source.extracting(start..<(start + blockSize))
-      for row in taps[0] {
-        try scratch.stopAtDeadline()
-        partsRow(values, row, to: &target, at: &place)
-      }
-    }
-  }
-
-  /// Weights have 20 bits; with the 8 of an element they fit into 32.
-  private func partsRow<Element: ResizedElement & FixedWidthInteger>(
-    _ values: Span<Element>, _ row: LinearTaps, to target: inout MutableSpan<Element>,
-    at place: inout Int
-  ) {
-    let outside = Element(cutting: extrapolation)
-    let (top, bottom) = (row.first * width, row.second * width)
-    for column in taps[1] {
-      let (a, b) = (column.firstPart &* row.firstPart, column.secondPart &* row.firstPart)
-      let (c, d) = (column.firstPart &* row.secondPart, column.secondPart &* row.secondPart)
-      let (i, j) = ((top + column.first) * inner, (top + column.second) * inner)
-      let (k, l) = ((bottom + column.first) * inner, (bottom + column.second) * inner)
-      let isOutside = row.isOutside || column.isOutside
-      for step in 0..<inner {
-        let sum =
-          a &* Int32(truncatingIfNeeded: values[unchecked: i + step])
-          &+ b &* Int32(truncatingIfNeeded: values[unchecked: j + step])
-          &+ c &* Int32(truncatingIfNeeded: values[unchecked: k + step])
-          &+ d &* Int32(truncatingIfNeeded: values[unchecked: l + step])
-        target[place] = isOutside ? outside : Element(truncatingIfNeeded: sum / (1 << 20))
-        place += 1
-      }
     }
   }
 }

@@ -106,25 +106,45 @@ struct Scatter: NumberOperator {
   /// Texts are put in the place of others, or behind them.
   private func runText(_ scratch: ONNXScratch) throws(OperatorError) {
     let data = try scratch.input(0)
+    let old = data.strings
     let given = try scratch.input(2).strings
     let (places, width) = try places(scratch)
-    try scratch.checkRoom(
-      data.strings.byteCount + given.byteCount + 16 * data.shape.elementCount, for: "output 0")
-    let old = data.strings
-    var texts: [Int: [UInt8]] = [:]
-    for (number, place) in places.enumerated() {
+    let size = MemoryLayout<Int>.size
+    // The texts and where they end, and the lists below.
+    let texts = old.byteCount + given.byteCount + size * old.count
+    try scratch.checkRoom(texts + size * (old.count + given.count), for: "output 0")
+    /// The first update of each element, and behind each update the next of the same; −1 for none.
+    var first = [Int](repeating: -1, count: old.count)
+    var next = [Int](repeating: -1, count: given.count)
+    // From the last: of two that replace an element, the later one counts.
+    for number in places.indices.reversed() {
+      if number & 4095 == 0 { try scratch.stopAtDeadline() }
       for step in 0..<width {
-        let new = given[number * width + step]
+        let (place, update) = (places[number] + step, number * width + step)
         if reduction == .add {
-          texts[place + step, default: Array(old[place + step])] += new
-        } else {
-          texts[place + step] = Array(new)
+          next[update] = first[place]
+          first[place] = update
+        } else if first[place] < 0 {
+          first[place] = update
         }
       }
     }
     var result = ByteStrings()
+    var text: [UInt8] = []
     for place in 0..<old.count {
-      if let text = texts[place] { result.append(text) } else { result.append(old[place]) }
+      if place & 4095 == 0 { try scratch.stopAtDeadline() }
+      guard first[place] >= 0 else {
+        result.append(old[place])
+        continue
+      }
+      text.removeAll(keepingCapacity: true)
+      if reduction == .add { text += old[place] }
+      var update = first[place]
+      while update >= 0 {
+        text += given[update]
+        update = next[update]
+      }
+      result.append(text)
     }
     scratch.give(0, Tensor(strings: result, shape: data.shape))
   }

@@ -101,12 +101,13 @@ struct PlanBuilder {
       for (axis, size) in input.shape.enumerated() { check.dimensions[axis] = size ?? -1 }
       return check
     }
+    let count = graph.nodes.count
     let opset = graph.opsets["ai.onnx"] ?? graph.opsets["ai.onnx.ml"] ?? 1
     return Plan(
       signature: ModelSignature(inputs: inputs, outputs: outputs), inputs: checks,
       outputSlots: outputValues, outputKeys: graph.outputs.map { mapKeys[$0.value] },
       blocks: blocks, constants: constants,
-      summary: "ONNX, opset \(opset), \(graph.nodes.count) nodes")
+      summary: "ONNX, opset \(opset), \(count) node\(count == 1 ? "" : "s")")
   }
 
   private mutating func compile(_ nodes: [GraphNode]) throws(ModelFormatError) -> [PlanStep] {
