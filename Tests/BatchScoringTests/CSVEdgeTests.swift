@@ -1,33 +1,8 @@
-import Executors
 import Foundation
 import Serving
-import Tensors
 import Testing
 
 @testable import BatchScoring
-
-/// Gives back the bits of the column that it is made for.
-private struct BitsExecutor: ModelExecutor {
-  let signature: ModelSignature
-  var summary: String { "bits" }
-
-  init(_ column: String) {
-    signature = ModelSignature(
-      inputs: [ModelInput(name: "X", elementType: .float64, shape: [nil, 1], columns: [column])],
-      outputs: [ModelOutput(name: "predict", kind: .tensor(.int64, shape: [nil]))])
-  }
-
-  func makeScratch() -> Scratch { Scratch() }
-
-  func predict(
-    _ inputs: [Tensor?], outputs: [Int], scratch: Scratch
-  ) throws(ExecutorError) -> [ModelValue] {
-    guard let table = inputs[0] else { throw .missingInput("X") }
-    let values = table.values(as: Double.self)
-    let bits = values.indices.map { Int64(bitPattern: values[$0].bitPattern) }
-    return [.tensor(Tensor(bits, shape: Shape(values.count)))]
-  }
-}
 
 /// `RELIABILITY.md` B9: texts whose cells and numbers are those of Python's `csv` and of pandas
 /// (`Fixtures/csv_edges.py`), to the bit; a row that is none fails alone.
@@ -68,7 +43,8 @@ private struct BitsExecutor: ModelExecutor {
     columns.carried = one.columns
     columns.hasRow = true
     let scoring = StreamScoring(
-      LoadedModel(executor: BitsExecutor(one.model), format: "test"), outputs: [0], format: .csv,
+      LoadedModel(executor: EchoExecutor(one.model, asBits: true), format: "test"), outputs: [0],
+      format: .csv,
       columns: columns, threads: 1, maxFaults: nil)
     var failed: [Int] = []
     var output = Data()

@@ -1,31 +1,7 @@
-import Executors
 import Serving
-import Tensors
 import Testing
 
 @testable import BatchScoring
-
-/// Gives back the column that it is made for.
-private struct EchoExecutor: ModelExecutor {
-  let signature: ModelSignature
-  var summary: String { "echo" }
-
-  init(_ column: String) {
-    signature = ModelSignature(
-      inputs: [ModelInput(name: "X", elementType: .float64, shape: [nil, 1], columns: [column])],
-      outputs: [ModelOutput(name: "predict", kind: .tensor(.float64, shape: [nil]))])
-  }
-
-  func makeScratch() -> Scratch { Scratch() }
-
-  func predict(
-    _ inputs: [Tensor?], outputs: [Int], scratch: Scratch
-  ) throws(ExecutorError) -> [ModelValue] {
-    guard let table = inputs[0] else { throw .missingInput("X") }
-    let values = table.values(as: Double.self)
-    return [.tensor(Tensor(values.indices.map { values[$0] }, shape: Shape(values.count)))]
-  }
-}
 
 /// The edges of text: what csv-spectrum's twelve files hold, and what spreadsheets leave behind.
 /// Every cell is carried into JSON, where it must say what the file says.

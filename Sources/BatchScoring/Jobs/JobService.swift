@@ -256,7 +256,10 @@ package final class JobService: Sendable {
     submissions.withLock { swap(&$0, &waiting) }
     guard !waiting.isEmpty else { return }
     let results = stored(waiting)
-    let added = results.compactMap { try? $0.get() }.filter(\.isNew)
+    let added = results.compactMap { result -> JobSubmission.Added? in
+      guard case .success(let added) = result, added.isNew else { return nil }
+      return added
+    }
     if !added.isEmpty {
       state.withLock { queue in
         for (job, _) in added {
@@ -274,8 +277,12 @@ package final class JobService: Sendable {
       try checkIsRunning()
       return try store.add(waiting, at: wallClock())
     } catch {
+      switch error {
+      // As the next try of each would meet it, while others wait for the lock.
+      case .busy, .noSpace, .unavailable: return waiting.map { _ in .failure(error) }
       // What goes wrong with one is no matter of the others.
-      return waiting.count == 1 ? [.failure(error)] : waiting.flatMap { stored([$0]) }
+      default: return waiting.count == 1 ? [.failure(error)] : waiting.flatMap { stored([$0]) }
+      }
     }
   }
 

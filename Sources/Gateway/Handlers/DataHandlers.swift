@@ -169,7 +169,7 @@ extension AdminHandler {
       }
       return DataAddress.text(datastorePath: path)
     case .local(let path):
-      let lease = uploads.lease(on: [path])
+      let lease = try armUpload { () throws(UploadError) in try uploads.lease(on: [path]) }
       guard lease != nil || request.caller.isLocal else {
         throw fault(
           "'\(path)' is a path of the gateway's machine, which only its owner may name; over TCP "

@@ -72,7 +72,8 @@ extension AdminHandler {
     on registration: ModelRegistration, field: String, _ request: AdminRequest
   ) throws(ARMError) -> UploadStore.Lease? {
     let paths = [registration.path] + registration.extraFiles.values
-    if let lease = uploads.lease(on: paths) { return lease }
+    let lease = try armUpload { () throws(UploadError) in try uploads.lease(on: paths) }
+    if let lease { return lease }
     if request.caller.isLocal { return nil }
     throw ARMError(
       400, "BadArgument",
@@ -82,7 +83,7 @@ extension AdminHandler {
   }
 }
 
-private func armUpload<Result>(
+func armUpload<Result>(
   _ body: () throws(UploadError) -> Result
 ) throws(ARMError) -> Result {
   do { return try body() } catch { throw ARMError(error) }

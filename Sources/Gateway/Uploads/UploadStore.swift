@@ -301,7 +301,7 @@ final class UploadStore: Sendable {
 
   /// The committed upload that all of these absolute paths lie in; nil when one of them lies
   /// elsewhere or leads out of it.
-  func lease(on paths: [String]) -> Lease? {
+  func lease(on paths: [String]) throws(UploadError) -> Lease? {
     var ids: Set<String> = []
     for path in paths {
       let root = (folder + "/").utf8
@@ -312,7 +312,14 @@ final class UploadStore: Sendable {
       else { return nil }
       ids.insert(parts[0])
     }
-    guard let id = ids.first, ids.count == 1, let upload = try? hold(id) else { return nil }
+    guard let id = ids.first, ids.count == 1 else { return nil }
+    let upload: Upload
+    do {
+      upload = try hold(id)
+    } catch {
+      guard case .notFound = error else { throw error }
+      return nil
+    }
     guard upload.state == .committed else {
       release(id)
       return nil

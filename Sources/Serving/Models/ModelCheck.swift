@@ -45,6 +45,7 @@ package struct ModelCheck: Sendable {
         notes.append(
           "requests are never joined into batches" + (notes.isEmpty ? ": \(reason)" : ""))
       }
+      notes += model.signature.inputs.flatMap(ModelCheck.categoryNotes)
     } catch {
       // Missing operators have been named, all of them; loading ends at the first.
       let isKnown = error.description.hasPrefix("ONNX: operator ") && !problems.isEmpty
@@ -128,11 +129,21 @@ package struct ModelCheck: Sendable {
     producer =
       (name.isEmpty ? "unknown" : name.joined(separator: " "))
       + ", IR \(inspection.irVersion), opsets \(opsets.joined(separator: ", "))"
-    summary = "ONNX, \(inspection.nodeCount) nodes"
+    let count = inspection.nodeCount
+    summary = "ONNX, \(count) node\(count == 1 ? "" : "s")"
     inputs = inspection.inputs.map(ModelCheck.description)
     outputs = inspection.outputs.map(ModelCheck.description)
     problems = inspection.missing.map {
       "operator \($0.name) (\($0.nodeCount) \($0.nodeCount == 1 ? "node" : "nodes")): \($0.reason)"
+    }
+  }
+
+  /// Columns whose categories a request may not name.
+  private static func categoryNotes(of input: ModelInput) -> [String] {
+    input.categories.sorted { $0.key < $1.key }.compactMap { column, categories in
+      guard let problem = categories.problem else { return nil }
+      let name = input.columns.map { "'\($0[column])'" } ?? "\(column)"
+      return "column \(name) takes codes and no names: \(problem)"
     }
   }
 

@@ -71,7 +71,7 @@ package final class EndpointRoute: Sendable {
   /// What a caller may read of why a deployment cannot answer: not the reason itself, which may
   /// name files of this machine and is for the log and for administrators.
   package static func sentence(for reason: String) -> String {
-    reason == loading ? loading : "its model could not be loaded"
+    reason == loading ? loading : "it could not be started"
   }
 
   package init(

@@ -50,6 +50,19 @@ struct ModelCheckTests {
     #expect(ModelCheck(path: packageRoot + "/models/iris/1/model.onnx").notes.isEmpty)
   }
 
+  @Test func `columns whose categories have no sure codes are named`() {
+    let path = packageRoot + "/Tests/ExecutorsTests/Fixtures/lgb_open_categories.txt"
+    let check = ModelCheck(path: path)
+    #expect(check.isRun, "\(check.problems)")
+    let names = ["grade", "rooms"]
+    #expect(
+      check.notes
+        == names.map {
+          "column '\($0)' takes codes and no names: the file does not say which of its lists of "
+            + "categories this column has"
+        })
+  }
+
   @Test func `what is no model at all is said, and is not run`() throws {
     let folder = TemporaryFolder(for: "models")
     try folder.write("{\"not\": \"a model\"}", to: "model.json")
