@@ -13,9 +13,13 @@ struct PlainCSV: Sendable {
   /// The model's column for each of the text's; -1 for one that the model does not have.
   private let places: [Int]
   private let width: Int
-  private let hasVectors = swerve_has_decimals() != 0
+  private let vectors: DecimalVectors
 
-  init(_ elementType: ElementType, map: [PayloadDecoder.Target?], header: [String]) {
+  init(
+    _ elementType: ElementType, map: [PayloadDecoder.Target?], header: [String],
+    vectors: DecimalVectors = .best
+  ) {
+    self.vectors = vectors
     self.elementType = elementType
     self.header = header
     places = map.map { $0?.column ?? -1 }
@@ -77,7 +81,7 @@ struct PlainCSV: Sendable {
     let last = places.count - 1
     var column = 0
     while column <= last {
-      if hasVectors {
+      if vectors != .none {
         column = readDecimals(text, &position, places, from: column, into: &values, at: start)
         if column > last { return position }
       }
@@ -135,7 +139,7 @@ struct PlainCSV: Sendable {
           guard let bytes = text.baseAddress, let room = values.baseAddress else { return column }
           return unsafe Element.readDecimals(
             bytes, text.count, &position, places.baseAddress, from: column, to: places.count,
-            into: room + start)
+            into: room + start, vectors)
         }
       }
     }
@@ -181,13 +185,21 @@ struct PlainCSV: Sendable {
   }
 }
 
+/// What of this CPU's the cells are read with.
+enum DecimalVectors: Int, CaseIterable {
+  case none, sse41, avx512
+
+  /// All that this CPU has.
+  static let best = DecimalVectors(rawValue: Int(swerve_decimal_vectors())) ?? .none
+}
+
 /// Floats whose cells C reads.
 private protocol DecimalElement: BinaryFloatingPoint, BitwiseCopyable {
   /// - Returns: The first column that was not read.
   static func readDecimals(
     _ text: UnsafePointer<UInt8>, _ byteCount: Int, _ position: inout Int,
     _ places: UnsafePointer<Int>?, from column: Int, to columnCount: Int,
-    into values: UnsafeMutablePointer<Self>
+    into values: UnsafeMutablePointer<Self>, _ vectors: DecimalVectors
   ) -> Int
 }
 
@@ -196,10 +208,11 @@ extension Double: DecimalElement {
   fileprivate static func readDecimals(
     _ text: UnsafePointer<UInt8>, _ byteCount: Int, _ position: inout Int,
     _ places: UnsafePointer<Int>?, from column: Int, to columnCount: Int,
-    into values: UnsafeMutablePointer<Double>
+    into values: UnsafeMutablePointer<Double>, _ vectors: DecimalVectors
   ) -> Int {
-    unsafe swerve_read_doubles_sse41(
-      text, byteCount, &position, places, column, columnCount, values)
+    unsafe vectors == .avx512
+      ? swerve_read_doubles_avx512(text, byteCount, &position, places, column, columnCount, values)
+      : swerve_read_doubles_sse41(text, byteCount, &position, places, column, columnCount, values)
   }
 }
 
@@ -208,9 +221,10 @@ extension Float: DecimalElement {
   fileprivate static func readDecimals(
     _ text: UnsafePointer<UInt8>, _ byteCount: Int, _ position: inout Int,
     _ places: UnsafePointer<Int>?, from column: Int, to columnCount: Int,
-    into values: UnsafeMutablePointer<Float>
+    into values: UnsafeMutablePointer<Float>, _ vectors: DecimalVectors
   ) -> Int {
-    unsafe swerve_read_floats_sse41(
-      text, byteCount, &position, places, column, columnCount, values)
+    unsafe vectors == .avx512
+      ? swerve_read_floats_avx512(text, byteCount, &position, places, column, columnCount, values)
+      : swerve_read_floats_sse41(text, byteCount, &position, places, column, columnCount, values)
   }
 }
