@@ -45,7 +45,7 @@ import Testing
       return (times[times.count * 99 / 100], failures, times.count)
     }
     let calm = try quantile99(seconds: 2)
-    let attackers = 300
+    let attackers = Campaign.count(300, full: 3000)
     let closedAfter = Mutex<[Double]>([])
     let group = DispatchGroup()
     for index in 0..<attackers {
@@ -233,7 +233,7 @@ import Testing
     let accepted = Atomic<Int>(0)
     let others = Atomic<Int>(0)
     let throttled = Atomic<Int>(0)
-    let tries = 5_000
+    let tries = Campaign.count(5_000, full: 100_000)
     let port = gateway.port
     DispatchQueue.concurrentPerform(iterations: 4) { lane in
       let client = HTTPClient(.tcp(host: "127.0.0.1", port: port), timeout: .seconds(30))

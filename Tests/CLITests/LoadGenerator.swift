@@ -28,6 +28,7 @@ final class LoadGenerator: @unchecked Sendable {
   private let headers: [(name: String, value: String)]
   private let body: [UInt8]
   private let isStopped = Atomic<Bool>(false)
+  private let sent = Atomic<Int>(0)
   private let group = DispatchGroup()
   private let total = Mutex(Tally())
 
@@ -54,6 +55,7 @@ final class LoadGenerator: @unchecked Sendable {
             client = HTTPClient(.tcp(host: "127.0.0.1", port: port), timeout: .seconds(30))
           }
           tally.sent += 1
+          sent.add(1, ordering: .relaxed)
           do {
             let response = try client.send(
               method: "POST", path: path, headers: headers, body: body)
@@ -74,6 +76,8 @@ final class LoadGenerator: @unchecked Sendable {
       thread.start()
     }
   }
+
+  var sentSoFar: Int { sent.load(ordering: .relaxed) }
 
   /// Ends the threads after their present request and tells what they saw.
   func stop() -> Tally {

@@ -35,14 +35,16 @@ import Testing
     let load = LoadGenerator(
       port: gateway.port, path: "/endpoints/breast-cancer/score",
       key: try gateway.key(of: "breast-cancer"), body: try SampleModels.request("breast-cancer/1"))
-    load.start(clients: 8, maxRequestsEach: 1250, reconnecting: false)
+    let count = Campaign.count(10_000, full: 20_000)
+    load.start(clients: 8, maxRequestsEach: count / 8, reconnecting: false)
     let tally = load.finish()
     #expect(tally.failures.isEmpty)
-    #expect(tally.answers == [200: 10_000])
+    #expect(tally.answers == [200: count])
     let green = tally.deployments["green"] ?? 0
-    // The standard deviation of 10,000 draws at 10 % is 30.
-    #expect(abs(green - 1000) <= 90, "green answered \(green) of 10,000")
-    print("split: green answered \(green) of 10,000 at 10 %")
+    let deviation = (Double(count) * 0.1 * 0.9).squareRoot()
+    #expect(
+      abs(Double(green - count / 10)) <= 3 * deviation, "green answered \(green) of \(count)")
+    print("split: green answered \(green) of \(count) at 10 %")
   }
 
   @Test(arguments: ["apply", "SIGHUP"])

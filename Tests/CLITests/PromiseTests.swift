@@ -31,7 +31,7 @@ import Testing
       port: gateway.port, path: "/endpoints/breast-cancer/score", key: key, body: body)
     load.start(clients: 16)
     var changes = 0
-    for round in 0..<20 {
+    for round in 0..<Campaign.count(20, full: 200) {
       let blue = round % 2 == 0 ? 0 : 100
       let result = try gateway.swerve(
         "online-endpoint", "update", "-n", "breast-cancer", "--traffic",

@@ -173,7 +173,8 @@ import Testing
     // Nothing is known of the cost: each waits, and none is refused for being late.
     let fixture = try fixture(
       executor, timeoutMs: 50, batchRows: batchRows, runMicroseconds: 0)
-    let tally = load(fixture, rate: 200, seconds: 2, clients: 40)
+    let seconds = Campaign.count(2, full: 50)
+    let tally = load(fixture, rate: 200, seconds: Double(seconds), clients: 40)
     let late = tally.latencies(of: 408)
     print(
       "O9: \(late.count) of \(tally.count) answered 408, p50 \(median(late)) ms, p99 \(p99(late)) "
@@ -186,11 +187,12 @@ import Testing
     for run in executor.allRuns {
       for row in 0..<run.rows {
         let answer = try #require(answers[Int(run.values[row * TestExecutor.width])])
-        #expect(run.started <= answer.ended, "started after its deadline")
+        // A halt of the machine between the look at the deadline and the start may be that long.
+        bounds.expect(run.started <= answer.ended, "a run was started after its deadline")
       }
     }
-    // Two threads, 200 ms a run, for two seconds and what was in progress at its end.
-    #expect(executor.runCount <= 24)
+    // Two threads, 200 ms a run, and what was in progress at the end.
+    #expect(executor.runCount <= seconds * 10 + 4)
   }
 
   @Test func `O9 · requests of clients that have left are never run`() throws {
@@ -210,7 +212,7 @@ import Testing
       // One on each of the two threads.
       #expect(eventually { executor.runCount == number + 1 })
     }
-    let count = 200
+    let count = Campaign.count(200, full: 1000)
     for number in 0..<count { leave(port: port, number: number + 1000) }
     #expect(eventually { fixture.service.waitingCount == count })
     executor.release()
