@@ -23,6 +23,9 @@ package struct ColumnCategories: Sendable, Equatable {
 
   private let codes: [Name: Int]
   package let hasNumbers: Bool
+  package var texts: [String] {
+    names.compactMap { if case .text(let text) = $0 { text } else { nil } }
+  }
 
   package init(_ names: [Name], unknownIsMissing: Bool) {
     self.names = names

@@ -6,14 +6,35 @@ import Testing
 @testable import HTTP
 
 struct SuspensionTests {
-  /// Answers exchanges on a thread of its own, after a delay.
-  static func answerLater(_ exchange: HTTPExchange, after milliseconds: Int = 0) {
+  /// Answers exchanges on a thread of its own, after `wait`.
+  static func answerLater(
+    _ exchange: HTTPExchange, after wait: @escaping @Sendable () -> Void = {}
+  ) {
     exchange.suspend()
     let thread = Thread {
-      pause(milliseconds: milliseconds)
+      wait()
       exchange.respond(HTTPResponse(status: 200, body: .bytes(TestHandler.bytes(exchange))))
     }
     thread.start()
+  }
+
+  /// Something that one thread waits for and another one says, once.
+  final class Signal: Sendable {
+    private let isGiven = Atomic<Bool>(false)
+
+    func give() { isGiven.store(true, ordering: .sequentiallyConsistent) }
+
+    /// Gives it while this thread goes on: what it does next has begun by then.
+    func giveSoon() {
+      Thread {
+        pause(milliseconds: 100)
+        self.give()
+      }.start()
+    }
+
+    func wait() {
+      for _ in 0..<10_000 where !isGiven.load(ordering: .sequentiallyConsistent) { usleep(1000) }
+    }
   }
 
   /// Runs `body` on `count` threads and waits for all.
@@ -59,7 +80,10 @@ struct SuspensionTests {
   }
 
   @Test func `a stop with requests in flight loses none`() throws {
-    let handler = TestHandler(handle: { SuspensionTests.answerLater($0, after: 200) })
+    let release = Signal()
+    let handler = TestHandler(handle: { exchange in
+      SuspensionTests.answerLater(exchange) { release.wait() }
+    })
     var configuration = loopback()
     configuration.threads = 2
     let server = try HTTPServer(configuration, handler: handler)
@@ -68,7 +92,8 @@ struct SuspensionTests {
     let stopped = Atomic<Bool>(false)
     Self.concurrently(25) { index in
       if index == 24 {
-        pause(milliseconds: 100)
+        while server.exchangeCount < 24 { usleep(1000) }
+        release.giveSoon()
         stopped.store(server.stop(deadline: inSeconds(5)), ordering: .relaxed)
         return
       }
@@ -102,11 +127,12 @@ struct SuspensionTests {
 
   @Test func `a client that leaves is noticed while suspended`() throws {
     let left = Mutex<[Bool]>([])
+    let closed = Signal()
     let handler = TestHandler(handle: { exchange in
       exchange.suspend()
       Thread {
         left.withLock { $0.append(exchange.clientHasLeft) }
-        pause(milliseconds: 300)
+        closed.wait()
         left.withLock { $0.append(exchange.clientHasLeft) }
         exchange.respond(HTTPResponse(status: 200))
       }.start()
@@ -115,8 +141,9 @@ struct SuspensionTests {
     do {
       let connection = try RawConnection(server)
       connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-      pause(milliseconds: 100)
+      while left.withLock(\.isEmpty) { usleep(1000) }
     }
+    closed.giveSoon()
     #expect(server.stop(deadline: inSeconds(5)))
     #expect(left.withLock { $0 } == [false, true])
   }
@@ -124,8 +151,12 @@ struct SuspensionTests {
   @Test(arguments: [false, true])
   func `a client that waits has not left because we end its connection`(leaves: Bool) throws {
     let left = Mutex<Bool?>(nil)
+    let (blocked, release) = (Signal(), Signal())
     let handler = TestHandler(handle: { exchange in
-      if exchange.path == "/block" { pause(milliseconds: 300) }
+      if exchange.path == "/block" {
+        blocked.give()
+        release.wait()
+      }
       guard exchange.path == "/later" else {
         return exchange.respond(HTTPResponse(status: 200))
       }
@@ -139,13 +170,14 @@ struct SuspensionTests {
     let server = try HTTPServer(loopback(), handler: handler)
     let waiting = try RawConnection(server)
     waiting.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    #expect(waiting.readAll(seconds: 0.1).text.hasPrefix("HTTP/1.1 200"))
+    #expect(waiting.readAll(seconds: 0.3).text.hasPrefix("HTTP/1.1 200"))
     let blocking = try RawConnection(server)
     blocking.send("GET /block HTTP/1.1\r\nHost: a\r\n\r\n")
-    pause(milliseconds: 50)
+    blocked.wait()
     // Comes while the only thread is busy, so that the drain takes the connection for idle.
     waiting.send("GET /later HTTP/1.1\r\nHost: a\r\n\r\n")
     if leaves { shutdown(waiting.descriptor, Int32(SHUT_WR)) }
+    release.giveSoon()
     #expect(server.stop(deadline: inSeconds(5)))
     #expect(left.withLock { $0 } == leaves)
     #expect(waiting.readAll(seconds: 1).text.hasPrefix("HTTP/1.1 200"))

@@ -75,4 +75,30 @@ import Testing
       try model.predict([values], outputs: [0], scratch: scratch)
     }
   }
+
+  /// A product is one step too.
+  @Test(arguments: [7, 1]) func `a large product ends with its deadline`(type: Int) throws {
+    let path = try ModelBytes.write(
+      ModelBytes.model(
+        nodes: [ModelBytes.node("MatMul", ["x", "x"], "y")], tensors: [],
+        inputs: [ModelBytes.value("x", type: type, [nil, nil])],
+        output: ModelBytes.value("y", type: type, [nil, nil])))
+    defer { unlink(path) }
+    let model = try ONNXModel.load(path: path)
+    let scratch = model.makeScratch()
+    // Some seconds without optimisation, and as many with it.
+    let size = type == 1 ? 6000 : 1000
+    let values = Tensor(type == 1 ? .float32 : .int64, shape: Shape(size, size))
+    let clock = ContinuousClock()
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    // Later than the step begins.
+    scratch.deadline = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec) + 200_000_000
+    let taken = clock.measure {
+      #expect(throws: ExecutorError.deadlinePassed) {
+        try model.predict([values], outputs: [0], scratch: scratch)
+      }
+    }
+    print("a product with 0.2 s ended after \(taken)")
+  }
 }

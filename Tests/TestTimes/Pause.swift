@@ -4,8 +4,9 @@
 
 /// Gives other threads at least so much time.
 ///
-/// One long sleep ends on time though the host took the CPUs meanwhile and nobody else ran either:
-/// of many short ones it takes one.
+/// One long sleep ends on time though the host took the CPUs meanwhile and nobody else ran either: of
+/// several short ones it takes one. Not of very many: each ends a little late on a busy CPU.
 package func pause(milliseconds: Int) {
-  for _ in 0..<milliseconds { usleep(1000) }
+  for _ in 0..<(milliseconds / 10) { usleep(10_000) }
+  if milliseconds % 10 > 0 { usleep(UInt32(milliseconds % 10) * 1000) }
 }

@@ -40,6 +40,9 @@ extension OperatorTable {
           throw context.unsupported("a mask of \(mask.name) with queries of float16 is not run")
         }
       }
+      guard type != .float64 || !settings.isCausal || !context.has(6) else {
+        throw context.unsupported("is_causal of float64 with nonpad_kv_seqlen is not run")
+      }
       let outputs = context.node.outputs
       settings.roundsBeforeMask =
         settings.softcap > 0 || (outputs.count > 3 && outputs[3] != nil && settings.outputMode < 2)
@@ -93,6 +96,11 @@ struct Attention: FloatOperator {
         "queries \(query.shape), keys \(keys.shape) and values \(values.shape) do not fit")
     }
     let pastLength = scratch.optionalInput(4)?.shape[2] ?? 0
+    // ONNX Runtime hides no key then, where ONNX hides those behind the query.
+    guard !isCausal || pastLength == 0 || length != 1 || total - pastLength <= 1 else {
+      throw OperatorError(
+        "is_causal with a past, one query and \(total - pastLength) new keys is not run")
+    }
     let bias = try AttentionBias<Element>(
       mask: try mask(scratch), lengths: try scratch.integers(6), attention: self,
       batches: queries.batches, heads: heads, queries: length, keys: total, past: pastLength)
@@ -144,17 +152,18 @@ struct Attention: FloatOperator {
           }
           for index in scores.indices { scores[index] = 0 }
           var sums = scores.mutableSpan
-          Element.addProduct(
-            rows.span, columns.span, rows: length, inner: queries.size, columns: total, to: &sums)
+          try Element.addProduct(
+            rows.span, columns.span, rows: length, inner: queries.size, columns: total, to: &sums,
+            scratch)
           bias.lay(batch, head, to: &terms)
           let place = (batch * heads + head) * block
           finish(&scores, terms, rowLength: total, keeping: wantsScores, at: place, in: &kept)
           for index in answer.indices { answer[index] = 0 }
           var results = answer.mutableSpan
           let start = keyBlock * total * size
-          Element.addProduct(
+          try Element.addProduct(
             scores.span, v.extracting(start..<(start + total * size)), rows: length, inner: total,
-            columns: size, to: &results)
+            columns: size, to: &results, scratch)
           for place in 0..<length {
             let first =
               queries.isSplit

@@ -100,11 +100,13 @@ struct Broadcast {
 
   /// Calls `body(output, left, leftStep, right, rightStep, count)` for each run.
   @inline(__always)
-  func forEachRun(_ body: (Int, Int, Int, Int, Int, Int) -> Void) {
+  func forEachRun<Failure: Error>(
+    _ body: (Int, Int, Int, Int, Int, Int) throws(Failure) -> Void
+  ) throws(Failure) {
     let total = shape.elementCount
     if total == 0 { return }
     if leftStrides.isEmpty {
-      body(0, 0, 1, 0, 1, total)
+      try body(0, 0, 1, 0, 1, total)
       return
     }
     // Trailing axes that both sides walk in the same way are one run.
@@ -123,7 +125,7 @@ struct Broadcast {
     var left = 0
     var right = 0
     for out in stride(from: 0, to: total, by: count) {
-      body(out, left, leftStep, right, rightStep, count)
+      try body(out, left, leftStep, right, rightStep, count)
       var outer = axis - 1
       while outer >= 0 {
         index[outer] += 1

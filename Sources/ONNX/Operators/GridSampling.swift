@@ -72,7 +72,7 @@ struct GridSample: FloatOperator {
       var taps = [AxisTaps<Element>](repeating: AxisTaps(places: [0], weights: [1]), count: 3)
       for sample in 0..<input.shape[0] {
         for place in 0..<count {
-          if place & 63 == 0 { try scratch.stopAtDeadline() }
+          if channels > 256 || place & 63 == 0 { try scratch.stopAtDeadline() }
           // The grid names the last axis first.
           for axis in 0..<axes {
             let value = places[(sample * count + place) * axes + axis]

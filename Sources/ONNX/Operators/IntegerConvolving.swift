@@ -37,7 +37,8 @@ extension OperatorTable {
 extension ConvolutionShape {
   /// The exact sums of a convolution of bytes; the padding is the zero point.
   func sums(
-    _ input: Tensor, _ inputZero: Tensor?, _ weights: Tensor, _ weightZero: Tensor?
+    _ input: Tensor, _ inputZero: Tensor?, _ weights: Tensor, _ weightZero: Tensor?,
+    _ scratch: ONNXScratch
   ) throws(OperatorError) -> [Int32] {
     var source = integers(ofBytes: input)
     let inputZero = try zeroPoint(inputZero)
@@ -62,6 +63,7 @@ extension ConvolutionShape {
     for block in 0..<(samples * groups) {
       let group = block % groups
       for first in stride(from: 0, to: places, by: tile) {
+        try scratch.stopAtDeadline()
         let count = min(tile, places - first)
         var matrix = columns.mutableSpan
         var used = matrix._mutatingExtracting(0..<(inner * count))
@@ -71,10 +73,10 @@ extension ConvolutionShape {
         for index in 0..<(rows * count) { part[index] = 0 }
         var partSpan = part.mutableSpan
         var results = partSpan._mutatingExtracting(0..<(rows * count))
-        addIntegerProduct(
+        try addIntegerProduct(
           factors.span.extracting((group * rows * inner)..<((group + 1) * rows * inner)),
           columns.span.extracting(0..<(inner * count)), rows: rows, inner: inner, columns: count,
-          to: &results)
+          to: &results, scratch)
         for row in 0..<rows {
           for column in 0..<count {
             sums[(block * rows + row) * places + first + column] = results[row * count + column]
@@ -98,7 +100,7 @@ struct ConvInteger: Operator {
       input: input.shape, weights: weights.shape, groups: groups, window: window)
     var output = try scratch.memory(0, shape.output)
     let sums = try shape.sums(
-      input, scratch.optionalInput(2), weights, scratch.optionalInput(3))
+      input, scratch.optionalInput(2), weights, scratch.optionalInput(3), scratch)
     do {
       var target = output.mutableValues(as: Int32.self)
       for index in sums.indices { target[index] = sums[index] }
@@ -119,7 +121,8 @@ struct QLinearConv: Operator {
     let shape = try ConvolutionShape(
       input: input.shape, weights: weights.shape, groups: groups, window: window)
     var output = try scratch.memory(0, shape.output)
-    var sums = try shape.sums(input, try scratch.input(2), weights, try scratch.input(5))
+    var sums = try shape.sums(
+      input, try scratch.input(2), weights, try scratch.input(5), scratch)
     let channels = shape.outputChannels
     let scales = try multipliers(
       try scratch.input(1), try scratch.input(4), try scratch.input(6), count: channels)

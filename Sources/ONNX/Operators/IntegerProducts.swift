@@ -71,13 +71,15 @@ func zeroPoint(_ tensor: Tensor?) throws(OperatorError) -> Int16 {
 ///   - right: Shape `(inner, columns)`.
 func addIntegerProduct(
   _ left: Span<Int16>, _ right: Span<Int16>, rows: Int, inner: Int, columns: Int,
-  to output: inout MutableSpan<Int32>
-) {
+  to output: inout MutableSpan<Int32>, _ scratch: ONNXScratch
+) throws(OperatorError) {
   precondition(
     left.count == rows * inner && right.count == inner * columns
       && output.count == rows * columns)
   // Unchecked: the line above.
+  let rowsBetweenLooks = max((1 << 26) / max(inner * columns, 1), 1)
   for row in 0..<rows {
+    if row % rowsBetweenLooks == rowsBetweenLooks - 1 { try scratch.stopAtDeadline() }
     for step in 0..<inner {
       let factor = Int32(left[unchecked: row * inner + step])
       if factor == 0 { continue }
@@ -120,7 +122,8 @@ struct StackedProduct {
 
   /// The exact sums. `right` has one zero point, or one for each column.
   func sums(
-    _ left: Tensor, _ leftZero: Tensor?, _ right: Tensor, _ rightZero: Tensor?
+    _ left: Tensor, _ leftZero: Tensor?, _ right: Tensor, _ rightZero: Tensor?,
+    _ scratch: ONNXScratch
   ) throws(OperatorError) -> [Int32] {
     var a = integers(ofBytes: left)
     let leftZero = try zeroPoint(leftZero)
@@ -142,16 +145,18 @@ struct StackedProduct {
     if sums.isEmpty { return sums }
     var target = sums.mutableSpan
     let (left, right) = (a.span, b.span)
-    batches.forEachRun { out, i, iStep, j, jStep, count in
+    try batches.forEachRun {
+      (out, i, iStep, j, jStep, count) throws(OperatorError) in
       for index in 0..<count {
+        if index & 63 == 0 { try scratch.stopAtDeadline() }
         let leftStart = (i + index * iStep) * rows * inner
         let rightStart = (j + index * jStep) * inner * columns
         let start = (out + index) * rows * columns
         var part = target._mutatingExtracting(start..<(start + rows * columns))
-        addIntegerProduct(
+        try addIntegerProduct(
           left.extracting(leftStart..<(leftStart + rows * inner)),
           right.extracting(rightStart..<(rightStart + inner * columns)),
-          rows: rows, inner: inner, columns: columns, to: &part)
+          rows: rows, inner: inner, columns: columns, to: &part, scratch)
       }
     }
     return sums
@@ -166,7 +171,7 @@ struct MatMulInteger: Operator {
     let product = try StackedProduct(left.shape, right.shape)
     var output = try scratch.memory(0, product.shape)
     let sums = try product.sums(
-      left, scratch.optionalInput(2), right, scratch.optionalInput(3))
+      left, scratch.optionalInput(2), right, scratch.optionalInput(3), scratch)
     do {
       var target = output.mutableValues(as: Int32.self)
       for index in sums.indices { target[index] = sums[index] }
@@ -184,7 +189,8 @@ struct QLinearMatMul: Operator {
     let right = try scratch.input(3)
     let product = try StackedProduct(left.shape, right.shape)
     var output = try scratch.memory(0, product.shape)
-    let sums = try product.sums(left, try scratch.input(2), right, try scratch.input(5))
+    let sums = try product.sums(
+      left, try scratch.input(2), right, try scratch.input(5), scratch)
     let scales = try multipliers(
       try scratch.input(1), try scratch.input(4), try scratch.input(6), count: product.columns)
     let zeroPoint = try zeroPoint(try scratch.input(7))

@@ -37,6 +37,9 @@ extension OperatorTable {
 
 /// The types that have a product.
 protocol ProductElement: NumberElement {
+  /// Multiplications that take a tenth of a second or so.
+  static var productsBetweenLooks: Int { get }
+
   static func addProduct(
     _ left: Span<Self>, _ right: Span<Self>, rows: Int, inner: Int, columns: Int,
     to output: inout MutableSpan<Self>)
@@ -47,6 +50,53 @@ protocol ProductElement: NumberElement {
   static func addProduct(
     _ left: Span<Self>, weights: RawSpan, isTransposed: Bool, rows: Int, inner: Int,
     columns: Int, to output: inout MutableSpan<Self>)
+}
+
+extension ProductElement {
+  static var productsBetweenLooks: Int { 1 << 31 }
+
+  /// The same, so many rows at a time that the deadline is kept. A row's bits do not depend on how
+  /// many go together.
+  static func addProduct(
+    _ left: Span<Self>, weights: RawSpan, isTransposed: Bool, rows: Int, inner: Int,
+    columns: Int, to output: inout MutableSpan<Self>, _ scratch: ONNXScratch
+  ) throws(OperatorError) {
+    try inParts(rows, inner * columns, scratch) { part in
+      var target = output._mutatingExtracting(
+        (part.lowerBound * columns)..<(part.upperBound * columns))
+      addProduct(
+        left.extracting((part.lowerBound * inner)..<(part.upperBound * inner)), weights: weights,
+        isTransposed: isTransposed, rows: part.count, inner: inner, columns: columns, to: &target)
+    }
+  }
+
+  /// The same of two that were computed.
+  static func addProduct(
+    _ left: Span<Self>, _ right: Span<Self>, rows: Int, inner: Int, columns: Int,
+    to output: inout MutableSpan<Self>, _ scratch: ONNXScratch
+  ) throws(OperatorError) {
+    try inParts(rows, inner * columns, scratch) { part in
+      var target = output._mutatingExtracting(
+        (part.lowerBound * columns)..<(part.upperBound * columns))
+      addProduct(
+        left.extracting((part.lowerBound * inner)..<(part.upperBound * inner)), right,
+        rows: part.count, inner: inner, columns: columns, to: &target)
+    }
+  }
+
+  /// - Parameter size: Multiplications of a row.
+  @inline(__always)
+  private static func inParts(
+    _ rows: Int, _ size: Int, _ scratch: ONNXScratch, _ body: (Range<Int>) -> Void
+  ) throws(OperatorError) {
+    // No fewer than the weights are worth reading again for.
+    let count = max(productsBetweenLooks / max(size, 1), 16)
+    if rows <= count { return body(0..<rows) }
+    for first in stride(from: 0, to: rows, by: count) {
+      try scratch.stopAtDeadline()
+      body(first..<min(first + count, rows))
+    }
+  }
 }
 
 extension Float: ProductElement {
@@ -102,6 +152,8 @@ extension Double: ProductElement {
 }
 
 extension ProductElement where Self: FixedWidthInteger {
+  static var productsBetweenLooks: Int { 1 << 25 }
+
   static func addProduct(
     _ left: Span<Self>, _ right: Span<Self>, rows: Int, inner: Int, columns: Int,
     to output: inout MutableSpan<Self>
@@ -225,21 +277,23 @@ struct MatMul: Operator {
         // There may be ever so many products of nothing.
       } else if rightBatch.elementCount == 1, leftBatch.elementCount == batches.shape.elementCount {
         rows *= leftBatch.elementCount
-        Element.addProduct(
+        try Element.addProduct(
           a, weights: right.unalignedBytes(as: Element.self), isTransposed: false, rows: rows,
-          inner: inner, columns: columns, to: &target)
+          inner: inner, columns: columns, to: &target, scratch)
       } else {
         let b = right.values(as: Element.self)
-        batches.forEachRun { out, i, iStep, j, jStep, count in
+        try batches.forEachRun {
+          (out, i, iStep, j, jStep, count) throws(OperatorError) in
           for index in 0..<count {
+            if index & 63 == 0 { try scratch.stopAtDeadline() }
             let leftStart = (i + index * iStep) * rows * inner
             let rightStart = (j + index * jStep) * inner * columns
             let start = (out + index) * rows * columns
             var part = target._mutatingExtracting(start..<(start + rows * columns))
-            Element.addProduct(
+            try Element.addProduct(
               a.extracting(leftStart..<(leftStart + rows * inner)),
               b.extracting(rightStart..<(rightStart + inner * columns)),
-              rows: rows, inner: inner, columns: columns, to: &part)
+              rows: rows, inner: inner, columns: columns, to: &part, scratch)
           }
         }
       }
@@ -289,9 +343,9 @@ struct Gemm: FloatOperator {
       } else {
         for index in 0..<target.count { target[unchecked: index] = Element.nothing }
       }
-      Element.addProduct(
+      try Element.addProduct(
         a, weights: right.unalignedBytes(as: Element.self), isTransposed: isTransposed, rows: rows,
-        inner: inner, columns: columns, to: &target)
+        inner: inner, columns: columns, to: &target, scratch)
       if alpha != 1 {
         let alpha = Element(alpha)
         for index in 0..<target.count { target[unchecked: index] *= alpha }

@@ -53,6 +53,12 @@ extension OperatorTable {
       throw context.malformed("version \(context.version) has no attribute 'dilations'")
     }
     var window = try WindowAttributes(&context)
+    if [.sameUpper, .sameLower].contains(window.padding),
+      window.dilations?.contains(where: { $0 != 1 }) == true
+    {
+      // ONNX Runtime gives it another size than ONNX.
+      throw context.unsupported("SAME padding with dilations is not run")
+    }
     // Only the versions that know it have it; an older one that does is refused as unread.
     let name = context.node.operatorName
     if context.version >= (name == "LpPool" ? 18 : 10) {

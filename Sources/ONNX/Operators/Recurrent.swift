@@ -149,6 +149,14 @@ struct RecurrentAttributes: Sendable {
         throw context.unsupported("activation '\(name)' is not run")
       }
       let known = RecurrentActivation.usual(kind)
+      // ONNX Runtime has other values than ONNX for these.
+      if [.affine, .scaledtanh, .thresholdedrelu].contains(kind),
+        alphas.isEmpty || (known.beta != nil && betas.isEmpty)
+      {
+        throw context.unsupported(
+          "activation '\(name)' without activation_alpha"
+            + (known.beta == nil ? "" : " and activation_beta") + " is not run")
+      }
       let alpha = known.alpha.map { alphas.popFirst().map { Double($0) } ?? $0 }
       let beta = known.beta.map { betas.popFirst().map { Double($0) } ?? $0 }
       activations.append(RecurrentActivation(kind: kind, alpha: alpha ?? 0, beta: beta ?? 0))

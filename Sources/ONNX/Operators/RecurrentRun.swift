@@ -51,9 +51,9 @@ struct RecurrentRun<Element: FloatElement> {
     var fromInput = [Element](repeating: 0, count: rows)
     layOutBiases(&fromInput)
     var product = fromInput.mutableSpan
-    Element.addProduct(
+    try Element.addProduct(
       input, weights: weights, isTransposed: weightsAreTransposed, rows: steps * batch,
-      inner: inputs, columns: gateCount, to: &product)
+      inner: inputs, columns: gateCount, to: &product, scratch)
     let candidate = candidateWeights(states, statesAreTransposed)
     var fromState = [Element](repeating: 0, count: batch * gateCount)
     for step in 0..<steps {

@@ -21,7 +21,7 @@ extension OperatorTable {
         scaleInput: version == 10 ? 1 : 2, sizeInput: version == 10 ? nil : 3)
       if version == 10 {
         resize.coordinates = .asymmetric
-        resize.rounding = .floor
+        resize.rounding = .simple
       } else {
         resize.roiInput = 1
         let name = try context.string("coordinate_transformation_mode") ?? "half_pixel"
@@ -45,6 +45,11 @@ extension OperatorTable {
         guard let policy = ResizePolicy(rawValue: policy) else {
           throw context.unsupported("keep_aspect_ratio_policy '\(policy)' is not run")
         }
+        // ONNX Runtime passes over axes that are counted from the end.
+        guard policy == .stretch || resize.axes?.contains(where: { $0 < 0 }) != true else {
+          throw context.unsupported(
+            "a keep_aspect_ratio_policy with axes that are counted from the end is not run")
+        }
         resize.policy = policy
       }
       try checkType(resize, context)
@@ -58,6 +63,7 @@ extension OperatorTable {
         sizeInput: nil)
       resize.coordinates = .asymmetric
       resize.rounding = .floor
+      resize.onlyEnlarges = true
       if context.version < 9 { resize.fixedScales = try context.floats("scales") ?? [] }
       try checkType(resize, context)
       return BuiltOperator(resize, resize.type)
@@ -106,6 +112,8 @@ enum ResizeRounding: String, Sendable {
   case preferFloor = "round_prefer_floor"
   case preferCeil = "round_prefer_ceil"
   case floor, ceil
+  /// That of version 10, which has no such attribute: down where an axis grows, up where it shrinks.
+  case simple = ""
 }
 
 enum ResizePolicy: String, Sendable {
@@ -123,6 +131,8 @@ struct Resize: Operator {
   var fixedScales: [Float]?
   var coordinates = ResizeCoordinates.halfPixel
   var rounding = ResizeRounding.preferFloor
+  /// Scales below 1 are refused, as of Upsample.
+  var onlyEnlarges = false
   var policy = ResizePolicy.stretch
   var axes: [Int]?
   var isAntialiased = false
@@ -243,6 +253,9 @@ struct Resize: Operator {
       }
       for (index, axis) in chosen.enumerated() {
         let output = scales[index] * Float(shape[axis])
+        guard scales[index] >= 1 || !onlyEnlarges else {
+          throw OperatorError("scale \(scales[index]) for axis \(axis); Upsample takes 1 or more")
+        }
         guard scales[index] > 0, scales[index].isFinite, output <= Float(Int32.max / 2) else {
           throw OperatorError("scale \(scales[index]) for axis \(axis) of \(shape)")
         }
@@ -299,8 +312,9 @@ struct Resize: Operator {
     (Double(x) - Double(x).rounded(.down) - 0.5).magnitude <= 1e-6
   }
 
-  private func nearest(_ x: Float) -> Float {
+  private func nearest(_ x: Float, _ axis: Axis) -> Float {
     switch rounding {
+    case .simple: x.rounded(axis.scale < 1 ? .up : .down)
     case .floor: x.rounded(.down)
     case .ceil: x.rounded(.up)
     case .preferFloor: isHalf(x) ? x.rounded(.down) : (x + 0.5).rounded(.down)
@@ -321,7 +335,8 @@ struct Resize: Operator {
           if axis.isKept { return place }
           let x = coordinate(place, axis)
           if isOutside(x, axis) { return -1 }
-          return min(max(Int(nearest(min(max(x, -2), Float(axis.input) + 1))), 0), axis.input - 1)
+          return min(
+            max(Int(nearest(min(max(x, -2), Float(axis.input) + 1), axis)), 0), axis.input - 1)
         })
     }
     let strides = rowMajorStrides(input.shape)

@@ -228,6 +228,7 @@ struct InputBuilder {
 
   mutating func setBool(_ value: Bool, at index: Int) -> String? {
     if elementType == .string { return "a string" }
+    if let cell = categories?.cell(value, at: index) { return set(cell, at: index) }
     return set(
       ScannedNumber(
         double: value ? 1 : 0, magnitude: value ? 1 : 0, isNegative: false, isInteger: true),

@@ -104,8 +104,11 @@ extension PayloadDecoder {
         ? builder.setNull(at: index) : builder.setString(Array(cell.text.utf8), at: index)
     }
     if cell.isMissing { return builder.setNull(at: index) }
-    var position = 0
     let bytes = Array(cell.text.utf8)
+    if builder.categories?.takesNamesAlone(at: index) == true {
+      return builder.setString(bytes, at: index)
+    }
+    var position = 0
     if let number = NumberScanner.scan(bytes.span, at: &position), position == bytes.count {
       return builder.set(number, at: index)
     }

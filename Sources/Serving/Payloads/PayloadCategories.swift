@@ -5,7 +5,8 @@ internal import Tensors
 // with. Text is always a name. A number is a code, as in an array, but for one case: in a body
 // that names its columns, as a data frame does, a number in a column whose categories are numbers
 // is a name too. Cells are then read as doubles and become codes when the table is complete, so
-// that nothing of this lies in the path of plain numbers.
+// that nothing of this lies in the path of plain numbers. A truth value is a name in any body. CSV
+// cannot tell text from numbers: where a name looks like one, as a ZIP code's, each cell is a name.
 
 /// What an `InputBuilder` knows of its table's categorical columns.
 struct CategoryColumns: Sendable {
@@ -13,6 +14,8 @@ struct CategoryColumns: Sendable {
   let width: Int
   /// Whether numbers in columns of numbered categories are names, to become codes at the end.
   let numbersAreNames: Bool
+  /// Columns with a name that CSV could take for a number or a truth value.
+  private let numeralColumns: Set<Int>
 
   /// nil for an input that has none: a table of a fixed width has them, or no input.
   init?(_ input: ModelInput, hasNames: Bool) {
@@ -22,6 +25,24 @@ struct CategoryColumns: Sendable {
     self.input = input
     self.width = width
     numbersAreNames = hasNames && input.categories.values.contains { $0.hasNumbers }
+    numeralColumns = Set(
+      input.categories.filter { $0.value.texts.contains(where: CSVNumber.isNumeral) }.keys)
+  }
+
+  /// Whether a cell of CSV is a name whatever it looks like.
+  func takesNamesAlone(at index: Int) -> Bool {
+    !numeralColumns.isEmpty && numeralColumns.contains(index % width)
+  }
+
+  /// What a truth value is in a column of categories; nil in another one.
+  func cell(_ value: Bool, at index: Int) -> Cell? {
+    let column = index % width
+    guard let categories = input.categories[column] else { return nil }
+    let number = value ? 1.0 : 0.0
+    if let code = categories.code(of: .number(number)) {
+      return .value(numbersAreNames ? number : Double(code))
+    }
+    return categories.unknownIsMissing ? .missing : .refused(expected: expected(column))
   }
 
   enum Cell {
@@ -100,7 +121,11 @@ extension InputBuilder {
   /// - Returns: What was expected instead.
   mutating func setCategory(_ bytes: [UInt8], at index: Int) -> String? {
     guard let categories else { return "a number (\(typeName))" }
-    switch categories.cell(String(decoding: bytes, as: UTF8.self), at: index) {
+    return set(categories.cell(String(decoding: bytes, as: UTF8.self), at: index), at: index)
+  }
+
+  mutating func set(_ cell: CategoryColumns.Cell, at index: Int) -> String? {
+    switch cell {
     case .value(let value): return setSpecial(value, at: index)
     case .missing: return setSpecial(.nan, at: index)
     case .refused(let expected): return expected

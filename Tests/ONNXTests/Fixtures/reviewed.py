@@ -262,6 +262,10 @@ for more in ({}, {"softcap": 1.5}, {"scale": .3}, {"is_causal": 1}):
     case(f"Attention of doubles {more}", "Attention", "q k v", {"q": n(2, 4, 3, 8, dtype=D), "k": n(2, 2, 4, 8, dtype=D), "v": n(2, 2, 4, 8, dtype=D)}, opset=23,
          rows=True, tolerance=1e-12, **more)
 
+# Version 10 goes down where an axis grows, and up where it shrinks.
+for scales in ([1, 1, .6, .6], [1, 1, .9, 2], [1, 1, .3, 1.4], [1, .5, .75, .7]):
+    case(f"Resize of version 10, {scales}", "Resize", "x s", {"x": n(2, 4, 7, 7)}, {"s": np.array(scales, F)}, opset=10, mode="nearest")
+
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "reviewed.json"), "w") as file:
     file.write("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")
 print(len(cases), "cases", file=sys.stderr)

@@ -152,4 +152,47 @@ import Testing
     #expect(input.categories[2]?.names == [.number(7), .number(10), .number(20), .number(35)])
     #expect(input.categories[4]?.names == [.text("S"), .text("M"), .text("L")])
   }
+
+  /// A column of ZIP codes, one of truth values written out, and one of numbers.
+  private static let numerals = ModelSignature(
+    inputs: [
+      ModelInput(
+        name: "X", elementType: .float64, shape: [nil, 3], columns: ["zip", "flag", "size"],
+        categories: [
+          0: ColumnCategories(
+            ["00501", "02139", "1"].map { .text($0) }, unknownIsMissing: false),
+          1: ColumnCategories([.text("true"), .text("False")], unknownIsMissing: true),
+          2: ColumnCategories([.number(1), .number(0), .number(20)], unknownIsMissing: false),
+        ])
+    ], outputs: [ModelOutput(name: "y", kind: .tensor(.float32, shape: [nil]))])
+
+  private static func values(_ tensor: Tensor?) -> [Double] {
+    guard let values = tensor?.values(as: Double.self) else { return [] }
+    return values.indices.map { values[$0] }
+  }
+
+  @Test func `names that look like numbers are names in CSV too`() throws {
+    let text = "00501,true,20\n\"1\",False,1\n2139,true,1\n1,maybe,0\n02139,true,true\n"
+    let block = try TableDecoder(csv: Self.numerals, header: ["zip", "flag", "size"])
+      .decode(Array(text.utf8).span, maxRows: 9)
+    #expect(block.faults.map(\.row) == [2])
+    let values = Self.values(block.inputs[0])
+    #expect(values.map { $0.isNaN ? -1 : $0 } == [0, 0, 2, 2, 1, 0, 2, -1, 1, 1, 0, 0])
+  }
+
+  @Test func `a truth value is a name in every body`() throws {
+    func codes(_ body: String) throws -> [Double] {
+      let request = try PayloadDecoder(Self.numerals).decode(Array(body.utf8).span)
+      return Self.values(request.inputs[0]).map { $0.isNaN ? -1 : $0 }
+    }
+    #expect(
+      try codes("{\"data\": [[0, 0, true], [0, 0, false], [0, 0, 2]]}") == [
+        0, 0, 0, 0, 0, 1, 0, 0, 2,
+      ])
+    let columns = "\"columns\": [\"zip\", \"flag\", \"size\"]"
+    let rows = "[[\"1\", \"true\", true], [\"1\", true, 20]]"
+    #expect(
+      try codes("{\"dataframe_split\": {\(columns), \"data\": \(rows)}}") == [2, 0, 0, 2, -1, 2])
+    #expect(throws: ScoringError.self) { try codes("{\"data\": [[true, 0, 0]]}") }
+  }
 }
