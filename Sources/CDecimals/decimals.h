@@ -5,9 +5,10 @@
 //
 // One comparison of 16 bytes says where a number's point and its end are. One permutation takes the
 // point out and moves the digits to the end of a vector, and three multiplications join them to one
-// integer. With AVX-512 four numbers go so at once: all digits of 64 bytes are moved together, and then
-// apart again, each number's to the end of its 16 bytes. It has at most 15 digits, so it and the power of ten are both doubles, and their quotient
-// is the nearest one (Clinger 1990). No step depends on how many digits a number has.
+// integer. It has at most 15 digits, so it and the power of ten are both doubles, and their quotient
+// is the nearest one (Clinger 1990). No step depends on how many digits a number has. With AVX-512
+// four numbers go so at once: all digits of 64 bytes are moved together, and then apart again, each
+// number's to the end of its 16 bytes.
 // Source: the permutation and the multiplications are those of W. Mula, "SIMD-ized conversion of
 // strings to integers" (2014).
 #pragma once
@@ -37,15 +38,16 @@ __attribute__((unused)) static inline int swerve_decimal_vectors(void) {
 }
 
 #if defined(__x86_64__)
+static const double swerve_powers_of_ten[16] = {
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+};
+
 #define SWERVE_SSE41 __attribute__((target("sse4.1")))
 
 /// The number that begins at `text`, of which 17 bytes are there. Returns how many bytes it takes; 0
 /// for what is none of the common form.
 SWERVE_SSE41 __attribute__((always_inline, unused)) static inline ptrdiff_t swerve_decimal(
     const uint8_t *text, double *value) {
-  static const double powers[16] = {
-      1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-  };
   int sign = text[0] == '-';
   __m128i digits =
       _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(text + sign)), _mm_set1_epi8('0'));
@@ -76,7 +78,7 @@ SWERVE_SSE41 __attribute__((always_inline, unused)) static inline ptrdiff_t swer
   __m128i eights = _mm_madd_epi16(fours, _mm_setr_epi16(10000, 1, 10000, 1, 10000, 1, 10000, 1));
   uint64_t both = (uint64_t)_mm_cvtsi128_si64(eights);
   int64_t number = (int64_t)((both & 0xFFFFFFFF) * 100000000 + (both >> 32));
-  double result = (double)number / powers[fraction];
+  double result = (double)number / swerve_powers_of_ten[fraction];
   uint64_t bits;
   memcpy(&bits, &result, sizeof bits);
   bits |= (uint64_t)sign << 63;
@@ -85,7 +87,7 @@ SWERVE_SSE41 __attribute__((always_inline, unused)) static inline ptrdiff_t swer
 }
 
 #define SWERVE_READ_DECIMALS(KIND, T)                                                           \
-  SWERVE_SSE41 __attribute__((unused)) static ptrdiff_t swerve_read_##KIND##_sse41(                           \
+  SWERVE_SSE41 __attribute__((unused)) static ptrdiff_t swerve_read_##KIND##_sse41(             \
       const uint8_t *text, ptrdiff_t count, ptrdiff_t *position, const ptrdiff_t *places,       \
       ptrdiff_t column, ptrdiff_t columns, T *values) {                                         \
     ptrdiff_t at = *position;                                                                   \
@@ -118,9 +120,7 @@ SWERVE_SSE41 __attribute__((always_inline, unused)) static inline ptrdiff_t swer
 /// they take with what ends them; 0 where one of them is none of the common form.
 SWERVE_AVX512 __attribute__((always_inline, unused)) static inline ptrdiff_t swerve_four_decimals(
     const uint8_t *text, int is_last, __m256d *values) {
-  static const double powers[16] = {
-      1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-  };
+  const double *powers = swerve_powers_of_ten;
   __m512i bytes = _mm512_loadu_si512(text);
   __m512i digits = _mm512_sub_epi8(bytes, _mm512_set1_epi8('0'));
   uint64_t commas = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(','));

@@ -23,9 +23,8 @@ package struct ColumnCategories: Sendable, Equatable {
 
   private let codes: [Name: Int]
   package let hasNumbers: Bool
-  package var texts: [String] {
-    names.compactMap { if case .text(let text) = $0 { text } else { nil } }
-  }
+  /// Whether a text among them looks like a number or a truth value, as a ZIP code does.
+  package let hasNumerals: Bool
 
   package init(_ names: [Name], unknownIsMissing: Bool) {
     self.names = names
@@ -34,6 +33,7 @@ package struct ColumnCategories: Sendable, Equatable {
     codes = Dictionary(
       names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     hasNumbers = Self.hasNumbers(names)
+    hasNumerals = names.contains(where: Self.isNumeral)
   }
 
   /// Of a column whose categories' codes the file does not tell.
@@ -45,6 +45,16 @@ package struct ColumnCategories: Sendable, Equatable {
     self.problem = problem
     codes = [:]
     hasNumbers = Self.hasNumbers(candidates)
+    hasNumerals = candidates.contains(where: Self.isNumeral)
+  }
+
+  /// Of texts that nobody reads as numbers, as `0x10`, it does no harm to say so.
+  private static func isNumeral(_ name: Name) -> Bool {
+    guard case .text(let text) = name else { return false }
+    var word = Substring(text)
+    while word.first == " " || word.first == "\t" { word.removeFirst() }
+    while word.last == " " || word.last == "\t" { word.removeLast() }
+    return Double(word) != nil || ["true", "false"].contains(word.lowercased())
   }
 
   private static func hasNumbers(_ names: [Name]) -> Bool {

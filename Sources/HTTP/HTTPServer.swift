@@ -196,7 +196,8 @@ package final class HTTPServer: Sendable {
     Listener.boundPort(descriptor)
   }
 
-  /// Whether a listening socket is the one that this address asks for. Port 0 asks for none.
+  /// Whether a listening socket is the one that this address asks for. Port 0 asks for none. A name
+  /// that resolves to nothing is no socket's: who then listens at it tells the error.
   package static func isListener(_ descriptor: Int32, at host: String, port: UInt16) -> Bool {
     guard let bound = Listener.boundPort(descriptor), port == 0 || port == bound,
       let wanted = try? SocketAddress.resolve(host: host, port: bound, passive: true),

@@ -108,7 +108,7 @@ enum UnixSocket {
     return descriptor
   }
 
-  /// Whether somebody listens on the socket file.
+  /// Whether somebody listens on the socket file: whoever cannot be connected to does not.
   static func isServed(_ path: String) -> Bool {
     guard let descriptor = try? connect(path, flags: socketFlags) else { return false }
     close(descriptor)

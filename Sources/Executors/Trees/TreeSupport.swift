@@ -2,7 +2,7 @@
 package enum TreeSupport {
   package static var xgboostObjectives: [String] { XGBoostObjective.all.map(\.name).sorted() }
 
-  /// Every name that LightGBM writes and that its reader takes.
+  /// Every name that LightGBM writes and that its reader takes: an error is one that it does not.
   package static var lightGBMObjectives: [String] {
     [
       "binary", "cross_entropy", "cross_entropy_lambda", "custom", "fair", "gamma", "huber",

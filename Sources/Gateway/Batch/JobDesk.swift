@@ -150,6 +150,7 @@ final class JobDesk: Sendable {
       let asset = try armControl { () throws(ControlError) in
         try control.dataAsset(name, version: version)
       }
+      // Whatever is wrong with the address, the sentence below names it.
       guard case .datastore(let path)? = try? DataAddress(asset.path) else {
         throw ARMError(
           500, "InternalServerError", "data asset \(name) lies at '\(asset.path)', which is unknown"

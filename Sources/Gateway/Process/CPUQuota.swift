@@ -67,6 +67,7 @@ package enum CPUQuota {
     return quota / period
   }
 
+  /// Nil where the file cannot be read: another kernel, or no such group. Then there is no quota.
   private static func fileText(_ path: String) -> String? {
     (try? fileBytes(path, maxBytes: 1 << 16)).map { String(decoding: $0, as: UTF8.self) }
   }

@@ -102,12 +102,13 @@ struct WindowAttributes: Sendable {
       }
     case .sameUpper, .sameLower:
       axis.output = (input + stride - 1) / stride
-      let total = max(0, (axis.output - 1) * stride + reach + 1 - input)
+      let lacking = (axis.output - 1) * stride + reach + 1 - input
       // ONNX Runtime takes padding away then, and moves every window.
-      guard (axis.output - 1) * stride + reach + 1 - input > -2 else {
+      guard lacking > -2 else {
         throw OperatorError(
           "SAME padding of windows of \(reach + 1) at every \(stride) of \(input) is not run")
       }
+      let total = max(0, lacking)
       axis.before = padding == .sameUpper ? total / 2 : total - total / 2
       axis.after = total - axis.before
     }

@@ -14,8 +14,6 @@ struct CategoryColumns: Sendable {
   let width: Int
   /// Whether numbers in columns of numbered categories are names, to become codes at the end.
   let numbersAreNames: Bool
-  /// Columns with a name that CSV could take for a number or a truth value.
-  private let numeralColumns: Set<Int>
 
   /// nil for an input that has none: a table of a fixed width has them, or no input.
   init?(_ input: ModelInput, hasNames: Bool) {
@@ -25,13 +23,11 @@ struct CategoryColumns: Sendable {
     self.input = input
     self.width = width
     numbersAreNames = hasNames && input.categories.values.contains { $0.hasNumbers }
-    numeralColumns = Set(
-      input.categories.filter { $0.value.texts.contains(where: CSVNumber.isNumeral) }.keys)
   }
 
   /// Whether a cell of CSV is a name whatever it looks like.
   func takesNamesAlone(at index: Int) -> Bool {
-    !numeralColumns.isEmpty && numeralColumns.contains(index % width)
+    input.categories[index % width]?.hasNumerals == true
   }
 
   /// What a truth value is in a column of categories; nil in another one.

@@ -43,11 +43,6 @@ enum CSVNumber {
 }
 
 extension CSVNumber {
-  /// Whether CSV would take the text for a number or a truth value.
-  static func isNumeral(_ text: String) -> Bool {
-    value(of: CSVCell(text: text, endsLine: false, isQuoted: false)) != nil
-  }
-
   /// A cell of a column of numbers: not a number for a missing value, 1 and 0 for truth values; nil
   /// for what is no number.
   static func value(of cell: CSVCell) -> Double? {
