@@ -76,6 +76,7 @@ struct Listener: Sendable {
       found.family, Int32(SOCK_STREAM.rawValue) | socketFlags, 0)
     guard descriptor >= 0 else { throw .cannotListen(address: name, reason: errnoText()) }
     var one: Int32 = 1
+    var mostUnsent: Int32 = 256 << 10
     let size = socklen_t(MemoryLayout<Int32>.size)
     unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, size)
     if found.family == AF_INET6 {
@@ -83,6 +84,9 @@ struct Listener: Sendable {
       // `::` serves IPv4 too, as a user of `--host ::` expects.
       unsafe setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &zero, size)
     }
+    // Connections take it over. A client that never reads holds this much of the kernel's memory,
+    // not the 4 MiB that its buffers may grow to.
+    unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &mostUnsent, size)
     let bound = unsafe found.withPointer { unsafe bind(descriptor, $0, $1) }
     guard bound == 0, listen(descriptor, backlog) == 0 else {
       let code = errno
