@@ -76,7 +76,7 @@ struct Listener: Sendable {
       found.family, Int32(SOCK_STREAM.rawValue) | socketFlags, 0)
     guard descriptor >= 0 else { throw .cannotListen(address: name, reason: errnoText()) }
     var one: Int32 = 1
-    var mostUnsent: Int32 = 256 << 10
+    var mostUnsent: Int32 = 64 << 10
     let size = socklen_t(MemoryLayout<Int32>.size)
     unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, size)
     if found.family == AF_INET6 {

@@ -64,7 +64,13 @@ extension OperatorTable {
       resize.coordinates = .asymmetric
       resize.rounding = .floor
       resize.onlyEnlarges = true
-      if context.version < 9 { resize.fixedScales = try context.floats("scales") ?? [] }
+      if context.version < 9 {
+        let scales = try context.floats("scales") ?? []
+        guard scales.allSatisfy({ $0 >= 1 && $0.isFinite }) else {
+          throw context.unsupported("scales \(scales); Upsample takes 1 or more")
+        }
+        resize.fixedScales = scales
+      }
       try checkType(resize, context)
       return BuiltOperator(resize, resize.type)
     },
