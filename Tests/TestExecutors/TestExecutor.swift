@@ -25,6 +25,7 @@ package final class TestExecutor: ModelExecutor {
   /// Microseconds that each run sleeps, or spins.
   private let sleepMicroseconds: UInt32
   private let spinMicroseconds: UInt64
+  private let endsAtDeadline: Bool
   private let keepsRuns: Bool
   /// Adds to each row the mean of its batch, as a model does whose rows are not independent.
   private let mixesRows: Bool
@@ -34,11 +35,12 @@ package final class TestExecutor: ModelExecutor {
   private let gate = Monitor(true)
 
   package init(
-    sleepMicroseconds: UInt32 = 0, spinMicroseconds: UInt64 = 0, keepsRuns: Bool = false,
-    mixesRows: Bool = false, batchDependentNodes: [String] = []
+    sleepMicroseconds: UInt32 = 0, spinMicroseconds: UInt64 = 0, endsAtDeadline: Bool = false,
+    keepsRuns: Bool = false, mixesRows: Bool = false, batchDependentNodes: [String] = []
   ) {
     self.sleepMicroseconds = sleepMicroseconds
     self.spinMicroseconds = spinMicroseconds
+    self.endsAtDeadline = endsAtDeadline
     self.keepsRuns = keepsRuns
     self.mixesRows = mixesRows
     self.batchDependentNodes = batchDependentNodes
@@ -78,7 +80,9 @@ package final class TestExecutor: ModelExecutor {
     }
     let _: Void? = gate.wait { $0 ? () : nil }
     if sleepMicroseconds > 0 { usleep(sleepMicroseconds) }
-    while MonotonicClock.system.now() < started + spinMicroseconds * 1000 {}
+    while MonotonicClock.system.now() < started + spinMicroseconds * 1000 {
+      if endsAtDeadline { try scratch.checkDeadline() }
+    }
     var echo: [Float] = []
     var sums: [Float] = []
     for row in 0..<input.rowCount {

@@ -116,7 +116,7 @@ extension EndpointStore {
       INSERT INTO batch_schedules (endpoint, anchor, is_paused, done_until) VALUES (?, ?, 0, ?)
       ON CONFLICT (endpoint) DO UPDATE
       SET anchor = max(excluded.anchor, anchor + 1),
-        done_until = excluded.done_until, last_error = NULL
+        done_until = max(excluded.done_until, anchor + 1), last_error = NULL
       """,
       .text(endpoint), .integer(time / 1000), .integer(time / 1000))
   }

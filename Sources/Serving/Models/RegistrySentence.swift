@@ -5,7 +5,9 @@ internal import Store
 package func registrySentence(for error: RegistryError) -> String {
   switch error {
   case .invalidName(let name, let reason): "'\(name)': \(reason)"
-  case .notFound(let name, let version, _): "\(name):\(version ?? "latest") does not exist"
+  // Without a version nothing of that name exists.
+  case .notFound(let name, let version, _):
+    version.map { "\(name):\($0) does not exist" } ?? "there is no model '\(name)'"
   case .immutable(let name, let version, let existing, let offered):
     "\(name):\(version) exists with content \(existing); offered was \(offered)"
   case .inUse(let name, let version, let users):

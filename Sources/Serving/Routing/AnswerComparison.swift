@@ -38,6 +38,8 @@ package struct AnswerTolerance: Sendable, Equatable {
 
   func accepts(_ received: Double, expected: Double) -> Bool {
     if received == expected || (received.isNaN && expected.isNaN) { return true }
+    // Nothing is near an infinity.
+    guard received.isFinite, expected.isFinite else { return false }
     return (received - expected).magnitude <= absolute + relative * expected.magnitude
   }
 }
@@ -59,8 +61,12 @@ func firstDifference(
 
 private indirect enum AnswerValue: Equatable {
   case number(Double)
-  /// A string with its quotes, `true`, `false` or `null`, as written.
-  case text(String)
+  /// Written without point and exponent: a class, a count, a code. Its digits, since a double does
+  /// not hold all of them.
+  case integer(String)
+  case string(String)
+  /// `true`, `false` or `null`.
+  case word(String)
   case array([AnswerValue])
   case object([String: AnswerValue])
 }
@@ -72,9 +78,22 @@ private func firstDifference(
   case (.number(let expectedNumber), .number(let receivedNumber)):
     if tolerance.accepts(receivedNumber, expected: expectedNumber) { return nil }
     return "\(path) is \(receivedNumber), expected \(expectedNumber)"
-  case (.text(let expectedText), .text(let receivedText)):
+  case (.integer(let expectedDigits), .integer(let receivedDigits)):
+    if expectedDigits == receivedDigits { return nil }
+    return "\(path) is \(receivedDigits), expected \(expectedDigits)"
+  // One writes 1.0 where another writes 1.
+  case (.integer(let digits), .number(let receivedNumber)):
+    if tolerance.accepts(receivedNumber, expected: Double(digits) ?? .nan) { return nil }
+    return "\(path) is \(receivedNumber), expected \(digits)"
+  case (.number(let expectedNumber), .integer(let digits)):
+    if tolerance.accepts(Double(digits) ?? .nan, expected: expectedNumber) { return nil }
+    return "\(path) is \(digits), expected \(expectedNumber)"
+  case (.string(let expectedText), .string(let receivedText)):
     if expectedText == receivedText { return nil }
-    return "\(path) is \(receivedText), expected \(expectedText)"
+    return "\(path) is \"\(receivedText)\", expected \"\(expectedText)\""
+  case (.word(let expectedWord), .word(let receivedWord)):
+    if expectedWord == receivedWord { return nil }
+    return "\(path) is \(receivedWord), expected \(expectedWord)"
   case (.array(let expectedElements), .array(let receivedElements)):
     guard expectedElements.count == receivedElements.count else {
       return "\(path) has \(receivedElements.count) elements, expected \(expectedElements.count)"
@@ -111,7 +130,9 @@ private func firstDifference(
 private func kind(of value: AnswerValue) -> String {
   switch value {
   case .number(let number): "\(number)"
-  case .text(let text): text
+  case .integer(let digits): digits
+  case .string(let text): "\"\(text)\""
+  case .word(let word): word
   case .array: "a list"
   case .object: "an object"
   }
@@ -139,7 +160,7 @@ private struct AnswerReader {
     switch text[position] {
     case UInt8(ascii: "["): return readArray(depth: depth)
     case UInt8(ascii: "{"): return readObject(depth: depth)
-    case UInt8(ascii: "\""): return readString().map { .text($0) }
+    case UInt8(ascii: "\""): return readString().map { .string($0) }
     default: return readWord()
     }
   }
@@ -171,16 +192,22 @@ private struct AnswerReader {
     }
   }
 
-  /// The string as written, with its quotes.
+  /// What the string means: Python's `json.dump` escapes what is no ASCII, we do not.
   private mutating func readString() -> String? {
-    let start = position
     position += 1
+    let start = position
     while position < text.count {
       switch text[position] {
       case UInt8(ascii: "\\"): position += 2
       case UInt8(ascii: "\""):
+        var bytes: [UInt8] = []
+        do throws(PayloadFault) {
+          try PayloadEscapes.decode(text.span, start..<position, into: &bytes)
+        } catch {
+          return nil
+        }
         position += 1
-        return String(decoding: text[start..<position], as: UTF8.self)
+        return String(decoding: bytes, as: UTF8.self)
       default: position += 1
       }
     }
@@ -192,11 +219,15 @@ private struct AnswerReader {
     while position < text.count, !AnswerReader.endsWord(text[position]) { position += 1 }
     let word = String(decoding: text[start..<position], as: UTF8.self)
     switch word {
-    case "true", "false", "null": return .text(word)
+    case "true", "false", "null": return .word(word)
     case "NaN": return .number(.nan)
     case "Infinity": return .number(.infinity)
     case "-Infinity": return .number(-.infinity)
-    default: return Double(word).map { .number($0) }
+    default:
+      guard let number = Double(word) else { return nil }
+      let digits = word.utf8.drop { $0 == UInt8(ascii: "-") }
+      let isInteger = digits.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
+      return isInteger ? .integer(word) : .number(number)
     }
   }
 

@@ -169,6 +169,9 @@ package final class LiveDeployment: Sendable {
     return text
   }
 
+  /// Requests that took far longer inline than was measured.
+  let overruns = InlineOverruns()
+
   /// Requests taken and not yet answered.
   package var requestsInFlight: Int { metrics.requestsInFlight }
 
@@ -243,8 +246,16 @@ package final class LiveDeployment: Sendable {
     switch execution {
     case .inline: true
     case .queued: false
-    case .automatic: cost.runsInline(bodyByteCount: comparableBytes(bodyByteCount, form))
+    case .automatic:
+      cost.runsInline(bodyByteCount: comparableBytes(bodyByteCount, form)) && overruns.areFew
     }
+  }
+
+  /// When a request that runs where it came in is to be given up there, and queued: what it takes may
+  /// depend on its numbers, and nobody else is read from meanwhile.
+  func inlineDeadline(arrived: UInt64, now: UInt64) -> UInt64 {
+    let deadline = deadline(arrived: arrived)
+    return execution == .inline ? deadline : min(deadline, now &+ InlineOverruns.maxNanoseconds)
   }
 
   /// What a request needs that is to wait.

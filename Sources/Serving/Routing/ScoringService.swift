@@ -77,7 +77,7 @@ package final class ScoringService: Sendable {
     }
     let byteCount = caller.expectedByteCount
     if !request.isPacked, deployment.runsInline(bodyByteCount: byteCount, form: request.form) {
-      runInline(request, caller, deployment)
+      runInline(request, caller, deployment, bodyByteCount: byteCount)
     } else {
       enqueue(request, caller, deployment, bodyByteCount: byteCount)
     }
@@ -93,12 +93,20 @@ package final class ScoringService: Sendable {
   }
 
   private func runInline(
-    _ request: ScoringRequest, _ caller: any ScoringCaller, _ deployment: LiveDeployment
+    _ request: ScoringRequest, _ caller: any ScoringCaller, _ deployment: LiveDeployment,
+    bodyByteCount: Int
   ) {
     var times = ScoringTimes()
+    let deadline = deployment.deadline(arrived: request.arrived)
+    let giveUp = deployment.inlineDeadline(arrived: request.arrived, now: request.arrived)
     let result = deployment.score(
-      caller.body, form: request.form, started: request.arrived,
-      deadline: deployment.deadline(arrived: request.arrived), times: &times)
+      caller.body, form: request.form, started: request.arrived, deadline: giveUp, times: &times)
+    if giveUp < deadline, case .failure(.deadlinePassed) = result {
+      // Nothing of it is left, so it begins anew.
+      deployment.overruns.count()
+      return enqueue(request, caller, deployment, bodyByteCount: bodyByteCount)
+    }
+    deployment.overruns.countQuick()
     end(caller, deployment, result, times)
   }
 

@@ -86,21 +86,45 @@ package enum WarmUp {
     {
       return reason
     }
-    var inputs = probeInputs(scorer.signature)
-    if let request = sample.request {
-      inputs = try? scorer.prepare(request.span, form: .score).inputs
+    guard let inputs = trialInputs(scorer, sample: sample) else {
+      return "nothing tells whether its rows depend on each other: its dimensions do not say what a "
+        + "row is; add sample-request.json to the package"
     }
-    guard let inputs else { return nil }
-    return JoinRule.difference(scorer.executor, inputs: inputs, outputs: scorer.outputs)
+    return JoinRule.difference(
+      scorer.executor, inputs: inputs, outputs: scorer.outputs, clock: scorer.clock)
   }
 
+  /// Rows that the model takes: the sample's, or zeros.
+  private static func trialInputs(_ scorer: Scorer, sample: Sample) -> [Tensor?]? {
+    if let request = sample.request {
+      return try? scorer.prepare(request.span, form: .score).inputs
+    }
+    if let inputs = probeInputs(scorer.signature) { return inputs }
+    // Words of a text, pixels of an image: what is free is tried in a few sizes.
+    let scratch = scorer.executor.makeScratch()
+    for size in [8, 1, 16, 32, 64, 224] {
+      guard let inputs = probeInputs(scorer.signature, freeSize: size) else { continue }
+      scratch.deadline = scorer.clock.now() &+ maxTrialNanoseconds
+      let answers = try? scorer.executor.predict(
+        inputs, outputs: scorer.outputs, scratch: scratch)
+      if answers != nil { return inputs }
+    }
+    return nil
+  }
+
+  private static let maxTrialNanoseconds: UInt64 = 1_000_000_000
+
   /// One row of zeros; nil where the model's dimensions do not say what a row is.
-  private static func probeInputs(_ signature: ModelSignature) -> [Tensor?]? {
+  ///
+  /// - Parameter freeSize: Of dimensions that the model leaves free.
+  private static func probeInputs(
+    _ signature: ModelSignature, freeSize: Int? = nil
+  ) -> [Tensor?]? {
     var inputs: [Tensor?] = []
     for input in signature.inputs {
       var dimensions: [Int] = []
       for (axis, size) in input.shape.enumerated() {
-        guard let size = size ?? (axis == 0 ? 1 : nil) else { return nil }
+        guard let size = size ?? (axis == 0 ? 1 : freeSize) else { return nil }
         dimensions.append(size)
       }
       guard let shape = try? Shape(checking: dimensions), shape.elementCount <= 1 << 20 else {

@@ -9,10 +9,11 @@ extension ServiceFixture {
   func deployment(
     _ executor: TestExecutor, name: String = "blue", maxBatchRows: Int? = 8,
     maxQueueDelayMs: Int = 0, timeoutMs: Int = 60_000, maxQueueWaitMs: Int? = nil,
-    cost: CostEstimate = CostEstimate(nanoseconds: 1000, bodyByteCount: 100)
+    cost: CostEstimate = CostEstimate(nanoseconds: 1000, bodyByteCount: 100),
+    execution: DeploymentSpecification.Execution = .queued
   ) -> LiveDeployment {
     var specification = DeploymentSpecification(name: name, endpointName: "churn")
-    specification.execution = .queued
+    specification.execution = execution
     specification.requestTimeoutMs = timeoutMs
     specification.maxQueueWaitMs = maxQueueWaitMs
     if let maxBatchRows {

@@ -186,6 +186,65 @@ struct BatchingTests {
         == "a row's result depends on the rows beside it")
   }
 
+  @Test func `O8 · what takes far longer inline than measured is queued, and then all are`() {
+    let fixture = ServiceFixture()
+    defer { fixture.service.stop() }
+    let executor = TestExecutor(spinMicroseconds: 60_000, endsAtDeadline: true)
+    fixture.install(
+      [fixture.deployment(executor, maxBatchRows: nil, execution: .automatic)],
+      traffic: ["blue": 100])
+    for number in 0..<5 {
+      let caller = FakeCaller(rows: [[number, 0, 0, 0]])
+      let clock = MonotonicClock.system
+      let start = clock.now()
+      fixture.score(caller)
+      // Whoever reads requests is back long before the run would have ended.
+      if number >= 3 { #expect(clock.now() - start < 40_000_000) }
+      #expect(caller.answer == FakeCaller.answer(to: [[number, 0, 0, 0]]))
+    }
+    // Three were given up after 20 ms and began anew.
+    #expect(executor.runCount == 3 * 2 + 2)
+  }
+
+  /// What only looks at other rows where they are large, or least, or no numbers at all.
+  @Test(arguments: [1e3, 1e6, 1e20, 1e38] as [Float])
+  func `rows that depend on each other beyond a number are found by trying`(threshold: Float) {
+    let inputs: [Tensor?] = [Tensor([1, 2] as [Float], shape: Shape(1, 2))]
+    func difference(_ mix: @escaping @Sendable ([Float]) -> Float) -> String? {
+      JoinRule.difference(
+        MixingExecutor<Float>(zero: 0, mix: mix), inputs: inputs, outputs: [0])
+    }
+    let found = "a row's result depends on the rows beside it"
+    #expect(difference { ($0.max() ?? 0) > threshold ? 1 : 0 } == found)
+    #expect(difference { ($0.min() ?? 0) < -threshold ? 1 : 0 } == found)
+    #expect(difference { $0.contains { $0.isNaN } ? 1 : 0 } == found)
+    #expect(difference { _ in 1 } == nil)
+  }
+
+  @Test func `whole numbers are varied too`() {
+    let inputs: [Tensor?] = [Tensor([1, 2] as [Int64], shape: Shape(1, 2))]
+    #expect(
+      JoinRule.difference(
+        MixingExecutor<Int64>(zero: 0) { $0.max() ?? 0 }, inputs: inputs, outputs: [0])
+        == "a row's result depends on the rows beside it")
+    #expect(
+      JoinRule.difference(MixingExecutor<Int64>(zero: 0) { _ in 3 }, inputs: inputs, outputs: [0])
+        == nil)
+  }
+
+  @Test func `a model with free dimensions is tried in some size, and refused if it takes none`() {
+    func fault(_ sizes: Set<Int>, mixes: Bool) -> String? {
+      let executor = MixingExecutor<Float>(zero: 0, width: nil, takes: sizes) {
+        mixes ? $0.reduce(0, +) : 0
+      }
+      return WarmUp.joinFault(
+        Scorer(LoadedModel(executor: executor, format: "onnx")), sample: WarmUp.Sample())
+    }
+    #expect(fault([32], mixes: false) == nil)
+    #expect(fault([32], mixes: true) == "a row's result depends on the rows beside it")
+    #expect(fault([33], mixes: false)?.contains("add sample-request.json") == true)
+  }
+
   @Test func `compressed bodies that hold more than they say are read a batch at a time`() {
     let executor = TestExecutor(keepsRuns: true)
     held(executor, maxBatchRows: 4) { fixture in
@@ -251,5 +310,38 @@ struct BatchingTests {
       slow.release()
       #expect(blocking.answer != nil)
     }
+  }
+}
+
+/// Adds to each number what `mix` makes of the whole batch.
+private struct MixingExecutor<Number: TensorElement & Numeric>: ModelExecutor {
+  let signature: ModelSignature
+  let summary = "mixing"
+  private let takes: Set<Int>
+  private let mix: @Sendable ([Number]) -> Number
+
+  init(
+    zero: Number, width: Int? = 2, takes: Set<Int> = [2],
+    mix: @escaping @Sendable ([Number]) -> Number
+  ) {
+    signature = ModelSignature(
+      inputs: [ModelInput(name: "X", elementType: Number.elementType, shape: [nil, width])],
+      outputs: [ModelOutput(name: "Y", kind: .tensor(Number.elementType, shape: [nil, width]))])
+    self.takes = takes
+    self.mix = mix
+  }
+
+  func makeScratch() -> Scratch { Scratch() }
+
+  func predict(
+    _ inputs: [Tensor?], outputs: [Int], scratch: Scratch
+  ) throws(ExecutorError) -> [ModelValue] {
+    guard let input = inputs[0], takes.contains(input.shape[1]) else {
+      throw .failed(node: "test", reason: "of that size it takes none")
+    }
+    let span = input.values(as: Number.self)
+    let numbers = span.indices.map { span[$0] }
+    let more = mix(numbers)
+    return [.tensor(Tensor(numbers.map { $0 + more }, shape: input.shape))]
   }
 }
