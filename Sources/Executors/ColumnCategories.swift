@@ -21,6 +21,10 @@ package struct ColumnCategories: Sendable, Equatable {
   /// Why nobody knows which name has which code; names are refused then.
   package let problem: String?
 
+  /// Whether a number beside column names is looked for among them. Where nobody knows which name has
+  /// which code, a code is all that can be sent, unless it might be meant for a name.
+  package var takesNames: Bool { problem == nil || hasNumbers }
+
   private let codes: [Name: Int]
   package let hasNumbers: Bool
   /// Whether a text among them looks like a number or a truth value, as a ZIP code does.

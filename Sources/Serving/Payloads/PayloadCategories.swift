@@ -2,17 +2,17 @@ internal import Executors
 internal import Tensors
 
 // Categories by name: `"red"` in a categorical column becomes the code that the model was trained
-// with. Text is always a name. A number is a code, as in an array, but for one case: in a body
-// that names its columns, as a data frame does, a number in a column whose categories are numbers
-// is a name too. Cells are then read as doubles and become codes when the table is complete, so
-// that nothing of this lies in the path of plain numbers. A truth value is a name in any body. CSV
-// cannot tell text from numbers: where a name looks like one, as a ZIP code's, each cell is a name.
+// with. Text is always a name. A number is a code in a body without column names, as in an array; in
+// one that names its columns, as a data frame does, it is a name. Cells are then read as doubles and
+// become codes when the table is complete, so that nothing of this lies in the path of plain numbers.
+// A truth value is a name in any body. CSV cannot tell text from numbers: where a name looks like
+// one, as a ZIP code's, each cell is a name.
 
 /// What an `InputBuilder` knows of its table's categorical columns.
 struct CategoryColumns: Sendable {
   let input: ModelInput
   let width: Int
-  /// Whether numbers in columns of numbered categories are names, to become codes at the end.
+  /// Whether numbers are names, to become codes at the end.
   let numbersAreNames: Bool
 
   /// nil for an input that has none: a table of a fixed width has them, or no input.
@@ -22,7 +22,7 @@ struct CategoryColumns: Sendable {
     else { return nil }
     self.input = input
     self.width = width
-    numbersAreNames = hasNames && input.categories.values.contains { $0.hasNumbers }
+    numbersAreNames = hasNames && input.categories.values.contains(where: \.takesNames)
   }
 
   /// Whether a cell of CSV is a name whatever it looks like.
@@ -56,16 +56,25 @@ struct CategoryColumns: Sendable {
         expected: "a number (\(input.elementType.name)): column '\(name(of: column))' is numeric")
     }
     if let code = categories.code(ofText: text) {
-      // A name that `coded` looks up once more.
-      if numbersAreNames, case .number(let number) = categories.names[code] {
-        return .value(number)
-      }
-      return .value(Double(code))
+      // `coded` sees later what a text was, beside numbers that are names.
+      return .value(numbersAreNames ? Self.text(code: code) : Double(code))
     }
     return categories.unknownIsMissing ? .missing : .refused(expected: expected(column))
   }
 
-  /// The table with codes where it has numbers that are names, in the model's type.
+  /// Among numbers the code of a text: a NaN that says it.
+  private static func text(code: Int) -> Double {
+    Double(nan: UInt64(code) + 1, signaling: false)
+  }
+
+  /// nil for a number, and for a missing value.
+  private static func textCode(_ value: Double) -> Int? {
+    guard value.isNaN else { return nil }
+    let payload = value.bitPattern & (1 << 50 - 1)
+    return payload == 0 ? nil : Int(payload) - 1
+  }
+
+  /// The table with codes where it has names, in the model's type.
   ///
   /// - Parameter table: float64, shape `(rows, width)`.
   func coded(_ table: Tensor, at start: Int) throws(PayloadFault) -> Tensor {
@@ -74,7 +83,11 @@ struct CategoryColumns: Sendable {
     coded.reserveCapacity(cells.count)
     for index in 0..<cells.count {
       let value = cells[index]
-      guard let categories = input.categories[index % width], categories.hasNumbers, !value.isNaN
+      if let code = Self.textCode(value) {
+        coded.append(Double(code))
+        continue
+      }
+      guard let categories = input.categories[index % width], categories.takesNames, !value.isNaN
       else {
         coded.append(value)
         continue

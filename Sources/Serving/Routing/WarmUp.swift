@@ -87,8 +87,8 @@ package enum WarmUp {
       return reason
     }
     guard let inputs = trialInputs(scorer, sample: sample) else {
-      return "nothing tells whether its rows depend on each other: its dimensions do not say what a "
-        + "row is; add sample-request.json to the package"
+      return "nothing tells whether its rows depend on each other: its dimensions do not say what "
+        + "a row is; add sample-request.json to the package"
     }
     return JoinRule.difference(
       scorer.executor, inputs: inputs, outputs: scorer.outputs, clock: scorer.clock)

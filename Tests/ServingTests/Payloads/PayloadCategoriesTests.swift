@@ -78,16 +78,36 @@ import Testing
       "{\"data\": [[0.5, \"red\", 1, -1], [0.5, \"green\", 3, -1]]}",
       "{\"data\": [[0.5, \"red\", \"10\", -1], [0.5, 2, \"35\", -1]]}",
       "{\"instances\": [[0.5, \"red\", 1, -1], [0.5, \"green\", \"35\", -1]]}",
-      // With names of columns a number in a column of numbers is a name.
+      // With names of columns a number is a name.
       "{\"dataframe_split\": {\(columns), \"data\": [[0.5, \"red\", 10, -1], "
         + "[0.5, \"green\", 35.0, -1]]}}",
       "{\"input_data\": [{\"height\": -1, \"price\": 10, \"colour\": \"red\", \"weight\": 0.5}, "
-        + "{\"height\": -1, \"price\": \"35\", \"colour\": 2, \"weight\": 0.5}]}",
+        + "{\"height\": -1, \"price\": \"35\", \"colour\": \"green\", \"weight\": 0.5}]}",
       "{\"inputs\": {\"weight\": [0.5, 0.5], \"colour\": [\"red\", \"gr\\u0065en\"], "
         + "\"price\": [10, 35], \"height\": [-1, -1]}}",
     ] {
       #expect(try Self.answer(body, model) == wanted, "\(body)")
     }
+  }
+
+  @Test func `beside names of columns a number is no code of a text`() throws {
+    let xgboost = try Self.load("xgb_frame.json")
+    #expect(
+      Self.refusal(
+        "{\"data\": [{\"weight\": 1, \"colour\": 2, \"price\": 10, \"height\": 1}]}", xgboost)
+        == "$.data has 2 in row 0; expected a category of column 'colour': 'a \"grey\" one', 'blue', "
+        + "'green', 'red' (line 1, column 10)")
+    // As the text "2" is: a category that the model does not know.
+    let lightGBM = try Self.load("lgb_frame.txt")
+    let columns = lightGBM.signature.inputs[0].columns ?? []
+    let names = columns.map { "\"\($0)\"" }.joined(separator: ", ")
+    func frame(_ row: String) -> String {
+      "{\"dataframe_split\": {\"columns\": [\(names)], \"data\": [[\(row)]]}}"
+    }
+    let missing = try Self.answer(frame("1, null, null, 1, \"M\", null"), lightGBM)
+    #expect(try Self.answer(frame("1, 2, null, 1, \"M\", null"), lightGBM) == missing)
+    #expect(try Self.answer(frame("1, \"2\", null, 1, \"M\", null"), lightGBM) == missing)
+    #expect(try Self.answer(frame("1, \"red\", null, 1, \"M\", null"), lightGBM).count == 1)
   }
 
   @Test func `an unknown category is an error for XGBoost and missing for LightGBM`() throws {
