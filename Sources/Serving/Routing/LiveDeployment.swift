@@ -135,10 +135,12 @@ package final class LiveDeployment: Sendable {
     maxQueueWait = specification.maxQueueWaitMs.map(nanoseconds(milliseconds:))
     batchPolicy = specification.batching.map { BatchPolicy($0) }
     execution = batchPolicy == nil ? specification.execution : .queued
+    // As many again may wait, as Azure has it.
     maxRequestsInFlight = specification.maxConcurrentRequestsPerInstance.map { perInstance in
       let (product, overflows) = perInstance.multipliedReportingOverflow(
         by: max(specification.instanceCount, 1))
-      return overflows ? Int.max : product
+      let (double, overflowsTwice) = product.multipliedReportingOverflow(by: 2)
+      return overflows || overflowsTwice ? Int.max : double
     }
   }
 
