@@ -17,13 +17,20 @@ struct ClientKeyCommand: ParsableCommand {
     @Option(help: "Bytes of bodies a second in the long run. Default: no limit.")
     var bodyBytesPerSecond: Int?
 
-    var body: DocumentValue {
-      var body = DocumentObject()
-      body["requests_per_second"] = requestsPerSecond.map { .double($0) }
-      body["burst"] = burst.map { .integer(Int64($0)) }
-      body["max_concurrent_requests"] = maxConcurrentRequests.map { .integer(Int64($0)) }
-      body["body_bytes_per_second"] = bodyBytesPerSecond.map { .integer(Int64($0)) }
-      return .object(body)
+    static let names = [
+      "requests_per_second", "burst", "max_concurrent_requests", "body_bytes_per_second",
+    ]
+
+    /// The limits that are named, over those of `quota`.
+    func body(over quota: DocumentObject = DocumentObject()) -> DocumentObject {
+      var body = quota
+      if let requestsPerSecond { body["requests_per_second"] = .double(requestsPerSecond) }
+      if let burst { body["burst"] = .integer(Int64(burst)) }
+      if let count = maxConcurrentRequests {
+        body["max_concurrent_requests"] = .integer(Int64(count))
+      }
+      if let count = bodyBytesPerSecond { body["body_bytes_per_second"] = .integer(Int64(count)) }
+      return body
     }
   }
 
@@ -49,16 +56,17 @@ struct ClientKeyCommand: ParsableCommand {
       }
       // An endpoint that does not exist is told by this one.
       try output.print(
-        ClientKeyCommand.view(try control.send("PUT", path, body: quota.body).body))
+        ClientKeyCommand.view(try control.send("PUT", path, body: .object(quota.body())).body))
     }
   }
 
   struct Update: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Give a key another quota: what is not named has no limit.")
+      abstract: "Change limits of a key: those that are not named stay.")
     @OptionGroup var client: ClientOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var quota: Quota
+    @Option(help: "A limit to be lifted, such as burst; repeatable.") var remove: [String] = []
     @Option(name: .shortAndLong) var name: String
     @Option(name: [.customShort("e"), .customLong("endpoint-name"), .customLong("endpoint")])
     var endpoint: String
@@ -66,9 +74,19 @@ struct ClientKeyCommand: ParsableCommand {
     func run() throws {
       let path = ClientKeyCommand.path(endpoint, name)
       let control = try client.client()
-      _ = try control.send("GET", path)
-      try output.print(
-        ClientKeyCommand.view(try control.send("PUT", path, body: quota.body).body))
+      var limits = DocumentObject()
+      let known = ResourceViews.member(try control.send("GET", path).body, "quota")
+      if case .object(let now) = known { limits = now }
+      for limit in remove {
+        let name = limit.replacing("-", with: "_")
+        guard Quota.names.contains(name) else {
+          throw CommandFailure(
+            "--remove is '\(limit)'; expected one of \(Quota.names.joined(separator: ", "))")
+        }
+        limits[name] = nil
+      }
+      let body = DocumentValue.object(quota.body(over: limits))
+      try output.print(ClientKeyCommand.view(try control.send("PUT", path, body: body).body))
     }
   }
 

@@ -24,12 +24,20 @@ struct ClientKeyCommandTests {
     #expect(again.status == 1)
     #expect(again.error.contains("already"), "\(again.error)")
     let updated = try gateway.swerve(
-      "client-key", "update", "-e", "iris", "-n", "shop", "--max-concurrent-requests", "2")
+      "client-key", "update", "-e", "iris", "-n", "shop", "--max-concurrent-requests", "2",
+      "--remove", "requests-per-second", "--remove", "burst")
     #expect(updated.status == 0, "\(updated.error)")
     #expect(!updated.output.contains("swc_"))
     for _ in 0..<5 { #expect(try status() == 200) }
     let list = try gateway.swerve("client-key", "list", "-e", "iris").output
     #expect(list.contains("\"max_concurrent_requests\": 2"), "\(list)")
+    #expect(!list.contains("requests_per_second"), "\(list)")
+    let more = try gateway.swerve(
+      "client-key", "update", "-e", "iris", "-n", "shop", "--body-bytes-per-second", "1000000")
+    #expect(more.output.contains("\"max_concurrent_requests\": 2"), "\(more.output)")
+    let unknown = try gateway.swerve(
+      "client-key", "update", "-e", "iris", "-n", "shop", "--remove", "bursts")
+    #expect(unknown.status == 1 && unknown.error.contains("burst,"), "\(unknown.error)")
     #expect(!list.contains(key))
     // It lives through a restart, as a hash.
     #expect(try gateway.restart([]).status == 0)
