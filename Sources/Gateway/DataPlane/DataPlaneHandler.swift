@@ -47,6 +47,7 @@ final class DataPlaneHandler: HTTPHandler {
   /// Route, key, size: what can be refused is refused before a byte of the body is read.
   func admit(_ exchange: HTTPExchange) -> HTTPAdmission {
     let route = DataPlaneRoute(path: exchange.pathBytes)
+    exchange.refusalForm = route.refusalForm.rawValue
     switch route {
     case .score(let name):
       return admit(exchange, route, name: name, form: .score)
@@ -98,7 +99,10 @@ final class DataPlaneHandler: HTTPHandler {
     case let batch as BatchExchange:
       handle(exchange, batch)
     default:
-      exchange.respond(refusal(status: 500, reason: "the request has no context"))
+      exchange.respond(
+        refusal(
+          status: 500, reason: "the request has no context", of: exchange,
+          form: exchange.refusalForm))
     }
   }
 
@@ -110,13 +114,21 @@ final class DataPlaneHandler: HTTPHandler {
     scoring.paidBytes += byteCount
   }
 
-  func refusal(status: Int, reason: String) -> HTTPResponse {
-    let error: DataPlaneError =
-      status == 413
-      ? .bodyTooLarge(limit: settings.maxBodyBytes) : .refused(status: status, reason: reason)
-    let requestID = identifiers.next()
-    var response = ErrorResponse(error).response(requestID: requestID, form: .score)
-    requestID.withText { response.headers.append("x-request-id", verbatim: $0) }
+  func refusal(
+    status: Int, reason: String, of exchange: HTTPExchange?, form: UInt8
+  ) -> HTTPResponse {
+    // What is refused for its head has not been looked at yet.
+    let form =
+      exchange.map { DataPlaneRoute(path: $0.pathBytes).refusalForm } ?? RefusalForm(rawValue: form)
+      ?? .score
+    // The log knows it by the same name.
+    let requestID = (exchange?.context as? ScoringExchange)?.requestID ?? identifiers.next()
+    let error = ErrorResponse(
+      .refused(status: status, reason: reason), form: form.answerForm)
+    var response = error.response(requestID: requestID, form: form.answerForm)
+    addIdentifiers(
+      requestID,
+      exchange?.header("x-ms-client-request-id").flatMap(clientRequestIdentifier), to: &response)
     return response
   }
 

@@ -1,3 +1,5 @@
+internal import Serving
+
 /// What a path of the data plane asks for. The whole data plane as one table.
 enum DataPlaneRoute: Equatable, Sendable {
   /// `/endpoints/{ep}/score`, with where the name lies in the path.
@@ -94,6 +96,32 @@ enum DataPlaneRoute: Equatable, Sendable {
       return .inference(endpoint: nameStart..<nameEnd, segments: 3)
     }
     return .unknown
+  }
+}
+
+/// Whose form the server's own refusals take, which know a path and no more.
+enum RefusalForm: UInt8 {
+  case score, invocations, predict, inference
+
+  var answerForm: AnswerForm {
+    switch self {
+    case .score: .score
+    case .invocations: .invocations
+    case .predict: .predict
+    case .inference:
+      .inference(InferenceCall(modelName: "", version: nil, headerByteCount: nil))
+    }
+  }
+}
+
+extension DataPlaneRoute {
+  var refusalForm: RefusalForm {
+    switch self {
+    case .invocations, .ping, .version: .invocations
+    case .predict: .predict
+    case .inference: .inference
+    case .score, .swagger, .jobs, .livez, .readyz, .metrics, .root, .unknown: .score
+    }
   }
 }
 

@@ -242,6 +242,50 @@ struct DataPlaneTests {
     #expect(response.text.contains("1024"))
   }
 
+  @Test(arguments: [
+    ("/v2/models/breast-cancer/infer", "{\"error\":", true),
+    ("/v2/repository/index", "{\"error\":", true),
+    ("/endpoints/breast-cancer/v2/models/breast-cancer/infer", "{\"error\":", true),
+    ("/v1/models/breast-cancer:predict", "{\"error\":", true),
+    ("/invocations", "{\"error_code\":", true),
+    ("/endpoints/breast-cancer/invocations", "{\"error_code\":", true),
+    ("/endpoints/breast-cancer/score", "{\"error\": {\"code\":", false),
+  ])
+  func `each protocol is refused too large a body in its own form`(
+    path: String, start: String, isFlat: Bool
+  ) throws {
+    let fixture = try DataPlaneFixture(maxBodyBytes: 1024)
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let response = try fixture.post(
+      String(repeating: "x", count: 1025), to: path,
+      headers: [
+        ("Authorization", "Bearer \(DataPlaneFixture.key)"), ("x-ms-client-request-id", "mine"),
+      ])
+    #expect(response.status == 413)
+    #expect(response.text.hasPrefix(start), "\(response.text)")
+    #expect(response.text.contains("{\"code\"") != isFlat)
+    #expect(response.text.contains("1025") && response.text.contains("1024"))
+    #expect(response.header("x-ms-client-request-id") == "mine")
+    let id = try #require(response.header("x-request-id"))
+    guard path != "/v2/repository/index" else { return }
+    // The line follows the answer.
+    var isLogged = false
+    for _ in 0..<100 where !isLogged {
+      isLogged = try fixture.logLines().contains { $0.contains(id) }
+      if !isLogged { pause(milliseconds: 10) }
+    }
+    #expect(isLogged, "the log has another id")
+  }
+
+  @Test func `the limit of another body is told as it is`() throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let response = try fixture.post(
+      String(repeating: " ", count: 2 << 20), to: "/v2/repository/index")
+    #expect(response.status == 413)
+    #expect(response.text.contains("1048576") && !response.text.contains("67108864"))
+  }
+
   @Test(arguments: ["text/csv", "multipart/form-data; boundary=x"])
   func `a body of another kind is refused`(type: String) throws {
     let fixture = try DataPlaneFixture()
