@@ -101,22 +101,23 @@ struct ModelDescription {
     func duration(_ count: UInt64, _ nanoseconds: UInt64) -> DocumentValue {
       ["count": number(count), "ns": number(nanoseconds)]
     }
-    let runs = statistics.executionCount
+    // Triton's rule: each request counts in each stage, also where several had one run.
+    let answers = statistics.successCount
     let computing =
       statistics.decodeNanoseconds &+ statistics.executeNanoseconds
       &+ statistics.encodeNanoseconds
     return [
       "name": .string(name), "version": .string(version),
       "last_inference": .integer(statistics.lastAnswerMilliseconds),
-      "inference_count": number(statistics.rowCount), "execution_count": number(runs),
+      "inference_count": number(statistics.rowCount),
+      "execution_count": number(statistics.executionCount),
       "inference_stats": [
-        "success": duration(
-          statistics.successCount, statistics.queueNanoseconds &+ computing),
+        "success": duration(answers, statistics.queueNanoseconds &+ computing),
         "fail": duration(statistics.failureCount, statistics.failureNanoseconds),
-        "queue": duration(statistics.successCount, statistics.queueNanoseconds),
-        "compute_input": duration(runs, statistics.decodeNanoseconds),
-        "compute_infer": duration(runs, statistics.executeNanoseconds),
-        "compute_output": duration(runs, statistics.encodeNanoseconds),
+        "queue": duration(answers, statistics.queueNanoseconds),
+        "compute_input": duration(answers, statistics.decodeNanoseconds),
+        "compute_infer": duration(answers, statistics.executeNanoseconds),
+        "compute_output": duration(answers, statistics.encodeNanoseconds),
         "cache_hit": duration(0, 0), "cache_miss": duration(0, 0),
       ],
       "response_stats": [:],
