@@ -68,7 +68,7 @@ struct ModelDescription {
     func typeName(_ tensor: TensorDescription) -> DocumentValue {
       .string("TYPE_" + (tensor.type == .string ? "STRING" : tensor.type.wireName))
     }
-    return [
+    var config = DocumentObject([
       "name": .string(name), "platform": .string(deployment.model.format), "backend": "swerve",
       "version_policy": ["latest": ["num_versions": 1]],
       "max_batch_size": .integer(takesRows ? Self.maxBatchSize : 0),
@@ -92,7 +92,14 @@ struct ModelDescription {
       ],
       "default_model_filename": "", "parameters": [:],
       "model_transaction_policy": ["decoupled": false], "response_cache": ["enable": false],
-    ]
+    ])
+    // That it is there tells perf_analyzer that requests are joined.
+    if let batching = deployment.specification.batching {
+      config["dynamic_batching"] = [
+        "max_queue_delay_microseconds": .integer(Int64(batching.maxQueueDelayMs) * 1000)
+      ]
+    }
+    return .object(config)
   }
 
   /// One entry of `model_stats`, with every key of Triton's.

@@ -17,6 +17,15 @@ import Testing
     )
   }
 
+  @Test func `a configuration has dynamic batching where requests are joined`() throws {
+    #expect(try describe().description.config.value(at: "dynamic_batching") == nil)
+    var batching = DeploymentSpecification.Batching()
+    batching.maxQueueDelayMs = 3
+    let (_, description) = try describe { $0.batching = batching }
+    #expect(
+      description.config.value(at: "dynamic_batching.max_queue_delay_microseconds") == 3000)
+  }
+
   @Test func `each request of a batch counts in each stage, the run once`() throws {
     let (deployment, description) = try describe()
     var times = ScoringTimes()
