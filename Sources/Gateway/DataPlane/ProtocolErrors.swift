@@ -12,13 +12,24 @@ extension ErrorResponse {
     }
   }
 
-  /// MLflow's sentence about content types; the rest is ours. Source: `WIRE.md` §2.5.
+  /// MLflow's sentences about content types and time; the rest is ours. Source: `WIRE.md` §2.5.
   private init(mlflow error: DataPlaneError) {
     self.init(error)
-    guard case .unsupportedContent(let type) = error else { return }
-    message =
-      "This predictor only supports the following content types: Types: ['text/csv', "
-      + "'application/json']. Got '\(type.prefix(200))'."
+    switch error {
+    case .unsupportedContent(let type):
+      message =
+        "This predictor only supports the following content types: Types: ['text/csv', "
+        + "'application/json']. Got '\(type.prefix(200))'."
+    case .scoring(.deadlinePassed):
+      // The log says which limit it was.
+      detail = message
+      status = 504
+      message = "Request processing time exceeded limit"
+    case .scoring, .unauthorized, .adminKeyNeeded, .tooManyWrongKeys, .endpointNotFound,
+      .noDefaultEndpoint, .routeNotFound, .methodNotAllowed, .bodyTooLarge, .notReady,
+      .quotaExceeded, .notServed, .refused:
+      break
+    }
   }
 
   /// TensorFlow Serving's statuses and sentences. Source: `WIRE.md` §2.6.
