@@ -135,6 +135,8 @@ struct ErrorResponse: Equatable {
       self.problems = problems
     case .unpackable(let reason):
       self.init(400, "BadRequest", reason)
+    case .amplified(let reason):
+      self.init(413, "RequestTooLarge", reason)
     case .bodyTooLarge(let limit):
       self = ErrorResponse(.bodyTooLarge(limit: limit))
     case .answerTooLarge(let byteCount, let limit):

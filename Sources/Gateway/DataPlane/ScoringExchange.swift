@@ -75,8 +75,7 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
     let packed = exchange.body
     guard let coding else { return packed.count }
     let most = min(
-      packed.count.multipliedReportingOverflow(by: ContentCoding.maxRatio).partialValue,
-      handler.settings.maxBodyBytes)
+      ContentCoding.maxBytes(ofPacked: packed.count), handler.settings.maxBodyBytes)
     var expected = packed.count &* 4
     if coding == .gzip, packed.count >= 4 {
       expected = 0
@@ -102,7 +101,8 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
     } catch {
       switch error {
       case .tooLarge(let limit): throw .bodyTooLarge(limit: limit)
-      case .amplified, .malformed, .truncated, .noMemory: throw .unpackable("\(error)")
+      case .amplified: throw .amplified("\(error)")
+      case .malformed, .truncated, .noMemory: throw .unpackable("\(error)")
       }
     }
   }

@@ -277,6 +277,36 @@ struct DataPlaneTests {
     #expect(isLogged, "the log has another id")
   }
 
+  @Test(arguments: [(20 << 20, "100 times as large"), (70 << 20, "67108864")])
+  func `what a compressed body grows to beyond the limits is 413`(
+    byteCount: Int, says: String
+  ) throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100])
+    let bomb = try #require(
+      ContentCoding.gzip.compressed([UInt8](repeating: 0x20, count: byteCount)))
+    // So much that the limit of all bodies is the first that it meets.
+    let sent = byteCount > 64 << 20 ? bomb + randomGzip() : bomb
+    let response = try fixture.client().send(
+      method: "POST", path: "/v2/models/breast-cancer/infer",
+      headers: [
+        ("Authorization", "Bearer \(DataPlaneFixture.key)"), ("Content-Encoding", "gzip"),
+      ], body: sent)
+    #expect(response.status == 413)
+    #expect(response.text.hasPrefix("{\"error\":") && response.text.contains(says))
+  }
+
+  /// A member of gzip that hardly packs.
+  private func randomGzip() -> [UInt8] {
+    var state: UInt64 = 1
+    // Letters, since bytes of any kind do not become smaller at all.
+    let bytes = (0..<2 << 20).map { _ in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return UInt8(ascii: "a") + UInt8(truncatingIfNeeded: state >> 60)
+    }
+    return ContentCoding.gzip.compressed(bytes) ?? []
+  }
+
   @Test func `the limit of another body is told as it is`() throws {
     let fixture = try DataPlaneFixture()
     try fixture.installBreastCancer(traffic: ["blue": 100])
