@@ -87,8 +87,12 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
   func unpack() throws(ScoringError) {
     guard let coding else { return }
     let exchange = exchange
-    unpacked = UnpackedBody(
-      try Self.unpacked(exchange.body, coding, maxBytes: handler.settings.maxBodyBytes))
+    let packedByteCount = exchange.body.count
+    let bytes = try Self.unpacked(
+      exchange.body, coding, maxBytes: handler.settings.maxBodyBytes)
+    // A quota is of what is read, not of what it takes on the wire; that part is paid for.
+    client?.take(bodyByteCount: max(0, bytes.count - packedByteCount))
+    unpacked = UnpackedBody(bytes)
   }
 
   func discardUnpacked() { unpacked = nil }
