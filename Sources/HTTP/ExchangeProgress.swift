@@ -218,8 +218,23 @@ private struct ReceivedHead {
     let valueBytes = unsafe value.assumingMemoryBound(to: UInt8.self)
     unsafe validation.note(
       name: nameBytes.span, value: valueBytes.span, gap: spacesBetween(name, value))
-    unsafe fields.append(name: nameBytes, value: valueBytes)
+    // The framing is judged by what came; whoever looks a field up gets its value.
+    unsafe fields.append(name: nameBytes, value: withoutSpaceBehind(valueBytes))
   }
+}
+
+/// A value without the spaces and tabs behind it, which are none of it and which the library
+/// leaves there. Source: RFC 9110 §5.5.
+private func withoutSpaceBehind(
+  _ value: UnsafeBufferPointer<UInt8>
+) -> UnsafeBufferPointer<UInt8> {
+  var end = value.count
+  while end > 0 {
+    let last = unsafe value[end - 1]
+    guard last == UInt8(ascii: " ") || last == UInt8(ascii: "\t") else { break }
+    end -= 1
+  }
+  return unsafe UnsafeBufferPointer(start: value.baseAddress, count: end)
 }
 
 /// Spaces and tabs between a header's colon and its value.

@@ -158,6 +158,11 @@ internal import Synchronization
     return unsafe _overrideLifetime(span, borrowing: self)
   }
 
+  /// How often a header is given.
+  package func headerCount(_ name: StaticString) -> Int {
+    unsafe handle == nil ? 0 : connection.fields.count(of: name)
+  }
+
   /// The body, whole when `handle` is called.
   package var body: Span<UInt8> {
     @_lifetime(borrow self)
