@@ -215,6 +215,24 @@ struct DataPlaneTests {
     #expect(!response.text.contains("breast-cancer"))
   }
 
+  @Test func `a version that nobody serves is told in TensorFlow Serving's form`() throws {
+    let fixture = try DataPlaneFixture()
+    try fixture.installBreastCancer(traffic: ["blue": 100], unavailable: ["red": "rotten"])
+    func status(_ version: String) throws -> HTTPClient.Response {
+      try fixture.client().send(
+        method: "GET", path: "/v1/models/breast-cancer/versions/\(version)",
+        headers: [("Authorization", "Bearer \(DataPlaneFixture.key)")])
+    }
+    let absent = try status("7")
+    #expect(absent.status == 404)
+    #expect(
+      absent.text.hasPrefix("{\"error\":") && absent.text.contains("Specific(breast-cancer, 7)"))
+    for (version, state) in [("blue", "AVAILABLE"), ("BLUE", "AVAILABLE"), ("red", "END")] {
+      let known = try status(version)
+      #expect(known.status == 200 && known.text.contains(state), "\(known.text)")
+    }
+  }
+
   @Test func `an unknown deployment is told with those that exist`() throws {
     let fixture = try DataPlaneFixture()
     try fixture.installBreastCancer(traffic: ["blue": 100])
