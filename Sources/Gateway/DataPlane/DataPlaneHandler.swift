@@ -379,10 +379,10 @@ final class DataPlaneHandler: HTTPHandler {
       return refuse(exchange, .unauthorized, endpoint: endpoint)
     }
     if let refusal = metered(exchange, by: [endpoint], form: .score) { return refusal }
-    let isSwagger = ["version=2", "version=2.0"].contains(exchange.query)
-    guard isSwagger || ["", "version=3", "version=3.0"].contains(exchange.query) else {
+    guard let version = DescriptionVersion(query: exchange.query) else {
       return refuse(
-        exchange, .routeNotFound("\(exchange.path)?\(exchange.query); the version is 2 or 3"),
+        exchange,
+        .routeNotFound("\(exchange.path)?\(exchange.query.prefix(200)); the version is 2 or 3"),
         endpoint: endpoint)
     }
     let deployment: LiveDeployment
@@ -395,7 +395,7 @@ final class DataPlaneHandler: HTTPHandler {
     var text = JSONWriter()
     let document = OpenAPIDocument(endpoint: endpoint, deployment: deployment).value
     text.document(
-      isSwagger
+      version == .swagger
         ? SwaggerDocument(openAPI: document, endpointName: endpoint.name).value : document)
     var response = HTTPResponse(
       status: 200,

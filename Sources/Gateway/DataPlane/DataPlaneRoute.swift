@@ -12,7 +12,7 @@ enum DataPlaneRoute: Equatable, Sendable {
   case inference(endpoint: Range<Int>?, segments: Int)
   /// `/v1/models…`: TensorFlow Serving and KServe.
   case predict
-  /// MLflow's `/ping` and `/health`, at the root or below an endpoint.
+  /// MLflow's `/ping` and `/health`, at the root or below an endpoint, and `/endpoints/{ep}/`.
   case ping(endpoint: Range<Int>?)
   /// MLflow's `/version`.
   case version(endpoint: Range<Int>?)
@@ -88,7 +88,8 @@ enum DataPlaneRoute: Equatable, Sendable {
     if isEqual(rest, "score") { return .score(endpoint: nameStart..<nameEnd) }
     if isEqual(rest, "invocations") { return .invocations(endpoint: nameStart..<nameEnd) }
     if isEqual(rest, "swagger.json") { return .swagger(endpoint: nameStart..<nameEnd) }
-    if isEqual(rest, "ping") || isEqual(rest, "health") {
+    // Without anything behind the name it is Azure's own health check.
+    if rest.isEmpty || isEqual(rest, "ping") || isEqual(rest, "health") {
       return .ping(endpoint: nameStart..<nameEnd)
     }
     if isEqual(rest, "version") { return .version(endpoint: nameStart..<nameEnd) }

@@ -27,14 +27,33 @@ import Testing
     #expect(try get(fixture, key: "wrong").status == 401)
     #expect(try get(fixture, method: "POST").status == 405)
     #expect(try get(fixture, "/endpoints/nope/swagger.json").status == 404)
-    let swagger = try get(fixture, "/endpoints/breast-cancer/swagger.json?version=2")
+    let swagger = try get(fixture)
     #expect(swagger.status == 200)
     #expect(swagger.text.contains("\"swagger\":\"2.0\""))
+    let paths = try JSONReader.read(swagger.text, source: "swagger.json").member("paths")
+    for (path, operation) in [
+      ("/", "ServiceHealthCheck"), ("/swagger.json", "GetSwaggerSpec"), ("/score", "RunMLService"),
+    ] {
+      let methods = paths?.member(path)
+      let described = methods?.member("get") ?? methods?.member("post")
+      #expect(described?.member("operationId") == .string(operation))
+      guard methods?.member("get") != nil else { continue }
+      #expect(try get(fixture, "/endpoints/breast-cancer" + path).status == 200)
+    }
     #expect(swagger.text.contains("\"$ref\":\"#/definitions/ServiceInput\""))
     #expect(!swagger.text.contains("anyOf") && !swagger.text.contains("#/components"))
-    #expect(try get(fixture, "/endpoints/breast-cancer/swagger.json?version=1").status == 404)
+    for (query, status, member) in [
+      ("version=2", 200, "swagger"), ("version=2.0", 200, "swagger"),
+      ("version=2&x=1", 200, "swagger"), ("x=1&version=3", 200, "openapi"),
+      ("version=3.0", 200, "openapi"), ("version=3.1", 200, "openapi"), ("x=1", 200, "swagger"),
+      ("version=1", 404, "error"), ("version=", 404, "error"), ("version=22", 404, "error"),
+    ] {
+      let answer = try get(fixture, "/endpoints/breast-cancer/swagger.json?\(query)")
+      #expect(answer.status == status, "\(query)")
+      #expect(try JSONReader.read(answer.text, source: query).member(member) != nil, "\(query)")
+    }
     #expect(try get(fixture, pinned: "nope").status == 404)
-    let response = try get(fixture)
+    let response = try get(fixture, "/endpoints/breast-cancer/swagger.json?version=3")
     #expect(response.status == 200)
     #expect(response.header("azureml-model-deployment") == "green")
     #expect(try get(fixture, pinned: "blue").header("azureml-model-deployment") == "blue")
@@ -69,7 +88,10 @@ import Testing
     #expect(document.value(at: "security") == nil)
     let post = document.value(at: "paths")?.member("/score")?.member("post")
     let content = post?.member("requestBody")?.member("content")?.member("application/json")
-    #expect(content?.member("example") == (try JSONReader.read(sample.span, source: "sample")))
+    let example = try JSONReader.read(sample.span, source: "sample")
+    #expect(content?.member("example") == example)
+    let swagger = SwaggerDocument(openAPI: document, endpointName: "any").value
+    #expect(swagger.value(at: "definitions.ServiceInput.example") == example)
   }
 
   /// What OpenAPI 3.0 asks of a document, as far as ours uses it: the required members of each
