@@ -110,20 +110,26 @@ struct SwaggerDocument {
     return value
   }
 
-  /// Without what Swagger 2 does not know: of alternatives the first stays.
+  /// Without what Swagger 2 does not know: of alternatives the first stays, and a cell that may be
+  /// of several kinds is anything.
   private static func translated(_ value: DocumentValue) -> DocumentValue {
     switch value {
     case .object(let members):
       if case .array(let forms)? = members["anyOf"], let first = forms.first {
-        return translated(first)
+        return forms.contains(where: isOfParts) ? translated(first) : [:]
       }
       var object = DocumentObject()
       for (key, member) in members.members where key != "oneOf" {
-        object[key] = translated(member)
+        object[key == "nullable" ? "x-nullable" : key] = translated(member)
       }
       return .object(object)
     case .array(let elements): return .array(elements.map(translated))
     case .null, .bool, .integer, .double, .string: return value
     }
+  }
+
+  private static func isOfParts(_ schema: DocumentValue) -> Bool {
+    guard case .object(let members) = schema else { return false }
+    return members["type"] == "array" || members["type"] == "object"
   }
 }

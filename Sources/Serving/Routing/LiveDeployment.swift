@@ -169,6 +169,9 @@ package final class LiveDeployment: Sendable {
     return text
   }
 
+  /// Whether rows go to several inputs of one column each.
+  package var takesColumnPerInput: Bool { scorer.decoder.layout == .columnPerInput }
+
   /// Requests taken and not yet answered.
   package var requestsInFlight: Int { metrics.requestsInFlight }
 
