@@ -69,6 +69,24 @@ struct ErrorResponseTests {
         == #"{"error_code": "BAD_REQUEST", "message": "a \"quoted\" word"}"#)
   }
 
+  @Test func `a model that is not ready is 503, to Azure's clients 424`() {
+    let call = InferenceCall(modelName: "e", version: nil, headerByteCount: nil)
+    for (form, status) in [
+      (AnswerForm.score, 424), (.invocations, 503), (.invocationsCSV, 503), (.predict, 503),
+      (.inference(call), 503),
+    ] {
+      for (reason, says) in [
+        ("rotten", "could not be started"), (EndpointRoute.unloaded, "is unloaded"),
+      ] {
+        let error = DataPlaneError.scoring(
+          .deploymentUnavailable(endpoint: "e", name: "blue", reason: reason))
+        let response = ErrorResponse(error, form: form)
+        #expect(response.status == status)
+        #expect(response.message.contains(says), "\(response.message)")
+      }
+    }
+  }
+
   @Test(arguments: [AnswerForm.invocations, .invocationsCSV])
   func `a deadline on MLflow's routes is MLflow's 504 in plain text`(form: AnswerForm) {
     let error = ErrorResponse(

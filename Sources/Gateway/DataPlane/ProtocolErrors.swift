@@ -12,7 +12,7 @@ extension ErrorResponse {
     }
   }
 
-  /// MLflow's sentences about content types and time; the rest is ours. Source: `WIRE.md` §2.5.
+  /// MLflow's sentences about content types and time, and no status of Azure's; the rest is ours. Source: `WIRE.md` §2.5.
   private init(mlflow error: DataPlaneError) {
     self.init(error)
     switch error {
@@ -25,6 +25,8 @@ extension ErrorResponse {
       detail = message
       status = 504
       message = "Request processing time exceeded limit"
+    case .scoring(.deploymentUnavailable):
+      status = 503
     case .scoring, .unauthorized, .adminKeyNeeded, .tooManyWrongKeys, .endpointNotFound,
       .noDefaultEndpoint, .routeNotFound, .methodNotAllowed, .bodyTooLarge, .notReady,
       .quotaExceeded, .notServed, .refused:
@@ -42,6 +44,8 @@ extension ErrorResponse {
       message = "Servable not found for request: Specific(\(endpoint), \(name.prefix(80)))"
     case .scoring(.deadlinePassed):
       status = 504
+    case .scoring(.deploymentUnavailable):
+      status = 503
     case .scoring(.executor(.failed(node: _, reason: _))):
       status = 500
     case .scoring, .unauthorized, .adminKeyNeeded, .tooManyWrongKeys, .noDefaultEndpoint,
