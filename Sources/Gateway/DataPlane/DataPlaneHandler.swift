@@ -52,12 +52,10 @@ final class DataPlaneHandler: HTTPHandler {
     case .score(let name):
       return admit(exchange, route, name: name, form: .score)
     case .invocations(let name):
-      guard let form = invocationsForm(exchange.header("content-type")) else {
-        return refuse(
-          exchange, .unsupportedContent(exchange.header("content-type") ?? ""),
-          form: .invocations)
-      }
-      return admit(exchange, route, name: name, form: form)
+      // What is neither is refused behind the key.
+      return admit(
+        exchange, route, name: name,
+        form: invocationsForm(exchange.header("content-type")) ?? .invocations)
     case .swagger(let name):
       return admitSwagger(exchange, route, name: name)
     case .livez, .readyz, .metrics, .root:
@@ -269,11 +267,13 @@ final class DataPlaneHandler: HTTPHandler {
       coding = ContentCoding(headerValue: encoding)
       if coding == nil { return "Content-Encoding: \(encoding)" }
     }
-    // The route has looked at the type already.
-    if case .invocationsCSV = form { return nil }
     guard let bytes = exchange.headerBytes("content-type"), !isEqual(bytes, "application/json"),
       let type = exchange.header("content-type")
     else { return nil }
+    switch form {
+    case .invocations, .invocationsCSV: return invocationsForm(type) == nil ? type : nil
+    case .score, .predict, .inference: break
+    }
     let name = type.split(separator: ";").first.map { $0.lowercased() } ?? ""
     let isTaken =
       name.contains("json")
