@@ -3,8 +3,14 @@ internal import CZlib
 extension ContentCoding {
   /// Beyond this many times its size a body is refused once it is over `minBytesForRatio`.
   package static let maxRatio = 100
-  /// Small bodies may be as repetitive as they like.
-  package static let minBytesForRatio = 1 << 20
+  /// Below this a body may be as repetitive as it likes: a tensor of zeros packs a thousandfold.
+  package static let minBytesForRatio = 16 << 20
+
+  /// What a body of so many bytes may become.
+  package static func maxBytes(ofPacked byteCount: Int) -> Int {
+    let (product, overflows) = byteCount.multipliedReportingOverflow(by: maxRatio)
+    return overflows ? .max : max(minBytesForRatio, product)
+  }
 
   /// The bytes that `packed` stands for. Memory grows with what has come out, never with what a
   /// header claims.
@@ -19,10 +25,7 @@ extension ContentCoding {
         &stream, windowBits, zlibVersion(), Int32(MemoryLayout<z_stream>.size)) == Z_OK
     else { throw .noMemory }
     defer { unsafe inflateEnd(&stream) }
-    let ratioLimit = max(
-      ContentCoding.minBytesForRatio,
-      packed.count.multipliedReportingOverflow(by: ContentCoding.maxRatio).partialValue)
-    let limit = min(maxBytes, ratioLimit)
+    let limit = min(maxBytes, ContentCoding.maxBytes(ofPacked: packed.count))
     var output: [UInt8] = []
     output.reserveCapacity(min(limit, packed.count * 4 + 64))
     var consumed = 0

@@ -6,7 +6,7 @@ package struct ModelSignature: Sendable, Equatable {
   package var outputs: [ModelOutput]
   /// Parameters that a request may carry beside its rows (an MLflow signature); nil where
   /// nobody says what they are, and they are passed over.
-  package var parameters: [String]?
+  package var parameters: [ModelParameter]?
 
   package init(inputs: [ModelInput], outputs: [ModelOutput]) {
     self.inputs = inputs
@@ -69,6 +69,29 @@ package enum ColumnRule: Sendable, Equatable {
   case integer(bits: Int)
   /// true, false, 1 or 0; never missing.
   case boolean
+}
+
+/// A value that a request may carry beside its rows.
+package struct ModelParameter: Sendable, Equatable {
+  package enum Kind: Sendable {
+    case boolean, integer, number, text
+    /// Not looked into.
+    case other
+  }
+
+  package var name: String
+  package var kind: Kind
+  /// Whether it is a list of such values.
+  package var isList: Bool
+  /// What the signature calls the type.
+  package var typeName: String
+
+  package init(name: String, kind: Kind, isList: Bool = false, typeName: String) {
+    self.name = name
+    self.kind = kind
+    self.isList = isList
+    self.typeName = typeName
+  }
 }
 
 /// One value that a model gives.

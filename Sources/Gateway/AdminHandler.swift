@@ -117,7 +117,9 @@ package final class AdminHandler: HTTPHandler {
     exchange.respond(answer(exchange))
   }
 
-  package func refusal(status: Int, reason: String) -> HTTPResponse {
+  package func refusal(
+    status: Int, reason: String, of exchange: HTTPExchange?, form: UInt8
+  ) -> HTTPResponse {
     ARMError(status, status == 413 ? "RequestTooLarge" : "BadRequest", reason).response
   }
 

@@ -135,6 +135,8 @@ struct ErrorResponse: Equatable {
       self.problems = problems
     case .unpackable(let reason):
       self.init(400, "BadRequest", reason)
+    case .amplified(let reason):
+      self.init(413, "RequestTooLarge", reason)
     case .bodyTooLarge(let limit):
       self = ErrorResponse(.bodyTooLarge(limit: limit))
     case .answerTooLarge(let byteCount, let limit):
@@ -204,6 +206,7 @@ struct ErrorResponse: Equatable {
   /// Azure's `{"error": {"code", "message", "request_id"}}`, or MLflow's own form.
   func response(requestID: RequestIdentifier, form: AnswerForm) -> HTTPResponse {
     var text = JSONWriter()
+    var type = "application/json"
     // The other protocols have one sentence for all.
     let message = isHidden ? "\(code), request id \(requestID.text)" : self.message
     switch form {
@@ -218,10 +221,11 @@ struct ErrorResponse: Equatable {
       text.raw(", \"request_id\": ")
       text.string(requestID.text)
       text.raw("}}")
-    case .invocations where status == 415, .invocationsCSV where status == 415:
-      return HTTPResponse(
-        status: status, headers: [("Content-Type", "text/plain; charset=utf-8")],
-        body: .bytes(Array(message.utf8)))
+    case .invocations where status == 415 || status == 504,
+      .invocationsCSV where status == 415 || status == 504:
+      // What MLflow's server says in plain words.
+      type = "text/plain; charset=utf-8"
+      text.raw(message)
     case .invocations, .invocationsCSV:
       text.raw("{\"error_code\": ")
       text.string(status == 400 ? "BAD_REQUEST" : code)
@@ -234,7 +238,7 @@ struct ErrorResponse: Equatable {
       text.raw("}")
     }
     var response = HTTPResponse(
-      status: status, headers: [("Content-Type", "application/json")], body: .bytes(text.bytes))
+      status: status, headers: [("Content-Type", type)], body: .bytes(text.bytes))
     for (name, value) in headers.sorted(by: { $0.key < $1.key }) {
       response.headers.append(name, value)
     }

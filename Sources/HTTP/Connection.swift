@@ -67,6 +67,8 @@ struct PhaseDeadline: Equatable {
   var spareBody = BodyBuffer()
   /// What the connection's handshake shows: kept as long as its session lasts.
   var credentials: TLSCredentials?
+  /// `HTTPExchange.refusalForm` of the request that is there.
+  let refusalForm = Atomic<UInt8>(0)
   /// The peer may still be sending a body that nobody will read.
   var needsLingeringClose = false
 

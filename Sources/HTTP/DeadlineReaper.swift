@@ -92,7 +92,8 @@ final class DeadlineReaper: Sendable {
   private func answerTimeout(_ connection: Connection, _ phase: ConnectionPhase) {
     let part = phase == .body ? "body" : "head"
     let response = core.handler.refusal(
-      status: 408, reason: "the request's \(part) did not come in time")
+      status: 408, reason: "the request's \(part) did not come in time", of: nil,
+      form: phase == .body ? connection.refusalForm.load(ordering: .relaxed) : 0)
     let message = ResponseSender.message(response)
     unsafe message.withUnsafeBytes { bytes in
       _ = unsafe send(

@@ -19,6 +19,9 @@ extension HTTPExchange {
     isCounted = true
     connection.daemon.exchangeCount.add(1, ordering: .relaxed)
     headTime = monotonicNanoseconds()
+    // What the connection knows is of the request before.
+    refusalForm = 0
+    connection.fields.removeAll()
     guard connection.advance(to: .body, until: headTime + core.timeouts.body) else { return .NO }
     guard let method = unsafe HTTPMethod(cString: name) else {
       return unsafe refuse(HeadFault(501, "the method is not one this server knows"), handle)
@@ -66,7 +69,6 @@ extension HTTPExchange {
     var head = ReceivedHead()
     // Changes hands: a copy would be written to.
     swap(&head.fields, &connection.fields)
-    head.fields.removeAll()
     defer { swap(&head.fields, &connection.fields) }
     unsafe withUnsafeMutablePointer(to: &head) { pointer in
       _ = unsafe MHD_get_connection_values_n(
@@ -128,8 +130,7 @@ extension HTTPExchange {
   func queueAnswer(_ handle: OpaquePointer) -> MHD_Result {
     guard let response = answer.take() else {
       return unsafe ResponseSender.queue(
-        connection.core.handler.refusal(
-          status: 500, reason: "the handler neither answered nor suspended"),
+        refusal(HeadFault(500, "the handler neither answered nor suspended")),
         on: self, handle: handle)
     }
     return unsafe ResponseSender.queue(response, on: self, handle: handle)
@@ -181,8 +182,12 @@ extension HTTPExchange {
   }
 
   private func refuse(_ fault: HeadFault, _ handle: OpaquePointer) -> MHD_Result {
-    unsafe refuse(
-      with: connection.core.handler.refusal(status: fault.status, reason: fault.reason), handle)
+    unsafe refuse(with: refusal(fault), handle)
+  }
+
+  private func refusal(_ fault: HeadFault) -> HTTPResponse {
+    connection.core.handler.refusal(
+      status: fault.status, reason: fault.reason, of: self, form: refusalForm)
   }
 
   /// Answers before the body is read, and closes: what follows on the wire is not a request.
@@ -198,9 +203,7 @@ extension HTTPExchange {
     let closing = monotonicNanoseconds() + connection.core.timeouts.send
     guard connection.advance(to: .closing, until: closing) else { return .NO }
     connection.needsLingeringClose = true
-    unsafe ResponseSender.sendDirectly(
-      connection.core.handler.refusal(status: fault.status, reason: fault.reason),
-      on: self, handle: handle)
+    unsafe ResponseSender.sendDirectly(refusal(fault), on: self, handle: handle)
     return .NO
   }
 }
@@ -215,8 +218,23 @@ private struct ReceivedHead {
     let valueBytes = unsafe value.assumingMemoryBound(to: UInt8.self)
     unsafe validation.note(
       name: nameBytes.span, value: valueBytes.span, gap: spacesBetween(name, value))
-    unsafe fields.append(name: nameBytes, value: valueBytes)
+    // The framing is judged by what came; whoever looks a field up gets its value.
+    unsafe fields.append(name: nameBytes, value: withoutSpaceBehind(valueBytes))
   }
+}
+
+/// A value without the spaces and tabs behind it, which are none of it and which the library
+/// leaves there. Source: RFC 9110 §5.5.
+private func withoutSpaceBehind(
+  _ value: UnsafeBufferPointer<UInt8>
+) -> UnsafeBufferPointer<UInt8> {
+  var end = value.count
+  while end > 0 {
+    let last = unsafe value[end - 1]
+    guard last == UInt8(ascii: " ") || last == UInt8(ascii: "\t") else { break }
+    end -= 1
+  }
+  return unsafe UnsafeBufferPointer(start: value.baseAddress, count: end)
 }
 
 /// Spaces and tabs between a header's colon and its value.

@@ -158,6 +158,11 @@ internal import Synchronization
     return unsafe _overrideLifetime(span, borrowing: self)
   }
 
+  /// How often a header is given.
+  package func headerCount(_ name: StaticString) -> Int {
+    unsafe handle == nil ? 0 : connection.fields.count(of: name)
+  }
+
   /// The body, whole when `handle` is called.
   package var body: Span<UInt8> {
     @_lifetime(borrow self)
@@ -182,6 +187,13 @@ internal import Synchronization
   package func takeBody() -> HTTPBody {
     defer { buffer = BodyBuffer() }
     return HTTPBody(buffer)
+  }
+
+  /// The handler's own word for how it refuses what the path asks for; 0 before it says so. Told
+  /// to `HTTPHandler.refusal` also on threads that cannot look at the exchange.
+  package var refusalForm: UInt8 {
+    get { connection.refusalForm.load(ordering: .relaxed) }
+    set { connection.refusalForm.store(newValue, ordering: .relaxed) }
   }
 
   /// `192.0.2.1:4711`; `unix` for a local socket.
@@ -229,20 +241,26 @@ internal import Synchronization
 
   /// Answers 503 in the handler's place because the server stops.
   func abandon() {
-    var response = connection.core.handler.refusal(
-      status: 503, reason: "the server is stopping")
-    response.closes = true
-    _ = finishSuspension(with: response, as: .abandoned)
+    _ = finishSuspension(with: stopping(), as: .abandoned)
   }
 
+  private func stopping() -> HTTPResponse {
+    var response = connection.core.handler.refusal(
+      status: 503, reason: "the server is stopping", of: self, form: refusalForm)
+    response.closes = true
+    return response
+  }
+
+  /// - Parameter response: Made once the exchange is the caller's: it may look at the request.
   private func finishSuspension(
-    with response: HTTPResponse, as next: State, noting note: () -> Void = {}
+    with response: @autoclosure () -> HTTPResponse, as next: State,
+    noting note: () -> Void = {}
   ) -> Bool {
     let claim = state.compareExchange(
       expected: State.suspended.rawValue, desired: next.rawValue, ordering: .sequentiallyConsistent)
     guard claim.exchanged else { return false }
     note()
-    answer = response
+    answer = response()
     connection.suspended.withLock { $0 = nil }
     // The connection cannot end before it is resumed, so the handle is valid; after this call
     // the exchange belongs to the server's thread again.

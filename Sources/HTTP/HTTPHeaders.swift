@@ -86,4 +86,11 @@ package struct HTTPHeaders: Sendable, ExpressibleByArrayLiteral {
     }
     return nil
   }
+
+  /// How many fields have this name, any letter case. `lowercase` must be in lower case.
+  func count(of lowercase: StaticString) -> Int {
+    unsafe fields.count { field in
+      unsafe HeadValidation.equal(field.name.span, lowercase)
+    }
+  }
 }

@@ -66,8 +66,15 @@ package protocol HTTPHandler: AnyObject, Sendable {
   func handle(_ exchange: HTTPExchange)
 
   /// The answer for a request that the server itself refuses: 400 malformed head, 405, 408,
-  /// 413, 431, 501, 503 connection limit. `reason` is a sentence for the client.
-  func refusal(status: Int, reason: String) -> HTTPResponse
+  /// 413, 431, 501, 503 connection limit.
+  ///
+  /// - Parameters:
+  ///   - reason: A sentence for the client.
+  ///   - exchange: nil where the time for a request is over: it is another thread's then.
+  ///   - form: The exchange's `refusalForm`.
+  func refusal(
+    status: Int, reason: String, of exchange: HTTPExchange?, form: UInt8
+  ) -> HTTPResponse
 
   /// The exchange is over: metrics and the log line.
   func ended(_ exchange: HTTPExchange, _ outcome: HTTPOutcome)

@@ -11,8 +11,10 @@ package enum ScoringError: Error, Equatable, Sendable {
   case badInput(String)
   /// The same with more than one thing wrong, in the order of the body.
   case badInputs([InputProblem])
-  /// The compressed body is damaged, or too large when it is not.
+  /// The compressed body is damaged.
   case unpackable(String)
+  /// The compressed body grows as no data does.
+  case amplified(String)
   case bodyTooLarge(limit: Int)
   /// The model gave more than an answer may carry.
   case answerTooLarge(byteCount: Int, limit: Int)

@@ -168,7 +168,9 @@ private final class ScriptedGateway: HTTPHandler {
         body: .bytes(writer.bytes)))
   }
 
-  func refusal(status: Int, reason: String) -> HTTPResponse { HTTPResponse(status: status) }
+  func refusal(
+    status: Int, reason: String, of exchange: HTTPExchange?, form: UInt8
+  ) -> HTTPResponse { HTTPResponse(status: status) }
 
   func ended(_ exchange: HTTPExchange, _ outcome: HTTPOutcome) {}
 }

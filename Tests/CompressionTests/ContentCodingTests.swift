@@ -45,9 +45,17 @@ import Testing
     }
   }
 
+  @Test(arguments: ContentCoding.allCases)
+  func `a tensor of zeros is unpacked`(coding: ContentCoding) throws {
+    let zeros = [UInt8](repeating: 0, count: 2 << 20)
+    let packed = try #require(coding.compressed(zeros))
+    #expect(packed.count * ContentCoding.maxRatio < zeros.count)
+    #expect(try coding.decompressed(packed.span, maxBytes: 64 << 20) == zeros)
+  }
+
   @Test func `a body that grows over the cap or a hundredfold is refused`() throws {
     let zeros = try #require(
-      ContentCoding.gzip.compressed([UInt8](repeating: 0, count: 8 << 20)))
+      ContentCoding.gzip.compressed([UInt8](repeating: 0, count: 20 << 20)))
     #expect(throws: CompressionError.tooLarge(limit: 1000)) {
       try ContentCoding.gzip.decompressed(zeros.span, maxBytes: 1000)
     }

@@ -69,6 +69,38 @@ struct ErrorResponseTests {
         == #"{"error_code": "BAD_REQUEST", "message": "a \"quoted\" word"}"#)
   }
 
+  @Test func `a model that is not ready is 503, to Azure's clients 424`() {
+    let call = InferenceCall(modelName: "e", version: nil, headerByteCount: nil)
+    for (form, status) in [
+      (AnswerForm.score, 424), (.invocations, 503), (.invocationsCSV, 503), (.predict, 503),
+      (.inference(call), 503),
+    ] {
+      for (reason, says) in [
+        ("rotten", "could not be started"), (EndpointRoute.unloaded, "is unloaded"),
+      ] {
+        let error = DataPlaneError.scoring(
+          .deploymentUnavailable(endpoint: "e", name: "blue", reason: reason))
+        let response = ErrorResponse(error, form: form)
+        #expect(response.status == status)
+        #expect(response.message.contains(says), "\(response.message)")
+      }
+    }
+  }
+
+  @Test(arguments: [AnswerForm.invocations, .invocationsCSV])
+  func `a deadline on MLflow's routes is MLflow's 504 in plain text`(form: AnswerForm) {
+    let error = ErrorResponse(
+      .scoring(.deadlinePassed(deployment: "blue", timeoutMs: 5)), form: form)
+    let response = error.response(
+      requestID: RequestIdentifier(high: 1, low: 2), form: form)
+    #expect(response.status == 504)
+    #expect(text(response) == "Request processing time exceeded limit")
+    let fields = response.headers.fields
+    #expect(fields.contains { $0 == ("Content-Type", "text/plain; charset=utf-8") })
+    #expect(fields.contains { $0 == ("ms-azureml-model-error-reason", "request_timeout") })
+    #expect(error.detail?.contains("request_timeout_ms of 5") == true)
+  }
+
   private func text(_ response: HTTPResponse) -> String? {
     guard case .bytes(let bytes) = response.body else { return nil }
     return String(decoding: bytes, as: UTF8.self)

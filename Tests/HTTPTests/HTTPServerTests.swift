@@ -229,6 +229,37 @@ struct HTTPServerTests {
     #expect(handler.outcomes.withLock { $0 } == ["sent 408"])
   }
 
+  @Test func `a refusal is told what it is of, and nothing of the request before`() throws {
+    var configuration = loopback()
+    configuration.bodyTimeout = .milliseconds(300)
+    let handler = TestHandler(admit: { exchange in
+      exchange.refusalForm = 3
+      return .collect(maxBodyBytes: 10)
+    })
+    let server = try HTTPServer(configuration, handler: handler)
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nX-Name: me\r\n"
+    let tooLong = try RawConnection(server)
+    tooLong.send(head + "Content-Length: 11\r\n\r\n")
+    let tooLongAnswer = tooLong.readAll().text
+    #expect(tooLongAnswer.hasPrefix("HTTP/1.1 413 "))
+    #expect(tooLongAnswer.contains("x-form: 3\r\n") && tooLongAnswer.contains("x-name: me\r\n"))
+    let chunked = try RawConnection(server)
+    chunked.send(head + "Transfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n")
+    let chunkedAnswer = chunked.readAll().text
+    #expect(chunkedAnswer.contains("x-form: 3\r\n") && chunkedAnswer.contains("x-name: me\r\n"))
+    let slow = try RawConnection(server)
+    slow.send(head + "Content-Length: 5\r\n\r\nab")
+    let slowAnswer = slow.readAll().text
+    #expect(slowAnswer.hasPrefix("HTTP/1.1 408 ") && slowAnswer.contains("x-form: 3\r\n"))
+    // The second is refused before its headers are looked at.
+    let two = try RawConnection(server)
+    two.send(head + "Content-Length: 2\r\n\r\nab" + "BREW / HTTP/1.1\r\nHost: a\r\n\r\n")
+    let twoAnswers = two.readAll().text
+    #expect(twoAnswers.contains("HTTP/1.1 501 ") && twoAnswers.contains("x-form: 0\r\n"))
+    #expect(!twoAnswers.contains("x-name"))
+    #expect(server.stop(deadline: inSeconds(5)))
+  }
+
   /// What the connections of a server hold that is not acknowledged, as Linux counts it.
   private func waitingByteCount(port: UInt16?) throws -> Int {
     // Foundation reads no further than the first page of it.
@@ -476,7 +507,9 @@ private final class TakingHandler: HTTPHandler {
 
   func admit(_ exchange: HTTPExchange) -> HTTPAdmission { .collect(maxBodyBytes: 1 << 20) }
   func handle(_ exchange: HTTPExchange) { exchange.respond(HTTPResponse(status: 200)) }
-  func refusal(status: Int, reason: String) -> HTTPResponse { HTTPResponse(status: status) }
+  func refusal(
+    status: Int, reason: String, of exchange: HTTPExchange?, form: UInt8
+  ) -> HTTPResponse { HTTPResponse(status: status) }
   func ended(_ exchange: HTTPExchange, _ outcome: HTTPOutcome) {
     let body = exchange.takeBody()
     taken.withLock { $0.append(body) }

@@ -41,8 +41,13 @@ final class TestHandler: HTTPHandler {
 
   func handle(_ exchange: HTTPExchange) { handles(exchange) }
 
-  func refusal(status: Int, reason: String) -> HTTPResponse {
-    HTTPResponse(status: status, body: .bytes(Array(reason.utf8)))
+  func refusal(
+    status: Int, reason: String, of exchange: HTTPExchange?, form: UInt8
+  ) -> HTTPResponse {
+    var response = HTTPResponse(
+      status: status, headers: [("x-form", "\(form)")], body: .bytes(Array(reason.utf8)))
+    if let name = exchange?.header("x-name") { response.headers.append("x-name", name) }
+    return response
   }
 
   func ended(_ exchange: HTTPExchange, _ outcome: HTTPOutcome) {

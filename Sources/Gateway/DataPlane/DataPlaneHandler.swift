@@ -47,16 +47,15 @@ final class DataPlaneHandler: HTTPHandler {
   /// Route, key, size: what can be refused is refused before a byte of the body is read.
   func admit(_ exchange: HTTPExchange) -> HTTPAdmission {
     let route = DataPlaneRoute(path: exchange.pathBytes)
+    exchange.refusalForm = route.refusalForm.rawValue
     switch route {
     case .score(let name):
       return admit(exchange, route, name: name, form: .score)
     case .invocations(let name):
-      guard let form = invocationsForm(exchange.header("content-type")) else {
-        return refuse(
-          exchange, .unsupportedContent(exchange.header("content-type") ?? ""),
-          form: .invocations)
-      }
-      return admit(exchange, route, name: name, form: form)
+      // What is neither is refused behind the key.
+      return admit(
+        exchange, route, name: name,
+        form: invocationsForm(exchange.header("content-type")) ?? .invocations)
     case .swagger(let name):
       return admitSwagger(exchange, route, name: name)
     case .livez, .readyz, .metrics, .root:
@@ -98,7 +97,10 @@ final class DataPlaneHandler: HTTPHandler {
     case let batch as BatchExchange:
       handle(exchange, batch)
     default:
-      exchange.respond(refusal(status: 500, reason: "the request has no context"))
+      exchange.respond(
+        refusal(
+          status: 500, reason: "the request has no context", of: exchange,
+          form: exchange.refusalForm))
     }
   }
 
@@ -110,13 +112,21 @@ final class DataPlaneHandler: HTTPHandler {
     scoring.paidBytes += byteCount
   }
 
-  func refusal(status: Int, reason: String) -> HTTPResponse {
-    let error: DataPlaneError =
-      status == 413
-      ? .bodyTooLarge(limit: settings.maxBodyBytes) : .refused(status: status, reason: reason)
-    let requestID = identifiers.next()
-    var response = ErrorResponse(error).response(requestID: requestID, form: .score)
-    requestID.withText { response.headers.append("x-request-id", verbatim: $0) }
+  func refusal(
+    status: Int, reason: String, of exchange: HTTPExchange?, form: UInt8
+  ) -> HTTPResponse {
+    // What is refused for its head has not been looked at yet.
+    let form =
+      exchange.map { DataPlaneRoute(path: $0.pathBytes).refusalForm } ?? RefusalForm(rawValue: form)
+      ?? .score
+    // The log knows it by the same name.
+    let requestID = (exchange?.context as? ScoringExchange)?.requestID ?? identifiers.next()
+    let error = ErrorResponse(
+      .refused(status: status, reason: reason), form: form.answerForm)
+    var response = error.response(requestID: requestID, form: form.answerForm)
+    addIdentifiers(
+      requestID,
+      exchange?.header("x-ms-client-request-id").flatMap(clientRequestIdentifier), to: &response)
     return response
   }
 
@@ -257,11 +267,13 @@ final class DataPlaneHandler: HTTPHandler {
       coding = ContentCoding(headerValue: encoding)
       if coding == nil { return "Content-Encoding: \(encoding)" }
     }
-    // The route has looked at the type already.
-    if case .invocationsCSV = form { return nil }
     guard let bytes = exchange.headerBytes("content-type"), !isEqual(bytes, "application/json"),
       let type = exchange.header("content-type")
     else { return nil }
+    switch form {
+    case .invocations, .invocationsCSV: return invocationsForm(type) == nil ? type : nil
+    case .score, .predict, .inference: break
+    }
     let name = type.split(separator: ";").first.map { $0.lowercased() } ?? ""
     let isTaken =
       name.contains("json")
@@ -367,10 +379,10 @@ final class DataPlaneHandler: HTTPHandler {
       return refuse(exchange, .unauthorized, endpoint: endpoint)
     }
     if let refusal = metered(exchange, by: [endpoint], form: .score) { return refusal }
-    let isSwagger = ["version=2", "version=2.0"].contains(exchange.query)
-    guard isSwagger || ["", "version=3", "version=3.0"].contains(exchange.query) else {
+    guard let version = DescriptionVersion(query: exchange.query) else {
       return refuse(
-        exchange, .routeNotFound("\(exchange.path)?\(exchange.query); the version is 2 or 3"),
+        exchange,
+        .routeNotFound("\(exchange.path)?\(exchange.query.prefix(200)); the version is 2 or 3"),
         endpoint: endpoint)
     }
     let deployment: LiveDeployment
@@ -383,7 +395,7 @@ final class DataPlaneHandler: HTTPHandler {
     var text = JSONWriter()
     let document = OpenAPIDocument(endpoint: endpoint, deployment: deployment).value
     text.document(
-      isSwagger
+      version == .swagger
         ? SwaggerDocument(openAPI: document, endpointName: endpoint.name).value : document)
     var response = HTTPResponse(
       status: 200,

@@ -1,3 +1,5 @@
+internal import Serving
+
 /// What a path of the data plane asks for. The whole data plane as one table.
 enum DataPlaneRoute: Equatable, Sendable {
   /// `/endpoints/{ep}/score`, with where the name lies in the path.
@@ -10,7 +12,7 @@ enum DataPlaneRoute: Equatable, Sendable {
   case inference(endpoint: Range<Int>?, segments: Int)
   /// `/v1/models…`: TensorFlow Serving and KServe.
   case predict
-  /// MLflow's `/ping` and `/health`, at the root or below an endpoint.
+  /// MLflow's `/ping` and `/health`, at the root or below an endpoint, and `/endpoints/{ep}/`.
   case ping(endpoint: Range<Int>?)
   /// MLflow's `/version`.
   case version(endpoint: Range<Int>?)
@@ -86,7 +88,8 @@ enum DataPlaneRoute: Equatable, Sendable {
     if isEqual(rest, "score") { return .score(endpoint: nameStart..<nameEnd) }
     if isEqual(rest, "invocations") { return .invocations(endpoint: nameStart..<nameEnd) }
     if isEqual(rest, "swagger.json") { return .swagger(endpoint: nameStart..<nameEnd) }
-    if isEqual(rest, "ping") || isEqual(rest, "health") {
+    // Without anything behind the name it is Azure's own health check.
+    if rest.isEmpty || isEqual(rest, "ping") || isEqual(rest, "health") {
       return .ping(endpoint: nameStart..<nameEnd)
     }
     if isEqual(rest, "version") { return .version(endpoint: nameStart..<nameEnd) }
@@ -94,6 +97,32 @@ enum DataPlaneRoute: Equatable, Sendable {
       return .inference(endpoint: nameStart..<nameEnd, segments: 3)
     }
     return .unknown
+  }
+}
+
+/// Whose form the server's own refusals take, which know a path and no more.
+enum RefusalForm: UInt8 {
+  case score, invocations, predict, inference
+
+  var answerForm: AnswerForm {
+    switch self {
+    case .score: .score
+    case .invocations: .invocations
+    case .predict: .predict
+    case .inference:
+      .inference(InferenceCall(modelName: "", version: nil, headerByteCount: nil))
+    }
+  }
+}
+
+extension DataPlaneRoute {
+  var refusalForm: RefusalForm {
+    switch self {
+    case .invocations, .ping, .version: .invocations
+    case .predict: .predict
+    case .inference: .inference
+    case .score, .swagger, .jobs, .livez, .readyz, .metrics, .root, .unknown: .score
+    }
   }
 }
 

@@ -71,17 +71,19 @@ struct OpenAPIDocument {
 
   // MARK: The model's side
 
-  /// `{"input_data": …}`: one table by columns or positions, or an object of named tensors.
+  /// `{"input_data": …}`: a table by columns, by records or by positions, or an object of named
+  /// tensors.
   private var input: DocumentValue {
     let inputs = deployment.model.signature.inputs
     var forms: [DocumentValue] = []
-    if inputs.count == 1 {
-      forms.append(Self.array(of: inputs[0].elementType, shape: inputs[0].shape))
-      if inputs[0].shape.count == 2 { forms.insert(Self.table(inputs[0]), at: 0) }
+    if let table = DescribedTable(deployment) {
+      forms = table.forms
+    } else if inputs.count == 1 {
+      forms.append(Self.array(of: Self.cell(inputs[0].elementType), shape: inputs[0].shape))
     }
     if inputs.count != 1 || inputs[0].shape.count != 2 {
       var named = Self.object(
-        inputs.map { ($0.name, Self.array(of: $0.elementType, shape: $0.shape)) })
+        inputs.map { ($0.name, Self.array(of: Self.cell($0.elementType), shape: $0.shape)) })
       if case .object(var schema) = named {
         let required = inputs.filter(\.isRequired).map { DocumentValue.string($0.name) }
         if !required.isEmpty { schema["required"] = .array(required) }
@@ -99,34 +101,6 @@ struct OpenAPIDocument {
     return .object(schema)
   }
 
-  private static func table(_ input: ModelInput) -> DocumentValue {
-    let cell = element(input.elementType)
-    var columns = DocumentObject(["type": "array", "items": string])
-    if let names = input.columns, !names.isEmpty {
-      let names = names.map { DocumentValue.string($0) }
-      columns["items"] = ["type": "string", "enum": .array(names)]
-      columns["minItems"] = .integer(Int64(names.count))
-      columns["maxItems"] = .integer(Int64(names.count))
-      columns["uniqueItems"] = true
-      columns["example"] = .array(names)
-    }
-    var row = DocumentObject(["type": "array", "items": cell])
-    if let count = input.shape[1] {
-      row["minItems"] = .integer(Int64(count))
-      row["maxItems"] = .integer(Int64(count))
-    }
-    var schema = object([
-      ("columns", .object(columns)), ("index", ["type": "array", "items": [:]]),
-      ("data", ["type": "array", "items": .object(row)]),
-    ])
-    if case .object(var members) = schema {
-      members["required"] = ["data"]
-      members["additionalProperties"] = false
-      schema = .object(members)
-    }
-    return schema
-  }
-
   /// One output is its bare value, several are an object.
   private var output: DocumentValue {
     let outputs = deployment.model.defaultOutputs.map { deployment.model.signature.outputs[$0] }
@@ -137,7 +111,7 @@ struct OpenAPIDocument {
   private static func schema(of output: ModelOutput) -> DocumentValue {
     switch output.kind {
     case .tensor(let type, let shape):
-      return array(of: type, shape: shape)
+      return array(of: element(type), shape: shape)
     case .maps(_, let values):
       return [
         "type": "array", "items": ["type": "object", "additionalProperties": element(values)],
@@ -147,7 +121,7 @@ struct OpenAPIDocument {
 
   // MARK: Schemas
 
-  private static let string: DocumentValue = ["type": "string"]
+  static let string: DocumentValue = ["type": "string"]
 
   private static func reference(_ name: String) -> DocumentValue {
     ["$ref": .string("#/components/schemas/\(name)")]
@@ -160,15 +134,15 @@ struct OpenAPIDocument {
     ]
   }
 
-  private static func object(_ members: [(String, DocumentValue)]) -> DocumentValue {
+  static func object(_ members: [(String, DocumentValue)]) -> DocumentValue {
     var properties = DocumentObject()
     for (name, schema) in members { properties[name] = schema }
     return ["type": "object", "properties": .object(properties)]
   }
 
   /// Nested lists, one for each dimension; sizes that are known are written down.
-  private static func array(of type: ElementType, shape: [Int?]) -> DocumentValue {
-    var schema = element(type)
+  private static func array(of element: DocumentValue, shape: [Int?]) -> DocumentValue {
+    var schema = element
     for (axis, size) in shape.enumerated().reversed() {
       var list = DocumentObject(["type": "array", "items": schema])
       // The first is the row, whatever the file says: rows are as many as the caller sends.
@@ -179,6 +153,14 @@ struct OpenAPIDocument {
       schema = .object(list)
     }
     return schema
+  }
+
+  /// A value that is sent: null is a missing one where the type has any.
+  static func cell(_ type: ElementType) -> DocumentValue {
+    guard [.float16, .float32, .float64].contains(type), case .object(var schema) = element(type)
+    else { return element(type) }
+    schema["nullable"] = true
+    return .object(schema)
   }
 
   private static func element(_ type: ElementType) -> DocumentValue {

@@ -12,13 +12,26 @@ extension ErrorResponse {
     }
   }
 
-  /// MLflow's sentence about content types; the rest is ours. Source: `WIRE.md` §2.5.
+  /// MLflow's sentences about content types and time, and no status of Azure's; the rest is ours. Source: `WIRE.md` §2.5.
   private init(mlflow error: DataPlaneError) {
     self.init(error)
-    guard case .unsupportedContent(let type) = error else { return }
-    message =
-      "This predictor only supports the following content types: Types: ['text/csv', "
-      + "'application/json']. Got '\(type.prefix(200))'."
+    switch error {
+    case .unsupportedContent(let type):
+      message =
+        "This predictor only supports the following content types: Types: ['text/csv', "
+        + "'application/json']. Got '\(type.prefix(200))'."
+    case .scoring(.deadlinePassed):
+      // The log says which limit it was.
+      detail = message
+      status = 504
+      message = "Request processing time exceeded limit"
+    case .scoring(.deploymentUnavailable):
+      status = 503
+    case .scoring, .unauthorized, .adminKeyNeeded, .tooManyWrongKeys, .endpointNotFound,
+      .noDefaultEndpoint, .routeNotFound, .methodNotAllowed, .bodyTooLarge, .notReady,
+      .quotaExceeded, .notServed, .refused:
+      break
+    }
   }
 
   /// TensorFlow Serving's statuses and sentences. Source: `WIRE.md` §2.6.
@@ -31,6 +44,8 @@ extension ErrorResponse {
       message = "Servable not found for request: Specific(\(endpoint), \(name.prefix(80)))"
     case .scoring(.deadlinePassed):
       status = 504
+    case .scoring(.deploymentUnavailable):
+      status = 503
     case .scoring(.executor(.failed(node: _, reason: _))):
       status = 500
     case .scoring, .unauthorized, .adminKeyNeeded, .tooManyWrongKeys, .noDefaultEndpoint,

@@ -75,8 +75,7 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
     let packed = exchange.body
     guard let coding else { return packed.count }
     let most = min(
-      packed.count.multipliedReportingOverflow(by: ContentCoding.maxRatio).partialValue,
-      handler.settings.maxBodyBytes)
+      ContentCoding.maxBytes(ofPacked: packed.count), handler.settings.maxBodyBytes)
     var expected = packed.count &* 4
     if coding == .gzip, packed.count >= 4 {
       expected = 0
@@ -88,8 +87,12 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
   func unpack() throws(ScoringError) {
     guard let coding else { return }
     let exchange = exchange
-    unpacked = UnpackedBody(
-      try Self.unpacked(exchange.body, coding, maxBytes: handler.settings.maxBodyBytes))
+    let packedByteCount = exchange.body.count
+    let bytes = try Self.unpacked(
+      exchange.body, coding, maxBytes: handler.settings.maxBodyBytes)
+    // A quota is of what is read, not of what it takes on the wire; that part is paid for.
+    client?.take(bodyByteCount: max(0, bytes.count - packedByteCount))
+    unpacked = UnpackedBody(bytes)
   }
 
   func discardUnpacked() { unpacked = nil }
@@ -102,7 +105,8 @@ final class ScoringExchange: ScoringCaller, @unchecked Sendable {
     } catch {
       switch error {
       case .tooLarge(let limit): throw .bodyTooLarge(limit: limit)
-      case .amplified, .malformed, .truncated, .noMemory: throw .unpackable("\(error)")
+      case .amplified: throw .amplified("\(error)")
+      case .malformed, .truncated, .noMemory: throw .unpackable("\(error)")
       }
     }
   }

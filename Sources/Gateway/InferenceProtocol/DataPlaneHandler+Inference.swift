@@ -139,6 +139,14 @@ extension DataPlaneHandler {
     }
     var headerByteCount: Int?
     if let text = exchange.header("inference-header-content-length") {
+      let lineCount = exchange.headerCount("inference-header-content-length")
+      guard lineCount == 1 else {
+        // Two readers could cut the body in two ways.
+        return refuse(
+          exchange,
+          .scoring(.badInput("Inference-Header-Content-Length is given \(lineCount) times")),
+          form: asked.form, endpoint: model.endpoint)
+      }
       let isNumber = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
       guard isNumber, let number = Int(text) else {
         return refuse(

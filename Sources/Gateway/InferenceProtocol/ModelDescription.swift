@@ -68,7 +68,7 @@ struct ModelDescription {
     func typeName(_ tensor: TensorDescription) -> DocumentValue {
       .string("TYPE_" + (tensor.type == .string ? "STRING" : tensor.type.wireName))
     }
-    return [
+    var config = DocumentObject([
       "name": .string(name), "platform": .string(deployment.model.format), "backend": "swerve",
       "version_policy": ["latest": ["num_versions": 1]],
       "max_batch_size": .integer(takesRows ? Self.maxBatchSize : 0),
@@ -92,7 +92,14 @@ struct ModelDescription {
       ],
       "default_model_filename": "", "parameters": [:],
       "model_transaction_policy": ["decoupled": false], "response_cache": ["enable": false],
-    ]
+    ])
+    // That it is there tells perf_analyzer that requests are joined.
+    if let batching = deployment.specification.batching {
+      config["dynamic_batching"] = [
+        "max_queue_delay_microseconds": .integer(Int64(batching.maxQueueDelayMs) * 1000)
+      ]
+    }
+    return .object(config)
   }
 
   /// One entry of `model_stats`, with every key of Triton's.
@@ -101,22 +108,23 @@ struct ModelDescription {
     func duration(_ count: UInt64, _ nanoseconds: UInt64) -> DocumentValue {
       ["count": number(count), "ns": number(nanoseconds)]
     }
-    let runs = statistics.executionCount
+    // Triton's rule: each request counts in each stage, also where several had one run.
+    let answers = statistics.successCount
     let computing =
       statistics.decodeNanoseconds &+ statistics.executeNanoseconds
       &+ statistics.encodeNanoseconds
     return [
       "name": .string(name), "version": .string(version),
       "last_inference": .integer(statistics.lastAnswerMilliseconds),
-      "inference_count": number(statistics.rowCount), "execution_count": number(runs),
+      "inference_count": number(statistics.rowCount),
+      "execution_count": number(statistics.executionCount),
       "inference_stats": [
-        "success": duration(
-          statistics.successCount, statistics.queueNanoseconds &+ computing),
+        "success": duration(answers, statistics.queueNanoseconds &+ computing),
         "fail": duration(statistics.failureCount, statistics.failureNanoseconds),
-        "queue": duration(statistics.successCount, statistics.queueNanoseconds),
-        "compute_input": duration(runs, statistics.decodeNanoseconds),
-        "compute_infer": duration(runs, statistics.executeNanoseconds),
-        "compute_output": duration(runs, statistics.encodeNanoseconds),
+        "queue": duration(answers, statistics.queueNanoseconds),
+        "compute_input": duration(answers, statistics.decodeNanoseconds),
+        "compute_infer": duration(answers, statistics.executeNanoseconds),
+        "compute_output": duration(answers, statistics.encodeNanoseconds),
         "cache_hit": duration(0, 0), "cache_miss": duration(0, 0),
       ],
       "response_stats": [:],

@@ -28,8 +28,8 @@ extension DataPlaneHandler {
       if let refusal = metered(exchange, by: endpoints, form: .predict) { return refusal }
       return answer(exchange, ["models": .array(names.map { .string($0) })])
     case .status(let name, let version):
-      return describe(exchange, name, version) { model in
-        DataPlaneHandler.status(of: model.endpoint, pinned: model.pinned)
+      return describe(exchange, name, version) { (model) throws(ScoringError) in
+        try DataPlaneHandler.status(of: model.endpoint, pinned: model.pinned)
       }
     case .metadata(let name, let version):
       return describe(exchange, name, version) { (model) throws(ScoringError) in
@@ -119,7 +119,9 @@ extension DataPlaneHandler {
   }
 
   /// Both key sets in one object: TensorFlow Serving's states, and KServe's `ready`.
-  private static func status(of endpoint: EndpointRoute, pinned: String?) -> DocumentValue {
+  private static func status(
+    of endpoint: EndpointRoute, pinned: String?
+  ) throws(ScoringError) -> DocumentValue {
     var states: [(version: String, state: String, reason: String)] = []
     for deployment in endpoint.deployments.values {
       states.append((deployment.name, "AVAILABLE", ""))
@@ -133,7 +135,13 @@ extension DataPlaneHandler {
             endpoint.hidesErrors ? "the model cannot answer" : EndpointRoute.sentence(for: reason)
           ))
     }
-    states = states.filter { pinned == nil || $0.version.lowercased() == pinned?.lowercased() }
+    if let pinned {
+      let known = states.map(\.version).sorted()
+      states = states.filter { $0.version.lowercased() == pinned.lowercased() }
+      if states.isEmpty {
+        throw .deploymentNotFound(endpoint: endpoint.name, name: pinned, known: known)
+      }
+    }
     return [
       "name": .string(endpoint.name),
       "ready": .bool(states.contains { $0.state == "AVAILABLE" }),

@@ -76,7 +76,7 @@ package final class ClientKey: Sendable {
       retryAfterSeconds: Int(min(max(refused.seconds.rounded(.up), 1), 86_400)))
   }
 
-  /// More of a body has come whose length was not declared.
+  /// More of a body has come whose length was not declared, or out of its content coding.
   package func take(bodyByteCount: Int) {
     let quota = record.quota
     use.meter.withLock { $0.take(quota, bodyByteCount: bodyByteCount) }

@@ -36,7 +36,7 @@ struct ControlState: Sendable {
             unavailable[key.name] = EndpointRoute.loading
           } else {
             unavailable[key.name] =
-              catalog.deployments[key]?.record.failure?.message ?? "it is not loaded"
+              catalog.deployments[key]?.record.failure?.message ?? EndpointRoute.unloaded
           }
         }
         let keys = effectiveKeys(lowerName)

@@ -35,7 +35,7 @@ enum Classification {
   ) throws(ScoringError) -> Tensor? {
     guard let ranks = ranks(scores) else { return nil }
     let rows = hasRows && scores.shape.rank > 0 ? scores.shape[0] : 1
-    let classes = rows == 0 ? 0 : ranks.count / rows
+    let classes = classCount(scores.shape, hasRows: hasRows)
     let kept = min(count, classes)
     let isFloat = [.float16, .bfloat16, .float32, .float64].contains(scores.elementType)
     var texts = ByteStrings()
@@ -65,10 +65,20 @@ enum Classification {
   /// Bytes that the texts of `best` take at least, known before any is made.
   static func minByteCount(_ count: Int, of scores: Tensor, hasRows: Bool) -> Int {
     let rows = hasRows && scores.shape.rank > 0 ? scores.shape[0] : 1
-    let classes = rows == 0 ? 0 : scores.shape.elementCount / rows
+    let classes = classCount(scores.shape, hasRows: hasRows)
     let texts = rows * min(count, classes)
     let (byteCount, overflows) = texts.multipliedReportingOverflow(by: bytesPerText)
     return overflows ? .max : byteCount
+  }
+
+  /// Values of a row, also where there are no rows.
+  private static func classCount(_ shape: Shape, hasRows: Bool) -> Int {
+    guard hasRows, shape.rank > 0 else { return shape.elementCount }
+    if shape[0] > 0 { return shape.elementCount / shape[0] }
+    return (1..<shape.rank).reduce(1) { classes, axis in
+      let (product, overflows) = classes.multipliedReportingOverflow(by: shape[axis])
+      return overflows ? .max : product
+    }
   }
 
   /// The places of the `count` largest, largest first; of equals the first one wins.

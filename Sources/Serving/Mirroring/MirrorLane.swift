@@ -207,7 +207,7 @@ extension ScoringError {
     switch self {
     case .badInput, .badInputs: inputSentence ?? ""
     case .executor(let error): error.description
-    case .unpackable(let reason): reason
+    case .unpackable(let reason), .amplified(let reason): reason
     case .deadlinePassed(_, let timeoutMs): "no answer within request_timeout_ms, \(timeoutMs)"
     default: "\(self)"
     }

@@ -18,7 +18,7 @@ struct MLflowSignature: Equatable {
   /// before the model, which may take doubles, sees it.
   var floats: Floats?
   /// nil without a signature: MLflow passes parameters over then.
-  var parameters: [String]?
+  var parameters: [ModelParameter]?
 
   enum Floats: Equatable {
     case all
@@ -28,7 +28,7 @@ struct MLflowSignature: Equatable {
   init(_ signature: DocumentValue?, path: String) throws(ModelFormatError) {
     guard case .object(let members)? = signature else { return }
     parameters = try MLflowSignature.list(members["params"], "params", path).compactMap {
-      if case .object(let object) = $0, case .string(let name)? = object["name"] { return name }
+      if case .object(let object) = $0 { return MLflowSignature.parameter(object) }
       return nil
     }
     var names: [String] = []
@@ -61,6 +61,25 @@ struct MLflowSignature: Equatable {
       self.rules = rules
       if !floats.isEmpty { self.floats = .columns(floats) }
     }
+  }
+
+  private static func parameter(_ object: DocumentObject) -> ModelParameter? {
+    guard case .string(let name)? = object["name"] else { return nil }
+    // Older files say `dtype`.
+    guard case .string(let type)? = object["type"] ?? object["dtype"] else {
+      return ModelParameter(name: name, kind: .other, typeName: "object")
+    }
+    let kind: ModelParameter.Kind =
+      switch type {
+      case "boolean": .boolean
+      case "integer", "long": .integer
+      case "float", "double": .number
+      case "string", "datetime": .text
+      default: .other
+      }
+    var isList = false
+    if case .array? = object["shape"] { isList = true }
+    return ModelParameter(name: name, kind: kind, isList: isList, typeName: type)
   }
 
   private static func rule(_ type: String) -> ColumnRule? {

@@ -270,26 +270,6 @@ package struct PayloadDecoder: Sendable {
     return try holdsSplit(&scanner)
   }
 
-  /// MLflow's parameters: the models that run here have no use for any.
-  ///
-  /// - Returns: Those that the signature does not name, which the log is told of.
-  private func readParameters(
-    _ scanner: inout PayloadScanner, known: [String]
-  ) throws(PayloadFault) -> [String] {
-    var ignored: [String] = []
-    if scanner.takes("null") { return ignored }
-    guard try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "an object of parameters")
-    else { return ignored }
-    repeat {
-      _ = scanner.peek()
-      let name = try scanner.string()
-      if !known.contains(name), ignored.count < PayloadDecoder.maxNamesTold { ignored.append(name) }
-      try scanner.expect(UInt8(ascii: ":"), "':'")
-      try scanner.skipValue(depth: 2)
-    } while try scanner.continues(until: UInt8(ascii: "}"))
-    return ignored
-  }
-
   private func isListOfObjects(_ scanner: inout PayloadScanner) throws(PayloadFault) -> Bool {
     guard scanner.peek() == UInt8(ascii: "[") else { return false }
     scanner.position += 1

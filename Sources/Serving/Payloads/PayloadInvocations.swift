@@ -11,8 +11,19 @@ extension PayloadDecoder {
       }
       return request
     } catch {
+      if PayloadDecoder.isAboutParameters(error) {
+        throw error.prefixed(with: "Invalid parameters found: ")
+      }
       guard let prefix = PayloadDecoder.mlflowSentence(body) else { throw error }
       throw error.prefixed(with: prefix + " ")
+    }
+  }
+
+  private static func isAboutParameters(_ error: ScoringError) -> Bool {
+    switch error {
+    case .badInput(let sentence): sentence.hasPrefix("$.params")
+    case .badInputs(let problems): problems.first?.path.hasPrefix("$.params") == true
+    default: false
     }
   }
 

@@ -68,6 +68,9 @@ extension PayloadDecoder {
     switch scanner.peek() {
     case UInt8(ascii: "["): return try readList(&scanner)
     case UInt8(ascii: "{"): return try readObject(&scanner)
+    // A scalar, where the model's one input is one.
+    case _? where signature.inputs.count == 1 && signature.inputs[0].shape.isEmpty:
+      return try readNestedOnly(&scanner)
     default: throw scanner.unexpected("a list, or an object with a list for each input")
     }
   }

@@ -123,7 +123,7 @@ package final class DeploymentMetrics: Sendable {
     times.decode = decode
     times.execute = execute
     times.encode = encode
-    batches.recordRun(times)
+    batches.recordJoinedRun(times)
   }
 
   /// Counts one request at its end.
@@ -161,8 +161,7 @@ package final class DeploymentMetrics: Sendable {
     }
     statistics.failureNanoseconds = failedNanoseconds.load(ordering: .relaxed)
     statistics.queueNanoseconds = queue.snapshot.sumNanoseconds
-    statistics.batches = batches.all
-    statistics.rowCount = batches.rows
+    batches.tell(&statistics)
     let last = lastAnswer.load(ordering: .relaxed)
     if last > 0 {
       let age = MonotonicClock.system.now() &- last

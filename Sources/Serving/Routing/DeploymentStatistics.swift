@@ -26,9 +26,12 @@ package struct DeploymentStatistics: Sendable, Equatable {
 
   /// Runs of the model that an answer was made of.
   package var executionCount: UInt64 { batches.reduce(0) { $0 &+ $1.count } }
-  package var decodeNanoseconds: UInt64 { batches.reduce(0) { $0 &+ $1.decodeNanoseconds } }
-  package var executeNanoseconds: UInt64 { batches.reduce(0) { $0 &+ $1.executeNanoseconds } }
-  package var encodeNanoseconds: UInt64 { batches.reduce(0) { $0 &+ $1.encodeNanoseconds } }
+
+  /// Nanoseconds of all answers together. A run for several requests counts for each of them, as
+  /// each has waited for the whole of it.
+  package var decodeNanoseconds: UInt64 = 0
+  package var executeNanoseconds: UInt64 = 0
+  package var encodeNanoseconds: UInt64 = 0
 }
 
 /// Answers by the number of their rows. One row, which is nearly all of them, takes no lock.
@@ -40,9 +43,11 @@ final class BatchCounts: Sendable {
   private let single = ThreadShards(width: 4)
   private let others = Mutex<[UInt64: DeploymentStatistics.Batch]>([:])
   private let rowCount = Atomic<UInt64>(0)
+  /// Nanoseconds of each stage that requests of joined runs took, less those of the runs; wraps.
+  private let joined = ThreadShards(width: 3)
 
   /// Rows of all answers together.
-  var rows: UInt64 {
+  private var rows: UInt64 {
     rowCount.load(ordering: .relaxed) &+ single.sum(at: 0)
   }
 
@@ -50,14 +55,40 @@ final class BatchCounts: Sendable {
   func record(_ times: ScoringTimes) {
     if times.batchRows > 0 {
       rowCount.wrappingAdd(times.rows, ordering: .relaxed)
+      joined.add(times.decode, at: 0)
+      joined.add(times.execute, at: 1)
+      joined.add(times.encode, at: 2)
       return
     }
     if times.rows != 1 { rowCount.wrappingAdd(times.rows, ordering: .relaxed) }
     recordRun(times)
   }
 
+  /// Counts a run for several requests, whose own records count their rows and times.
+  func recordJoinedRun(_ times: ScoringTimes) {
+    recordRun(times)
+    joined.add(0 &- times.decode, at: 0)
+    joined.add(0 &- times.execute, at: 1)
+    joined.add(0 &- times.encode, at: 2)
+  }
+
+  /// Puts in what was counted so far.
+  func tell(_ statistics: inout DeploymentStatistics) {
+    // Before the runs: what is taken away here has been added there.
+    let excess = (0..<3).map { joined.sum(at: $0) }
+    let runs = all
+    func sum(_ stage: Int, _ nanoseconds: (DeploymentStatistics.Batch) -> UInt64) -> UInt64 {
+      runs.reduce(excess[stage]) { $0 &+ nanoseconds($1) }
+    }
+    statistics.batches = runs
+    statistics.rowCount = rows
+    statistics.decodeNanoseconds = sum(0, \.decodeNanoseconds)
+    statistics.executeNanoseconds = sum(1, \.executeNanoseconds)
+    statistics.encodeNanoseconds = sum(2, \.encodeNanoseconds)
+  }
+
   /// Counts a run of the model, without its rows.
-  func recordRun(_ times: ScoringTimes) {
+  private func recordRun(_ times: ScoringTimes) {
     if times.rows == 1 {
       single.add(1, at: 0)
       single.add(times.decode, at: 1)
@@ -77,7 +108,7 @@ final class BatchCounts: Sendable {
     }
   }
 
-  var all: [DeploymentStatistics.Batch] {
+  private var all: [DeploymentStatistics.Batch] {
     var all = others.withLock { Array($0.values) }
     let single = DeploymentStatistics.Batch(
       rows: 1, count: single.sum(at: 0), decodeNanoseconds: single.sum(at: 1),

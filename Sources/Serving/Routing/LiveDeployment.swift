@@ -174,6 +174,9 @@ package final class LiveDeployment: Sendable {
   /// Requests that took far longer inline than was measured.
   let overruns = InlineOverruns()
 
+  /// Whether rows go to several inputs of one column each.
+  package var takesColumnPerInput: Bool { scorer.decoder.layout == .columnPerInput }
+
   /// Requests taken and not yet answered.
   package var requestsInFlight: Int { metrics.requestsInFlight }
 

@@ -67,11 +67,13 @@ package final class EndpointRoute: Sendable {
 
   /// Why a deployment that is on its way cannot answer yet.
   package static let loading = "loading"
+  /// Why one cannot answer that somebody has unloaded.
+  package static let unloaded = "it is unloaded"
 
   /// What a caller may read of why a deployment cannot answer: not the reason itself, which may
   /// name files of this machine and is for the log and for administrators.
   package static func sentence(for reason: String) -> String {
-    reason == loading ? loading : "it could not be started"
+    [loading, unloaded].contains(reason) ? reason : "it could not be started"
   }
 
   package init(

@@ -136,7 +136,10 @@ package enum FuzzedReader: String, CaseIterable, Sendable {
       name: "X", elementType: .float32, shape: [nil, 3], columns: ["a", "b", "c"])
     table.columnRules = [.number, .integer(bits: 32), .boolean]
     var typed = ModelSignature(inputs: [table], outputs: [])
-    typed.parameters = ["threshold"]
+    typed.parameters = [
+      ModelParameter(name: "threshold", kind: .number, typeName: "double"),
+      ModelParameter(name: "k", kind: .integer, isList: true, typeName: "long"),
+    ]
     let columns = ModelSignature(
       inputs: [
         ModelInput(name: "a", elementType: .float32, shape: [nil, 1]),

@@ -1,3 +1,4 @@
+import Compression
 import Digest
 import HTTP
 import Telemetry
@@ -96,6 +97,24 @@ struct ClientKeyTests {
     #expect(refused.header("ms-azureml-model-error-reason") == "bandwidth_limit_exceeded")
     #expect(try fixture.post(body, headers: authorization(key + "x")).status == 401)
     #expect(try fixture.post(body, headers: authorization("swc_")).status == 401)
+  }
+
+  @Test func `a compressed body counts as what it holds`() throws {
+    let (fixture, client) = try fixture { $0.bodyBytesPerSecond = 1000 }
+    let body = try fileText(sample) + String(repeating: " ", count: 34_000)
+    let packed = try #require(ContentCoding.gzip.compressed(Array(body.utf8)))
+    #expect(packed.count < 1000)
+    func post() throws -> HTTPClient.Response {
+      try fixture.client().send(
+        method: "POST", path: "/endpoints/breast-cancer/score",
+        headers: authorization(key) + [("Content-Encoding", "gzip")], body: packed)
+    }
+    #expect(try post().status == 200)
+    for _ in 0..<200 where client.requestsInFlight > 0 { usleep(5000) }
+    let refused = try post()
+    #expect(refused.status == 429)
+    #expect(refused.header("ms-azureml-model-error-reason") == "bandwidth_limit_exceeded")
+    #expect(Int(refused.header("retry-after") ?? "") ?? 0 > 25)
   }
 
   @Test func `what is answered without scoring takes its token too`() throws {

@@ -62,10 +62,12 @@ final class DataPlaneFixture {
 
   func deployment(
     _ name: String, of endpoint: String, model: String,
-    execution: DeploymentSpecification.Execution = .automatic
+    execution: DeploymentSpecification.Execution = .automatic,
+    set: (inout DeploymentSpecification) -> Void = { _ in }
   ) throws -> LiveDeployment {
     var specification = DeploymentSpecification(name: name, endpointName: endpoint)
     specification.execution = execution
+    set(&specification)
     return LiveDeployment(
       specification, generation: 7, modelName: endpoint, modelVersion: "1",
       model: try ModelLoader.load(path: repository + "/models/" + model), metrics: metrics,

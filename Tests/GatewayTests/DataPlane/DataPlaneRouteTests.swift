@@ -11,7 +11,8 @@ struct DataPlaneRouteTests {
     ("/endpoints/iris/invocations", .invocations(endpoint: 11..<15)),
     ("/endpoints/Iris/swagger.json", .swagger(endpoint: 11..<15)),
     ("/endpoints/iris", .unknown), ("/endpoints//score", .unknown), ("/endpoints/", .unknown),
-    ("/endpoints/iris/score/", .unknown), ("/endpoints/iris/", .unknown), ("/score", .unknown),
+    ("/endpoints/iris/score/", .unknown), ("/endpoints/iris/", .ping(endpoint: 11..<15)),
+    ("/score", .unknown),
     ("", .unknown), ("/endpoints/iris/../score", .unknown), ("/endpoints", .unknown),
     ("/Endpoints/iris/score", .unknown), ("/livez/", .unknown),
   ])

@@ -84,5 +84,13 @@ struct ErrorsThatRepairTests {
       #expect(response.text.contains("BadRequest"), "\(path): \(response.text)")
     }
     #expect(try fixture.logLines().contains { $0.contains("secret") })
+    let type = try fixture.client().send(
+      method: "POST", path: "/endpoints/breast-cancer/invocations",
+      headers: [
+        ("Authorization", "Bearer \(DataPlaneFixture.key)"), ("Content-Type", "text/secret"),
+      ], body: [])
+    #expect(type.status == 415)
+    #expect(!type.text.contains("secret") && !type.text.contains("predictor"))
+    #expect(type.text.contains(type.header("x-request-id") ?? "none"))
   }
 }

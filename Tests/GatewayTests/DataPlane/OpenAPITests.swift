@@ -1,6 +1,8 @@
 import Documents
+import Executors
 import HTTP
 import Telemetry
+import Tensors
 import Testing
 
 @testable import Gateway
@@ -27,14 +29,33 @@ import Testing
     #expect(try get(fixture, key: "wrong").status == 401)
     #expect(try get(fixture, method: "POST").status == 405)
     #expect(try get(fixture, "/endpoints/nope/swagger.json").status == 404)
-    let swagger = try get(fixture, "/endpoints/breast-cancer/swagger.json?version=2")
+    let swagger = try get(fixture)
     #expect(swagger.status == 200)
     #expect(swagger.text.contains("\"swagger\":\"2.0\""))
+    let paths = try JSONReader.read(swagger.text, source: "swagger.json").member("paths")
+    for (path, operation) in [
+      ("/", "ServiceHealthCheck"), ("/swagger.json", "GetSwaggerSpec"), ("/score", "RunMLService"),
+    ] {
+      let methods = paths?.member(path)
+      let described = methods?.member("get") ?? methods?.member("post")
+      #expect(described?.member("operationId") == .string(operation))
+      guard methods?.member("get") != nil else { continue }
+      #expect(try get(fixture, "/endpoints/breast-cancer" + path).status == 200)
+    }
     #expect(swagger.text.contains("\"$ref\":\"#/definitions/ServiceInput\""))
     #expect(!swagger.text.contains("anyOf") && !swagger.text.contains("#/components"))
-    #expect(try get(fixture, "/endpoints/breast-cancer/swagger.json?version=1").status == 404)
+    for (query, status, member) in [
+      ("version=2", 200, "swagger"), ("version=2.0", 200, "swagger"),
+      ("version=2&x=1", 200, "swagger"), ("x=1&version=3", 200, "openapi"),
+      ("version=3.0", 200, "openapi"), ("version=3.1", 200, "openapi"), ("x=1", 200, "swagger"),
+      ("version=1", 404, "error"), ("version=", 404, "error"), ("version=22", 404, "error"),
+    ] {
+      let answer = try get(fixture, "/endpoints/breast-cancer/swagger.json?\(query)")
+      #expect(answer.status == status, "\(query)")
+      #expect(try JSONReader.read(answer.text, source: query).member(member) != nil, "\(query)")
+    }
     #expect(try get(fixture, pinned: "nope").status == 404)
-    let response = try get(fixture)
+    let response = try get(fixture, "/endpoints/breast-cancer/swagger.json?version=3")
     #expect(response.status == 200)
     #expect(response.header("azureml-model-deployment") == "green")
     #expect(try get(fixture, pinned: "blue").header("azureml-model-deployment") == "blue")
@@ -69,7 +90,95 @@ import Testing
     #expect(document.value(at: "security") == nil)
     let post = document.value(at: "paths")?.member("/score")?.member("post")
     let content = post?.member("requestBody")?.member("content")?.member("application/json")
-    #expect(content?.member("example") == (try JSONReader.read(sample.span, source: "sample")))
+    let example = try JSONReader.read(sample.span, source: "sample")
+    #expect(content?.member("example") == example)
+    let swagger = SwaggerDocument(openAPI: document, endpointName: "any").value
+    #expect(swagger.value(at: "definitions.ServiceInput.example") == example)
+  }
+
+  /// The forms of `input_data` of iris, its signature changed.
+  private func forms(
+    _ change: (inout ModelSignature) -> Void
+  ) throws -> (openAPI: DocumentValue?, swagger: DocumentValue?) {
+    var model = try ModelLoader.load(path: repository + "/models/iris/1/model.onnx")
+    change(&model.signature)
+    let deployment = LiveDeployment(
+      DeploymentSpecification(name: "blue", endpointName: "any"), generation: 1,
+      modelName: "any", modelVersion: "1", model: model, metrics: MetricRegistry(),
+      cost: CostEstimate(nanoseconds: 1, bodyByteCount: 1))
+    let endpoint = EndpointRoute(
+      name: "any", split: TrafficSplit(["blue": 100]), deployments: [deployment],
+      unavailable: [:], keys: [], isOpen: true)
+    let document = OpenAPIDocument(endpoint: endpoint, deployment: deployment).value
+    #expect(problems(in: document) == [])
+    let path = "ServiceInput.properties.input_data"
+    return (
+      document.value(at: "components.schemas.\(path)"),
+      SwaggerDocument(openAPI: document, endpointName: "any").value.value(
+        at: "definitions.\(path)")
+    )
+  }
+
+  private let number: DocumentValue = ["type": "number", "format": "float", "nullable": true]
+
+  @Test func `categories may be sent by name, floats may be missing`() throws {
+    let (openAPI, swagger) = try forms {
+      $0.inputs[0].columns = ["a", "b", "c", "d"]
+      $0.inputs[0].categories = [
+        1: ColumnCategories([.text("red"), .text("blue")], unknownIsMissing: false)
+      ]
+    }
+    let named: DocumentValue = ["anyOf": [number, ["type": "string"]]]
+    #expect(openAPI?.value(at: "anyOf[0].properties.data.items.items") == named)
+    let record = openAPI?.value(at: "anyOf[1].items")
+    #expect(record?.value(at: "properties.a") == number)
+    #expect(record?.value(at: "properties.b") == named)
+    #expect(record?.value(at: "required") == ["a", "b", "c", "d"])
+    #expect(openAPI?.value(at: "anyOf[2].items.items") == named)
+    // Swagger 2 has no alternatives: any value.
+    #expect(swagger?.value(at: "properties.data.items.items") == [:])
+  }
+
+  @Test func `a model of tensors with missing values says so in both descriptions`() throws {
+    let (openAPI, swagger) = try forms { _ in }
+    #expect(openAPI?.value(at: "anyOf[1].items.items") == number)
+    #expect(swagger?.value(at: "properties.data.items.items.x-nullable") == true)
+    #expect(swagger?.value(at: "properties.data.items.items.nullable") == nil)
+  }
+
+  @Test func `a signature that demands names is not described with bare rows`() throws {
+    let (openAPI, _) = try forms {
+      $0.inputs[0].columns = ["a", "b", "c", "d"]
+      $0.inputs[0].columnRules = [.number, .integer(bits: 64), .boolean, .number]
+      $0.inputs[0].optionalColumns = [3]
+    }
+    guard case .array(let forms)? = openAPI?.value(at: "anyOf") else {
+      Issue.record("no forms")
+      return
+    }
+    #expect(forms.count == 2)
+    #expect(forms[0].value(at: "required") == ["columns", "data"])
+    #expect(forms[1].value(at: "items.required") == ["a", "b", "c"])
+    #expect(forms[1].value(at: "items.properties.b.type") == "integer")
+    #expect(forms[1].value(at: "items.properties.c.type") == "boolean")
+  }
+
+  @Test func `inputs of one column each are a table too`() throws {
+    let (openAPI, _) = try forms {
+      var text = $0.inputs[0]
+      $0.inputs[0].name = "age"
+      $0.inputs[0].shape = [nil, 1]
+      text.name = "city"
+      text.shape = [nil, 1]
+      text.elementType = .string
+      $0.inputs.append(text)
+    }
+    #expect(
+      openAPI?.value(at: "anyOf[0].properties.columns.items.enum") == ["age", "city"])
+    let cell: DocumentValue = ["anyOf": [number, ["type": "string"]]]
+    #expect(openAPI?.value(at: "anyOf[0].properties.data.items.items") == cell)
+    #expect(openAPI?.value(at: "anyOf[1].items.properties.city") == ["type": "string"])
+    #expect(openAPI?.value(at: "anyOf[3].properties.age.items.items") == number)
   }
 
   /// What OpenAPI 3.0 asks of a document, as far as ours uses it: the required members of each

@@ -18,6 +18,8 @@ struct LoadingTests {
       bench.endpoint(traffic: "blue: 100"), bench.deployment("blue", answer: "1"),
     ])
     try bench.control.unload("churn", by: bench.actor)
+    let reasons = bench.service.table.endpoints["churn"]?.unavailable.values
+    #expect(reasons.map(Array.init)?.allSatisfy { $0 == EndpointRoute.unloaded } == true)
     #expect(bench.answer("blue") == nil)
     try bench.control.reload("churn", by: bench.actor)
     #expect(bench.answer("blue") == 1)

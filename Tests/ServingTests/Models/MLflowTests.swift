@@ -37,7 +37,11 @@ struct MLflowTests {
           inputs: '[{"type": "double", "name": "w", "required": false},
             {"type": "long", "name": "x"}, {"type": "boolean", "name": "y"},
             {"type": "float", "name": "z"}]'
-          params: '[{"name": "threshold", "default": 0.5, "shape": null, "type": "double"}]'
+          params: '[{"name": "threshold", "default": 0.5, "shape": null, "type": "double"},
+            {"name": "k", "default": 1, "shape": null, "type": "long"},
+            {"name": "deep", "default": true, "shape": null, "type": "boolean"},
+            {"name": "mode", "default": "a", "shape": null, "type": "string"},
+            {"name": "steps", "default": [1.0], "shape": [-1], "type": "double"}]'
         """)
     return try ModelLoader.load(path: folder.path, type: "mlflow_model")
   }
@@ -99,6 +103,42 @@ struct MLflowTests {
     #expect(throws: Never.self) { try decode("{\"params\": null, \(rows)}").get() }
     let unknown = try decode("{\(rows), \"params\": {\"t\": [1], \"threshold\": 1}}").get()
     #expect(unknown.ignoredParameters == ["t"])
+  }
+
+  @Test(arguments: [
+    ("threshold", "1", true), ("threshold", "1.5", true), ("threshold", "null", true),
+    ("threshold", "NaN", true), ("threshold", "\"x\"", false), ("threshold", "true", false),
+    ("threshold", "[1]", false), ("k", "-3", true), ("k", "123456789012345678901234567890", true),
+    ("k", "1.0", false), ("k", "1e3", false), ("k", "\"1\"", false), ("deep", "false", true),
+    ("deep", "1", false), ("mode", "\"b\"", true), ("mode", "1", false), ("mode", "{}", false),
+    ("steps", "[]", true), ("steps", "[1, 2.5, null]", true), ("steps", "[\"a\"]", false),
+    ("steps", "1", false), ("steps", "null", false), ("steps", "[[1]]", false),
+  ])
+  func `a parameter must be of its type, as in MLflow`(
+    name: String, value: String, isTaken: Bool
+  ) throws {
+    let rows = #""inputs": {"w": [1], "x": [2], "y": [true], "z": [4]}"#
+    let body = "{\"params\": {\"\(name)\": \(value)}, \(rows)}"
+    let decoder = PayloadDecoder(try iris().signature)
+    do {
+      _ = try decoder.decodeInvocations(Array(body.utf8).span)
+      #expect(isTaken, "\(body)")
+    } catch {
+      #expect(!isTaken, "\(body): \(error)")
+      let sentence = error.inputSentence ?? ""
+      #expect(
+        sentence.contains("Invalid parameters found") && sentence.contains(name), "\(sentence)")
+    }
+  }
+
+  @Test func `parameters must be an object where the signature has any`() throws {
+    let rows = #""inputs": {"w": [1], "x": [2], "y": [true], "z": [4]}"#
+    #expect(throws: ScoringError.self) { try decode("{\"params\": [1], \(rows)}").get() }
+    var signature = try iris().signature
+    signature.parameters = []
+    let decoder = PayloadDecoder(signature)
+    let body = Array("{\"params\": [1], \(rows)}".utf8)
+    #expect(throws: Never.self) { try decoder.decode(body.span) }
   }
 
   @Test(arguments: [

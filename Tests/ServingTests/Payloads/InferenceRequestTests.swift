@@ -273,6 +273,16 @@ struct InferenceRequestTests {
     #expect(try Classification.best(1, of: whole, hasRows: true)?.shape == Shape(2, 1))
   }
 
+  @Test func `no rows have as many classes as others`() throws {
+    func shape(_ count: Int, _ scores: Shape) throws -> Shape? {
+      try Classification.best(count, of: Tensor([Float](), shape: scores), hasRows: true)?.shape
+    }
+    #expect(try shape(3, Shape(0, 4)) == Shape(0, 3))
+    #expect(try shape(9, Shape(0, 4)) == Shape(0, 4))
+    #expect(try shape(2, Shape(0)) == Shape(0, 1))
+    #expect(try shape(2, Shape(5, 0)) == Shape(5, 0))
+  }
+
   @Test func `classes that cannot fit an answer are refused before any is made`() throws {
     let scores = Tensor([Float](repeating: 1, count: 4000), shape: Shape(40, 100))
     let output = InferenceAnswer.Output(name: "p", tensor: scores)

@@ -471,4 +471,17 @@ import Testing
         == #"{"id":"42","model_name":"iris","model_version":"1","outputs":[{"name":"p","datatype":"FP32","shape":[2,2],"data":[0.10000000149011612,2.0,-3.5,NaN]}]}"#
     )
   }
+
+  @Test func `a scalar is TensorFlow Serving's column of a model that takes one`() throws {
+    func decode(_ body: String, shape: [Int?]) throws -> Tensor? {
+      let input = ModelInput(name: "x", elementType: .float32, shape: shape)
+      let decoder = PayloadDecoder(ModelSignature(inputs: [input], outputs: []))
+      return try decoder.decodePredict(Array(body.utf8).span).inputs[0]
+    }
+    let scalar = try #require(try decode("{\"inputs\": 1.5}", shape: []))
+    #expect(scalar.shape.rank == 0 && scalar.values(as: Float.self)[0] == 1.5)
+    #expect(throws: ScoringError.self) { try decode("{\"inputs\": [1.5]}", shape: []) }
+    #expect(throws: ScoringError.self) { try decode("{\"inputs\": 1.5}", shape: [nil, 1]) }
+    #expect(throws: ScoringError.self) { try decode("{\"inputs\": }", shape: []) }
+  }
 }
