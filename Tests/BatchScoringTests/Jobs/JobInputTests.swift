@@ -97,6 +97,20 @@ import Testing
     #expect(text.contains("599,1.5,joined.csv.gz\n") && !text.contains("600,"))
   }
 
+  @Test func `an array has no columns that could be carried`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", "id,a,b\n7,1,1\n")
+    try workshop.write(
+      "b.npy", NPYFormat.write(Tensor([1, 2] as [Double], shape: Shape(1, 2))))
+    let job = try workshop.run(workshop.order { $0.carriedColumns = ["id"] })
+    #expect(job.status == .completed && job.progress.failedRows == 1)
+    #expect(workshop.text() == "id,row,prediction,file_name\n7,0,1.5,a.csv\n")
+    #expect(
+      workshop.text("job", "errors.jsonl")
+        == #"{"file":"b.npy","row":null,"reason":"is an array without names: it has no column "#
+        + #"'id', which is to be carried","value":""}"# + "\n")
+  }
+
   @Test func `an array that the model does not take is told`() throws {
     let workshop = try JobWorkshop()
     try workshop.write("a.npy", NPYFormat.write(Tensor([1, 2, 3] as [Double], shape: Shape(1, 3))))
