@@ -184,6 +184,23 @@ import Testing
     #expect(try workshop.number("SELECT count(*) FROM audit WHERE action = 'create'") == 3)
   }
 
+  @Test func `a model version is needed until its jobs have ended`() throws {
+    let workshop = try Self.workshop()
+    func jobs(_ version: String) throws -> [String] {
+      try workshop.database.read { (transaction) throws(StoreError) in
+        try JobService.unfinishedJobs("steps", version, transaction)
+      }
+    }
+    let first = try workshop.store.add(workshop.order("first"), requestIdentifier: nil, at: 1)
+    _ = try workshop.store.add(workshop.order("second"), requestIdentifier: nil, at: 1)
+    _ = try workshop.store.add(workshop.order("odd"), requestIdentifier: nil, at: 1)
+    try workshop.execute("UPDATE jobs SET body = '{' WHERE name = 'odd'")
+    #expect(try jobs("1") == ["job first", "job second"])
+    #expect(try jobs("2") == [])
+    #expect(try workshop.store.end(first.job.sequence, .completed, reason: nil, at: 2))
+    #expect(try jobs("1") == ["job second"])
+  }
+
   // MARK: Ended
 
   @Test func `a job that has ended is not changed any more`() throws {

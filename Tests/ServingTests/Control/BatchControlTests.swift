@@ -1,6 +1,7 @@
 import Foundation
 import Registry
 import Store
+import Synchronization
 import Testing
 
 @testable import Serving
@@ -143,6 +144,21 @@ import Testing
         "update batch endpoint churn-batch", "delete batch deployment churn-batch/lgbm",
         "delete batch endpoint churn-batch",
       ])
+  }
+
+  @Test func `a model that an unfinished job needs is not deleted`() throws {
+    let bench = try ControlBench()
+    _ = try bench.apply([try bench.batchEndpoint(), try bench.batchDeployment("lgbm")])
+    let model = try #require(try bench.control.batchDeployment("lgbm", of: "churn-batch").model)
+    let parts = model.split(separator: ":").map(String.init)
+    try bench.control.deleteBatchEndpoint("churn-batch", by: bench.actor)
+    bench.loadCount.jobs.withLock { $0 = ["job nightly"] }
+    let error = try #require(throws: ControlError.self) {
+      try bench.control.deleteModel(name: parts[0], version: parts[1], by: bench.actor)
+    }
+    #expect(error.description.contains("job nightly"), "\(error)")
+    bench.loadCount.jobs.withLock { $0 = [] }
+    try bench.control.deleteModel(name: parts[0], version: parts[1], by: bench.actor)
   }
 
   @Test func `a data asset's version never changes; the newest is that not archived`() throws {
