@@ -97,6 +97,24 @@ import Testing
     #expect(text.contains("599,1.5,joined.csv.gz\n") && !text.contains("600,"))
   }
 
+  @Test func `zeros behind a member of gzip are padding`() throws {
+    let workshop = try JobWorkshop()
+    let whole = try #require(ContentCoding.gzip.compressed(Self.long("a,b\n1,1\n1,60\n")))
+    let more = try #require(
+      ContentCoding.gzip.compressed(Array(String(repeating: "1,1\n", count: 200).utf8)))
+    // More of them than are read at once.
+    let zeros = [UInt8](repeating: 0, count: 600_000)
+    try workshop.write("a.csv.gz", whole + zeros)
+    try workshop.write("b.csv.gz", whole + [0] + more + [0, 0])
+    try workshop.write("c.csv.gz", [0] + whole)
+    try workshop.write("d.csv.gz", whole + [0, 1])
+    let job = try workshop.run(workshop.order())
+    #expect(job.progress.scoredRows == 400 + 600 + 400 && job.progress.failedRows == 2)
+    let errors = try #require(workshop.text("job", "errors.jsonl")).split(separator: "\n")
+    #expect(errors.first?.hasPrefix(#"{"file":"c.csv.gz","row":null"#) == true, "\(errors)")
+    #expect(errors.last?.hasPrefix(#"{"file":"d.csv.gz","row":null"#) == true, "\(errors)")
+  }
+
   @Test func `an array has no columns that could be carried`() throws {
     let workshop = try JobWorkshop()
     try workshop.write("a.csv", "id,a,b\n7,1,1\n")
