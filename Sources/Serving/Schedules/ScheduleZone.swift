@@ -22,22 +22,36 @@ package struct ScheduleZone: Sendable, Equatable {
   /// When the wall clock shows this: the first time where it does twice; where a leap leaves it out,
   /// as much behind the leap.
   func time(ofWallClock wall: Int64) -> Int64 {
-    // The offsets of a day before and after hold every leap between them.
-    let candidates = [offset(at: wall - 86_400), offset(at: wall + 86_400)].map { wall - $0 }
+    let candidates = candidates(ofWallClock: wall)
     if let exact = candidates.filter({ wallClock(at: $0) == wall }).min() { return exact }
     return candidates.max() ?? wall
   }
 
+  /// The last time at which the wall clock shows this; nil where a leap leaves it out.
+  private func lastTime(ofWallClock wall: Int64) -> Int64? {
+    candidates(ofWallClock: wall).filter { wallClock(at: $0) == wall }.max()
+  }
+
+  private func candidates(ofWallClock wall: Int64) -> [Int64] {
+    // The offsets of a day before and after hold every leap between them.
+    [offset(at: wall - 86_400), offset(at: wall + 86_400)].map { wall - $0 }
+  }
+
   /// When the wall clock shows these minutes of a day, in the order in which they come: a leap
   /// changes that.
-  func times(of day: CivilDay, atMinutes minutes: [Int]) -> [Int64] {
+  ///
+  /// - Parameter isRepeated: Minutes that the clock shows twice come twice.
+  func times(of day: CivilDay, atMinutes minutes: [Int], isRepeated: Bool) -> [Int64] {
     let midnight = day.number * 86_400
     // Without a leap near the day, which is nearly always so, one offset holds for all of it.
     let offset = offset(at: midnight - 86_400)
     let hasLeap = self.offset(at: midnight + 2 * 86_400) != offset
-    return minutes.map { minute in
+    return minutes.flatMap { minute in
       let wall = midnight + Int64(minute) * 60
-      return hasLeap ? time(ofWallClock: wall) : wall - offset
+      guard hasLeap else { return [wall - offset] }
+      let first = time(ofWallClock: wall)
+      let last = isRepeated ? lastTime(ofWallClock: wall) : nil
+      return [first] + (last.map { $0 == first ? [] : [$0] } ?? [])
     }.sorted()
   }
 
