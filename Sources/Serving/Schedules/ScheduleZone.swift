@@ -8,7 +8,7 @@ package struct ScheduleZone: Sendable, Equatable {
 
   /// nil for a name that nobody knows.
   package init?(_ name: String) {
-    let identifier = Self.windowsNames[name.lowercased()] ?? name
+    let identifier = WindowsZones.identifiers[name.lowercased()] ?? name
     guard let zone = TimeZone(identifier: identifier) else { return nil }
     self.name = name
     self.zone = zone
@@ -58,38 +58,4 @@ package struct ScheduleZone: Sendable, Equatable {
   private func offset(at time: Int64) -> Int64 {
     Int64(zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(time))))
   }
-
-  /// The names that Azure's schedules use, where they differ. Source: CLDR's windowsZones, the
-  /// territory 001.
-  private static let windowsNames: [String: String] = [
-    "utc": "UTC", "gmt standard time": "Europe/London",
-    "greenwich standard time": "Atlantic/Reykjavik",
-    "w. europe standard time": "Europe/Berlin", "central europe standard time": "Europe/Budapest",
-    "romance standard time": "Europe/Paris", "central european standard time": "Europe/Warsaw",
-    "e. europe standard time": "Europe/Chisinau", "fle standard time": "Europe/Kiev",
-    "gtb standard time": "Europe/Bucharest", "turkey standard time": "Europe/Istanbul",
-    "russian standard time": "Europe/Moscow", "israel standard time": "Asia/Jerusalem",
-    "egypt standard time": "Africa/Cairo", "south africa standard time": "Africa/Johannesburg",
-    "arab standard time": "Asia/Riyadh", "arabian standard time": "Asia/Dubai",
-    "iran standard time": "Asia/Tehran", "pakistan standard time": "Asia/Karachi",
-    "india standard time": "Asia/Calcutta", "nepal standard time": "Asia/Katmandu",
-    "bangladesh standard time": "Asia/Dhaka", "se asia standard time": "Asia/Bangkok",
-    "china standard time": "Asia/Shanghai", "singapore standard time": "Asia/Singapore",
-    "taipei standard time": "Asia/Taipei", "w. australia standard time": "Australia/Perth",
-    "tokyo standard time": "Asia/Tokyo", "korea standard time": "Asia/Seoul",
-    "aus central standard time": "Australia/Darwin",
-    "cen. australia standard time": "Australia/Adelaide",
-    "e. australia standard time": "Australia/Brisbane",
-    "aus eastern standard time": "Australia/Sydney",
-    "new zealand standard time": "Pacific/Auckland",
-    "hawaiian standard time": "Pacific/Honolulu", "alaskan standard time": "America/Anchorage",
-    "pacific standard time": "America/Los_Angeles", "mountain standard time": "America/Denver",
-    "us mountain standard time": "America/Phoenix", "central standard time": "America/Chicago",
-    "eastern standard time": "America/New_York", "us eastern standard time": "America/Indianapolis",
-    "atlantic standard time": "America/Halifax", "newfoundland standard time": "America/St_Johns",
-    "e. south america standard time": "America/Sao_Paulo",
-    "argentina standard time": "America/Buenos_Aires",
-    "sa pacific standard time": "America/Bogota", "pacific sa standard time": "America/Santiago",
-    "central standard time (mexico)": "America/Mexico_City",
-  ]
 }
