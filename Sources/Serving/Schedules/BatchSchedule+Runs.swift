@@ -17,6 +17,17 @@ extension BatchSchedule {
     runs(anchor: anchor).last(until: min(time, end ?? time), in: zone)
   }
 
+  /// What no day ever fits, such as the 31st of February: nil where one does.
+  func impossibleDays(anchor: Int64) -> String? {
+    guard runs(anchor: anchor).next(after: (start ?? anchor) - 1, in: zone) == nil else {
+      return nil
+    }
+    return switch trigger {
+    case .cron(let cron): "the expression '\(cron.text)'"
+    case .recurrence: "the recurrence's days"
+    }
+  }
+
   private func runs(anchor: Int64) -> ScheduleRuns {
     let first = start ?? anchor
     switch trigger {

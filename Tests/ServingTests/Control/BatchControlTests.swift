@@ -161,6 +161,41 @@ import Testing
     try bench.control.deleteModel(name: parts[0], version: parts[1], by: bench.actor)
   }
 
+  @Test func `a schedule that no day fits is refused when it is saved`() throws {
+    let bench = try ControlBench()
+    for (trigger, words) in [
+      ("type: cron, expression: '0 0 31 2 *'", "the expression '0 0 31 2 *' fits no day"),
+      (
+        """
+        type: recurrence, frequency: month, interval: 12, start_time: '2026-02-01T00:00:00', \
+        schedule: {month_days: [30, 31]}
+        """, "the recurrence's days fits no day"
+      ),
+    ] {
+      let error = try #require(throws: ControlError.self) {
+        try bench.apply([Self.scheduled(trigger, bench)])
+      }
+      #expect(error.description.contains("it would never run"), "\(error)")
+      #expect(error.description.contains(words), "\(error)")
+    }
+    #expect(bench.control.batchEndpoints().isEmpty)
+    // The end is no matter of the days: a folder with an old one stays as it is.
+    _ = try bench.apply([
+      Self.scheduled("type: cron, expression: '0 0 29 2 *', end_time: '2020-01-01'", bench)
+    ])
+    #expect(bench.control.batchEndpoints().count == 1)
+  }
+
+  private static func scheduled(_ trigger: String, _ bench: ControlBench) -> ApplyDocument {
+    bench.document(
+      "churn-batch.yml",
+      """
+      $schema: https://azuremlschemas.azureedge.net/latest/batchEndpoint.schema.json
+      name: churn-batch
+      swerve: {schedule: {trigger: {\(trigger)}, input: azureml:rows@latest}}
+      """)
+  }
+
   @Test func `a data asset's version never changes; the newest is that not archived`() throws {
     let bench = try ControlBench()
     var asset = DataAsset(
