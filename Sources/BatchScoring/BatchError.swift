@@ -88,7 +88,7 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
       // These may be had again: a job waits for them.
       case .busy: .busy("\(error)")
       case .database: .store("\(error)")
-      case .io, .locked, .escapes, .exists: .refused("\(error)")
+      case .unstorable, .io, .locked, .escapes, .exists: .refused("\(error)")
       }
   }
 

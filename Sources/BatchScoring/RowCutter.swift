@@ -22,7 +22,9 @@ package struct TextBlock: Sendable {
 /// resumed, with however many threads, meets the same blocks.
 ///
 /// Rows are found by `memchr`. Only from a row's first quote on are its bytes looked at one by one,
-/// and each byte is looked at once, however it comes in.
+/// and each byte is looked at once, however it comes in: also where line behind line has a quote that
+/// is not closed. Two rows that are in quotes at the same line feed end at the same place, so what was
+/// found out about the one tells of the other (`OpenRow`).
 struct RowCutter {
   struct Limits: Sendable, Equatable {
     var maxRows = 65_536
@@ -54,8 +56,12 @@ struct RowCutter {
   private let name: String
   let limits: Limits
   var grammar: Grammar
-  /// What was read and has not left; its first byte is that at `offset`.
+  /// What was read. What stands before `start` has left; the byte there is that at `offset`.
   private var buffer: [UInt8] = []
+  /// Moved by blocks alone: 0 before the first.
+  private var start = 0
+  /// The last row that had no end within its bounds, by its places in the text.
+  private var openRow: OpenRow?
   private var isAtEnd = false
   /// Why the text cannot be read on: told when the whole rows before that have been handed out.
   private var failure: BatchError?
@@ -99,13 +105,22 @@ struct RowCutter {
   /// The next block; nil at the end. Where the text is damaged, the rows before that come first.
   mutating func next() throws(BatchError) -> TextBlock? {
     try begin()
-    var search = RowSearch(isCSV: isCSV)
+    // What is moved is less than what has left since the last move.
+    if start > buffer.count - start {
+      buffer.removeFirst(start)
+      start = 0
+    }
+    var search = RowSearch(isCSV: isCSV, openRow: openRow?.shifted(by: start - offset))
     var rows = 0
     // Behind the last row that the block has.
-    var end = 0
-    while rows < limits.maxRows, end < limits.maxBytes {
+    var end = start
+    var overlongEnd: Int?
+    while rows < limits.maxRows, end - start < limits.maxBytes {
       if let rowEnd = search.rowEnd(in: buffer, from: end) {
-        if rowEnd - end > limits.maxRowBytes { break }
+        if rowEnd - end > limits.maxRowBytes {
+          overlongEnd = rowEnd
+          break
+        }
         if !isBlank(end..<rowEnd) { rows += 1 }
         end = rowEnd
       } else if buffer.count - end > limits.maxRowBytes {
@@ -118,12 +133,15 @@ struct RowCutter {
         if rowEnd - end == 1 || search.isInQuotes || rowEnd - end > limits.maxRowBytes { break }
         buffer.append(0x0A)
         if !isBlank(end..<rowEnd) { rows += 1 }
-        return takeBlock(rows, to: rowEnd, byteCount: rowEnd - 1)
+        return takeBlock(rows, to: rowEnd, byteCount: rowEnd - 1 - start)
       }
     }
-    if end > 0 { return takeBlock(rows, to: end, byteCount: end) }
-    if let failure, buffer.count <= limits.maxRowBytes { throw failure }
-    return buffer.isEmpty ? nil : try takeFault()
+    if let found = search.openRow(from: end, endingAt: overlongEnd) {
+      openRow = found.shifted(by: offset - start)
+    }
+    if end > start { return takeBlock(rows, to: end, byteCount: end - start) }
+    if let failure, buffer.count - start <= limits.maxRowBytes { throw failure }
+    return start == buffer.count ? nil : try takeFault()
   }
 
   /// Passes over what has been handed out in another life: goes on at `offset`, where row `row`
@@ -158,15 +176,23 @@ struct RowCutter {
     return false
   }
 
-  /// Hands the buffer over and keeps a copy of what lies behind the block: less than was read last.
+  /// Hands the buffer over and keeps a copy of what lies behind the block: nearly always less than
+  /// was read last. Where it is more, the block is the copy.
   private mutating func takeBlock(_ rows: Int, to end: Int, byteCount: Int) -> TextBlock {
-    var rest: [UInt8] = []
-    if !isAtEnd { rest.reserveCapacity(limits.maxBytes + 2 * Self.readBytes) }
-    rest.append(contentsOf: buffer[end...])
-    buffer.removeSubrange(end...)
+    let bytes: [UInt8]
+    if start == 0, buffer.count - end <= end {
+      var rest: [UInt8] = []
+      if !isAtEnd { rest.reserveCapacity(limits.maxBytes + 2 * Self.readBytes) }
+      rest.append(contentsOf: buffer[end...])
+      buffer.removeSubrange(end...)
+      bytes = buffer
+      buffer = rest
+    } else {
+      bytes = Array(buffer[start..<end])
+      start = end
+    }
     let block = TextBlock(
-      bytes: buffer, firstRow: row, rowCount: rows, offset: offset, byteCount: byteCount)
-    buffer = rest
+      bytes: bytes, firstRow: row, rowCount: rows, offset: offset, byteCount: byteCount)
     row += rows
     offset += byteCount
     return block
@@ -178,7 +204,7 @@ struct RowCutter {
   /// that is not closed: only its first line is taken for it, and those behind it are rows
   /// again. Of another nothing is kept up to the next line feed.
   private mutating func takeFault() throws(BatchError) -> TextBlock {
-    let looked = buffer[..<min(buffer.count, limits.maxRowBytes + 1)]
+    let looked = buffer[start..<min(buffer.count, start + limits.maxRowBytes + 1)]
     let value = String(decoding: looked.prefix(200).prefix { $0 != 0x0A }, as: UTF8.self)
     var reason = "is longer than \(limits.maxRowBytes) bytes"
     var byteCount = 0
@@ -188,17 +214,18 @@ struct RowCutter {
     } else if end != nil {
       reason = "a quote is not closed within \(limits.maxRowBytes) bytes"
     } else {
-      end = buffer.firstIndex(of: 0x0A)
+      end = buffer[start...].firstIndex(of: 0x0A)
       while end == nil, !isAtEnd {
-        byteCount += buffer.count
+        byteCount += buffer.count - start
         buffer.removeAll(keepingCapacity: true)
+        start = 0
         guard try fills() else { break }
         end = buffer.firstIndex(of: 0x0A)
       }
     }
     let taken = end.map { $0 + 1 } ?? buffer.count
-    byteCount += taken
-    buffer.removeFirst(taken)
+    byteCount += taken - start
+    start = taken
     let block = TextBlock(
       bytes: [], firstRow: row, rowCount: 1, offset: offset, byteCount: byteCount,
       fault: RowFault(row: 0, reason: reason, value: value))
@@ -264,6 +291,17 @@ struct RowCutter {
   }
 }
 
+/// A row that has no end before `end`, where it is in this state.
+///
+/// At each line feed before that it is in quotes, or it would have ended there. A later row that is in
+/// quotes at one of them goes on as this one does.
+private struct OpenRow {
+  var end: Int
+  var state: QuoteState
+
+  func shifted(by distance: Int) -> OpenRow { OpenRow(end: end + distance, state: state) }
+}
+
 /// Looks for the ends of rows in a text that grows.
 private struct RowSearch {
   private let isCSV: Bool
@@ -275,8 +313,13 @@ private struct RowSearch {
   /// The first quote from `position` on; that before which there is none.
   private var noQuoteBefore = 0
   private var nextQuote = -1
+  /// What an earlier search has found out.
+  private let known: OpenRow?
 
-  init(isCSV: Bool) { self.isCSV = isCSV }
+  init(isCSV: Bool, openRow: OpenRow? = nil) {
+    self.isCSV = isCSV
+    known = openRow
+  }
 
   var isInQuotes: Bool { quotes == .quoted }
 
@@ -305,6 +348,9 @@ private struct RowSearch {
       }
       var state = quotes ?? .cellStart
       defer { quotes = state }
+      if let known, position < known.end {
+        passOver(known, bytes, &state)
+      }
       while position < bytes.count {
         let ends = state.take(bytes[position])
         position += 1
@@ -312,6 +358,29 @@ private struct RowSearch {
       }
       return nil
     }
+  }
+
+  /// Goes on where `known` has come to, if the row is in quotes at a line feed before that.
+  private mutating func passOver(
+    _ known: OpenRow, _ bytes: UnsafeBufferPointer<UInt8>, _ state: inout QuoteState
+  ) {
+    while position < known.end, bytes[position] != 0x0A {
+      _ = state.take(bytes[position])
+      position += 1
+    }
+    guard position < known.end, state == .quoted else { return }
+    position = known.end
+    state = known.state
+  }
+
+  /// The row that begins at `start`, which this has looked for an end of: nil where it has no quote.
+  ///
+  /// - Parameter end: Behind its line end, where one was found too far away.
+  func openRow(from start: Int, endingAt end: Int?) -> OpenRow? {
+    guard rowStart == start, let quotes else { return nil }
+    // In no quotes: the line feed ends the row.
+    if let end { return OpenRow(end: end - 1, state: .cell) }
+    return OpenRow(end: position, state: quotes)
   }
 
   /// The first quote from `position` on and before `end`. The text is looked through once.

@@ -68,7 +68,8 @@ final class GatewayParts: Sendable {
       threads: configuration.threads > 0 ? configuration.threads : CPUQuota.processorCount)
     control = ControlPlane(
       database: database, registry: registry, service: service, sealer: sealer,
-      metrics: metrics, log: log, keysFolder: configuration.keysFolder)
+      metrics: metrics, log: log, keysFolder: configuration.keysFolder,
+      findJobs: JobService.unfinishedJobs)
     jobs = JobService(
       database: database, registry: registry, workFolder: workspace.jobsPath, metrics: metrics,
       log: log)

@@ -58,7 +58,7 @@ package enum RegistryError: Error, Equatable, CustomStringConvertible {
     case .escapes(let path, let root):
       .refused(
         reason: "'\(path)' in \(root) leads out of that folder; put a copy of the file in it")
-    case .noSpace, .busy, .database, .locked, .exists: .store(error)
+    case .noSpace, .busy, .database, .unstorable, .locked, .exists: .store(error)
     }
   }
 

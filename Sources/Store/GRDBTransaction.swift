@@ -41,7 +41,7 @@ struct GRDBTransaction: SQLTransaction {
   ) throws(StoreError) -> StatementArguments {
     for case .text(let text) in parameters where text.utf8.contains(0) {
       // GRDB would keep what stands before it.
-      throw .database(
+      throw .unstorable(
         reason: "a text with a NUL character cannot be stored: \(text.debugDescription)")
     }
     return StatementArguments(parameters.map(\.databaseValue))

@@ -8,6 +8,8 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
   /// The system has no descriptor or no memory for it now, or another process has it for a moment.
   case busy(path: String, operation: String, reason: String)
   case database(reason: String)
+  /// What is to be stored is the trouble: it can be had as little later as now.
+  case unstorable(reason: String)
   /// Another gateway owns the workspace.
   case locked(path: String, holder: Int32?)
   /// A path that leads out of its folder.
@@ -20,7 +22,7 @@ package enum StoreError: Error, Equatable, CustomStringConvertible {
     case .io(let path, let operation, let reason, _): "\(path): cannot \(operation): \(reason)"
     case .noSpace(let path): "\(path): no space left on the device"
     case .busy(let path, let operation, let reason): "\(path): cannot \(operation) now: \(reason)"
-    case .database(let reason): "the workspace's database: \(reason)"
+    case .database(let reason), .unstorable(let reason): "the workspace's database: \(reason)"
     case .locked(let path, let holder):
       "workspace \(path) is in use by another gateway"
         + (holder.map { " (process \($0))" } ?? "")

@@ -115,6 +115,77 @@ struct PieceSource: ByteSource {
     #expect(long[1].fault?.value == "3,\"4")
   }
 
+  /// By going through the text again for each row.
+  private static func plainRows(_ bytes: [UInt8], maxRowBytes: Int) -> [String] {
+    var rows: [String] = []
+    var start = 0
+    while start < bytes.count {
+      var state = QuoteState.cellStart
+      var end = start
+      var hasEnd = false
+      while end < bytes.count, !hasEnd {
+        hasEnd = state.take(bytes[end])
+        end += 1
+      }
+      let count = end - start + (hasEnd ? 0 : 1)
+      if count <= maxRowBytes, hasEnd || state != .quoted {
+        rows.append(String(decoding: bytes[start..<end], as: UTF8.self) + (hasEnd ? "" : "\n"))
+        start = end
+        continue
+      }
+      let line = bytes[start...].firstIndex(of: 0x0A).map { $0 + 1 } ?? bytes.count
+      let hasLine = line - start <= maxRowBytes + 1 && bytes[line - 1] == 0x0A
+      let reason =
+        bytes.count - start <= maxRowBytes
+        ? "EOF inside string: a quote is not closed"
+        : hasLine
+          ? "a quote is not closed within \(maxRowBytes) bytes"
+          : "is longer than \(maxRowBytes) bytes"
+      rows.append("\(reason): \(line - start)")
+      start = line
+    }
+    return rows
+  }
+
+  @Test func `quotes that stay open cost what a plain loop finds`() throws {
+    var random = SystemRandomNumberGenerator()
+    for _ in 0..<4000 {
+      let length = Int.random(in: 0...80, using: &random)
+      let bytes = (0..<length).map { _ in Array("a,\"\n".utf8).randomElement(using: &random)! }
+      let text = String(decoding: bytes, as: UTF8.self)
+      let maxRowBytes = Int.random(in: 3...40, using: &random)
+      let blocks = try Self.blocks(
+        text, .csv(skipsBlankLines: false), maxRows: 1, maxRowBytes: maxRowBytes,
+        pieceBytes: Int.random(in: 1...30, using: &random))
+      let rows = blocks.map {
+        $0.fault.map { fault in "\(fault.reason): " } ?? String(decoding: $0.bytes, as: UTF8.self)
+      }
+      let told = zip(rows, blocks).map { $1.fault == nil ? $0 : "\($0)\($1.byteCount)" }
+      #expect(
+        told == Self.plainRows(bytes, maxRowBytes: maxRowBytes),
+        "\(text.debugDescription) \(maxRowBytes)")
+      var offset = 0
+      for block in blocks {
+        #expect(block.offset == offset)
+        offset += block.byteCount
+      }
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: ["a\"b,\"c\n", "a\"b,\"c\n1,2\n"])
+  func `line behind line with an open quote costs no more than its bytes`(_ line: String) throws {
+    let count = 40_000
+    let text = String(repeating: line, count: count)
+    var limits = RowCutter.Limits()
+    limits.maxRows = 100
+    var cutter = RowCutter(
+      PieceSource(bytes: Array(text.utf8), pieceBytes: 1 << 20), name: "t",
+      grammar: .csv(skipsBlankLines: true), limits: limits)
+    var faults = 0
+    while let block = try cutter.next() { faults += block.fault == nil ? 0 : 1 }
+    #expect(faults == count)
+  }
+
   @Test func `a byte order mark of JSON Lines is none of the first`() throws {
     let blocks = try Self.blocks("\u{FEFF}{}\n", .jsonLines)
     #expect(Self.texts(blocks) == ["{}\n"])

@@ -49,10 +49,11 @@ struct SummingExecutor: ModelExecutor {
   private static func run(
     _ text: String, _ format: TableDecoder.Format = .csv,
     executor: SummingExecutor = SummingExecutor(), threads: Int = 2, maxFaults: Int? = nil,
-    output: PredictionColumns.Format = .csv
+    output: PredictionColumns.Format = .csv, carry: [String] = []
   ) -> Outcome {
     var columns = PredictionColumns()
     columns.format = output
+    columns.carried = carry
     var scoring = StreamScoring(
       LoadedModel(executor: executor, format: "test"), outputs: [0], format: format,
       columns: columns, threads: threads, maxFaults: maxFaults)
@@ -129,8 +130,18 @@ struct SummingExecutor: ModelExecutor {
   @Test func `a header that does not fit ends the stream`() {
     #expect(Self.run("a,c\n1,2\n").error?.hasPrefix("t: the header has no column 'b'") == true)
     #expect(Self.run("a,a,b\n1,2,3\n").error == "t: the header names column 'a' twice")
+    #expect(
+      Self.run("x,a,x,b\n9,1,9,2\n", carry: ["x"]).error
+        == "t: the header names column 'x' twice")
     #expect(Self.run("") == Outcome())
     #expect(Self.run("a,b\n") == Outcome())
+  }
+
+  @Test func `columns that nobody reads may have one name, or none`() {
+    let plain = Self.run("a,b\n1,2\n")
+    for text in ["x,a,x,b\n9,1,9,2\n", ",a,,b\n9,1,9,2\n", "a,b,,\n1,2,,\n"] {
+      #expect(Self.run(text) == plain, "\(text)")
+    }
   }
 
   @Test func `the bytes are the same for any number of threads`() {

@@ -88,7 +88,7 @@ struct InputListing {
     switch error {
     case .escapes: true
     case .io(_, _, _, let code): [0, ENOENT, ENOTDIR, ELOOP, EXDEV].contains(code)
-    case .noSpace, .busy, .database, .locked, .exists: false
+    case .noSpace, .busy, .database, .unstorable, .locked, .exists: false
     }
   }
 

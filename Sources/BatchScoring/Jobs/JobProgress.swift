@@ -80,6 +80,21 @@ extension JobProgress {
     return .object(object)
   }
 
+  /// What the database has of the job `name`.
+  ///
+  /// Earlier versions kept NULs of values, which no reader of JSON here takes: these become pictures.
+  /// Where nothing can be understood the job has done nothing, and starts over: that is better than
+  /// a job that nobody can see or end.
+  init(stored text: String, of name: String) {
+    let readable = text.replacing(#"\u0000"#, with: #"\u2400"#)
+    let source = "job '\(name)'"
+    do throws(DocumentError) {
+      try self.init(Document(try JSONReader.read(readable, source: source), source: source))
+    } catch {
+      self.init()
+    }
+  }
+
   init(_ document: Document) throws(DocumentError) {
     self.init()
     for (name, path) in Self.numbers {

@@ -155,6 +155,12 @@ final class JobReader: Sendable {
           file: file.path,
           reason: "is one array; the model takes \(signature.inputs.count) inputs")
       }
+      // A line of output without them would be one of other columns.
+      if let name = columns.carried.first {
+        throw .text(
+          file: file.path,
+          reason: "is an array without names: it has no column '\(name)', which is to be carried")
+      }
       if file.stamp.byteCount == 0 { return }
       var cutter = try NumberCutter(
         source, name: file.path, input: signature.inputs[0], maxRows: limits.maxRows)

@@ -36,7 +36,7 @@ extension JobRun {
   func end(_ status: Job.Status, reason: String?) throws(BatchError) {
     let time = wallClock()
     let warning = status == .completed ? try syncOutputName() : nil
-    let reason = reason ?? warning
+    let reason = (reason ?? warning)?.withControlPictures
     try steps(.complete)
     let isFirst = try store.end(
       job.sequence, status, reason: reason, at: time,
@@ -118,6 +118,7 @@ extension JobRun {
   ///   - evenIfCanceled: A cancel has nothing to say any more.
   /// - Returns: False when the gateway stops.
   func pause(_ reason: String, discardsOutput: Bool, evenIfCanceled: Bool) -> Bool {
+    let reason = reason.withControlPictures
     if job.job.status != .paused {
       tell(.warning, "batch job is paused", [("reason", .string(reason))])
     }

@@ -337,6 +337,13 @@ package final class JobService: Sendable {
     }
   }
 
+  /// `job NAME` of each unfinished job that a model version is needed for.
+  package static let unfinishedJobs:
+    @Sendable (String, String, any SQLTransaction) throws(StoreError) -> [String] = {
+      (model, version, transaction) throws(StoreError) in
+      try JobStore.unfinished(of: model, version: version, transaction).map { "job \($0)" }
+    }
+
   /// A new job's name, unique in the workspace.
   package func newName() -> String { "batchjob-" + SecureRandom.uuid() }
 

@@ -109,13 +109,10 @@ extension StoredJob {
   init(_ row: SQLRow) throws(BatchError) {
     sequence = row.integer("sequence")
     let name = row.text("name")
+    progress = JobProgress(stored: row.text("progress"), of: name)
     do throws(DocumentError) {
       let order = Document(
         try JSONReader.read(row.text("body"), source: "job '\(name)'"), source: "job '\(name)'")
-      let done = Document(
-        try JSONReader.read(row.text("progress"), source: "job '\(name)'"),
-        source: "job '\(name)'")
-      progress = try JobProgress(done)
       guard let status = Job.Status(rawValue: row.text("status")) else {
         throw order.mismatch("a known status, not '\(row.text("status"))'")
       }

@@ -146,6 +146,18 @@ struct JobStore: Sendable {
     return Self.decoded(rows)
   }
 
+  /// The names of unfinished jobs that a model version is needed for, oldest first.
+  static func unfinished(
+    of model: String, version: String, _ transaction: any SQLTransaction
+  ) throws(StoreError) -> [String] {
+    try transaction.query(
+      """
+      SELECT name FROM jobs WHERE ended_at IS NULL AND json_valid(body)
+        AND body ->> '$.model' = ? AND body ->> '$.model_version' = ? ORDER BY sequence
+      """, [.text(model), .text(version)]
+    ).map { $0.text("name") }
+  }
+
   /// The work folders of unfinished jobs, also of those that cannot be read.
   func workFolders() throws(BatchError) -> Set<String> {
     let rows = try read { (transaction) throws(BatchError) in

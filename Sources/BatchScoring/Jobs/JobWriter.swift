@@ -153,9 +153,9 @@ final class JobWriter {
       rows: rows, endsFile: piece.end != nil, settings.miniBatchRows, settings.miniBatchSize)
     if progress.firstFault == nil {
       if let fault = piece.faults.first {
-        progress.firstFault = "\(file.path): \(fault.sentence)"
+        progress.firstFault = "\(file.path): \(fault.sentence)".withControlPictures
       } else if let fault = piece.end?.fault {
-        progress.firstFault = "\(file.path): \(fault)"
+        progress.firstFault = "\(file.path): \(fault)".withControlPictures
       }
     }
     if settings.errorThreshold >= 0, progress.failedRows > settings.errorThreshold {

@@ -60,6 +60,17 @@ struct OutputPaths: Sendable {
         "output_file_name '\(name)': expected the name of a file other than \(errorsName) and "
           + manifestName)
     }
+    try checkCarried(settings.carriedColumns)
+  }
+
+  /// No output has two columns of one name. What else a model answers is known when it is loaded.
+  private static func checkCarried(_ names: [String]) throws(BatchError) {
+    var taken: Set<String> = ["row", "prediction", "file_name"]
+    for name in names where !taken.insert(name).inserted {
+      throw .refused(
+        "swerve.output.columns: the output would have two columns '\(name)'; expected names that "
+          + "differ from one another, 'row', 'prediction' and 'file_name'")
+    }
   }
 
   /// - Returns: The folder's path.

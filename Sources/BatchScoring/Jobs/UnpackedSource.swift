@@ -23,6 +23,7 @@ struct UnpackedSource: ByteSource, Sendable {
       var packed: [UInt8] = []
       var start = 0
       var isAtEnd = false
+      var hasMember = false
     }
 
     private let file: WatchedFile
@@ -74,6 +75,10 @@ struct UnpackedSource: ByteSource, Sendable {
     private func unpack(
       _ state: inout State, into buffer: UnsafeMutableRawBufferPointer
     ) throws(BatchError) -> Int {
+      // Padding up to a block of a tape or a disk: gzip and Python pass over it too.
+      if inflater.isAtMemberEnd, state.hasMember {
+        while state.start < state.packed.count, state.packed[state.start] == 0 { state.start += 1 }
+      }
       var outcome = (consumed: 0, produced: 0)
       var failure: CompressionError?
       state.packed.withUnsafeBytes { packed in
@@ -93,6 +98,7 @@ struct UnpackedSource: ByteSource, Sendable {
         throw .text(file: file.file.path, reason: "is no valid gzip")
       }
       state.start += outcome.consumed
+      if outcome.consumed > 0 { state.hasMember = true }
       return outcome.produced
     }
   }

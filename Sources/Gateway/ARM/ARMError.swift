@@ -69,6 +69,7 @@ struct ARMError: Error {
     switch error {
     case .noSpace: self.init(507, "InsufficientStorage", message)
     case .busy: self.init(503, "ServiceUnavailable", message)
+    case .unstorable: self.init(400, "BadArgument", message)
     case .io, .database, .locked, .escapes, .exists:
       self.init(500, "InternalServerError", message)
     }

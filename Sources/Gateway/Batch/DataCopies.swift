@@ -12,7 +12,7 @@ struct DataCopies {
 
   init(datastore: String) { self.datastore = datastore }
 
-  private static let folder = "LocalUpload"
+  static let folder = "LocalUpload"
 
   /// - Returns: The copy's path below the datastore.
   func add(_ source: String, isFile: Bool) throws(StoreError) -> String {

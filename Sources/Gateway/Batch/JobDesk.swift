@@ -246,6 +246,7 @@ final class JobDesk: Sendable {
         place, "'\(place.address)' names no folder of its own; the output is a new folder")
     }
     let folder = parts.joined(separator: "/")
+    try refuseDataPlaces(root + "/" + folder, place)
     if FolderTree.exists(root + "/" + folder) {
       throw ARMError(
         409, "OutputExists",
@@ -259,6 +260,32 @@ final class JobDesk: Sendable {
       }
     return JobOrder.Output(root: root, folder: folder, address: shown)
   }
+
+  /// Data that has a name stays as it is: a job that wrote into it would change the next one's input.
+  private func refuseDataPlaces(
+    _ path: String, _ place: JobRequest.Place
+  ) throws(ARMError) {
+    let whole = Self.names(path)
+    let store = Self.names(datastore)
+    guard whole.starts(with: store) else { return }
+    let wanted = whole.dropFirst(store.count)
+    if wanted.first == DataCopies.folder {
+      throw refusal(
+        place, "'\(place.address)' lies in \(DataCopies.folder)/, which has uploaded data alone")
+    }
+    let assets = try armControl { () throws(ControlError) in try control.dataAssetPaths() }
+    for asset in assets {
+      guard case .datastore(let path)? = try? DataAddress(asset) else { continue }
+      let taken = Self.names(path)
+      if wanted.starts(with: taken) || taken.starts(with: wanted) {
+        throw refusal(
+          place,
+          "'\(place.address)' lies in or above a data asset ('\(asset)'), which is never written")
+      }
+    }
+  }
+
+  private static func names(_ path: String) -> [String] { pathParts(path).filter { !$0.isEmpty } }
 
   /// The folder that exists, and what is to come below it.
   private static func split(_ path: String) -> (root: String, parts: [String]) {

@@ -134,6 +134,12 @@ extension ControlPlane {
     }
     if let current, current.specification == specification { return current }
     let time = currentTime()
+    if let schedule = specification.schedule, schedule != current?.specification.schedule,
+      let days = schedule.impossibleDays(anchor: time / 1000)
+    {
+      throw .invalid(
+        field: "swerve.schedule.trigger", reason: "it would never run: \(days) fits no day")
+    }
     let record = BatchEndpointRecord(
       specification: specification, generation: try store.nextGeneration(),
       createdAt: current?.createdAt ?? time, modifiedAt: time)

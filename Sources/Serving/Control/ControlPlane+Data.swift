@@ -33,6 +33,11 @@ extension ControlPlane {
     return newest.values.sorted { $0.name < $1.name }
   }
 
+  /// Where each version of each lies, of archived ones too.
+  package func dataAssetPaths() throws(ControlError) -> [String] {
+    try reading { (store) throws(ControlError) in try store.dataAssets(nil) }.map(\.path)
+  }
+
   /// Newest first, archived ones too.
   package func dataAssets(named name: String) throws(ControlError) -> [DataAsset] {
     let assets = try reading { (store) throws(ControlError) in try store.dataAssets(name) }

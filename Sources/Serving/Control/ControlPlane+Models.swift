@@ -61,11 +61,15 @@ extension ControlPlane {
   ) throws(ControlError) -> Bool {
     // No other change happens meanwhile: no deployment begins to use it.
     let users = users(of: "\(name):\(version)", in: state.catalog)
+    let findJobs = findJobs
     let isKnown: Bool
     do throws(RegistryError) {
       isKnown = try registry.delete(
         name: name, version: version, in: store.transaction
-      ) { _ throws(StoreError) in users }
+      ) { (transaction) throws(StoreError) in
+        guard let findJobs else { return users }
+        return users + (try findJobs(name, version, transaction))
+      }
     } catch {
       throw .registry(error)
     }

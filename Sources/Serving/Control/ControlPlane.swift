@@ -24,6 +24,12 @@ package final class ControlPlane: Sendable {
   package typealias CheckBatch =
     @Sendable (BatchDeploymentSpecification, ModelVersion, String) throws(DeploymentFailure) -> Void
 
+  /// Unfinished jobs that a model version is needed for, as `job NAME`: in the transaction that is
+  /// to delete it.
+  package typealias FindJobs =
+    @Sendable (_ model: String, _ version: String, any SQLTransaction) throws(StoreError) ->
+    [String]
+
   package struct Keys: Sendable, Equatable {
     package var primary: String
     package var secondary: String
@@ -43,6 +49,7 @@ package final class ControlPlane: Sendable {
   let log: Log
   let load: Load
   let checkBatch: CheckBatch
+  let findJobs: FindJobs?
   private let service: ScoringService
   private let metrics: MetricRegistry
   let keyFiles: KeyFiles
@@ -61,11 +68,11 @@ package final class ControlPlane: Sendable {
 
   package convenience init(
     database: Database, registry: ModelRegistry, service: ScoringService, sealer: Sealer,
-    metrics: MetricRegistry, log: Log, keysFolder: String?
+    metrics: MetricRegistry, log: Log, keysFolder: String?, findJobs: @escaping FindJobs
   ) {
     self.init(
       database: database, registry: registry, service: service, sealer: sealer,
-      metrics: metrics, log: log, keysFolder: keysFolder
+      metrics: metrics, log: log, keysFolder: keysFolder, findJobs: findJobs
     ) { (specification, generation, model, package) throws(DeploymentFailure) in
       try LiveDeployment(
         specification, generation: generation, model: model, package: package,
@@ -75,11 +82,12 @@ package final class ControlPlane: Sendable {
 
   /// - Parameters:
   ///   - checkBatch: Tries a batch deployment's model; nil: loads it. Tests hand in their own.
+  ///   - findJobs: nil: there are no jobs.
   ///   - load: Loads a deployment; tests hand in their own.
   package init(
     database: Database, registry: ModelRegistry, service: ScoringService, sealer: Sealer,
     metrics: MetricRegistry, log: Log, keysFolder: String?, checkBatch: CheckBatch? = nil,
-    load: @escaping Load
+    findJobs: FindJobs? = nil, load: @escaping Load
   ) {
     self.database = database
     self.registry = registry
@@ -89,6 +97,7 @@ package final class ControlPlane: Sendable {
     self.log = log
     self.load = load
     self.checkBatch = checkBatch ?? BatchModelCheck.check(in: registry)
+    self.findJobs = findJobs
     keyFiles = KeyFiles(folder: keysFolder)
   }
 

@@ -17,13 +17,24 @@ extension BatchSchedule {
     runs(anchor: anchor).last(until: min(time, end ?? time), in: zone)
   }
 
+  /// What no day ever fits, such as the 31st of February: nil where one does.
+  func impossibleDays(anchor: Int64) -> String? {
+    guard runs(anchor: anchor).next(after: (start ?? anchor) - 1, in: zone) == nil else {
+      return nil
+    }
+    return switch trigger {
+    case .cron(let cron): "the expression '\(cron.text)'"
+    case .recurrence: "the recurrence's days"
+    }
+  }
+
   private func runs(anchor: Int64) -> ScheduleRuns {
     let first = start ?? anchor
     switch trigger {
     case .cron(let cron):
       return .days(
         from: start, minutes: cron.hours.flatMap { hour in cron.minutes.map { hour * 60 + $0 } },
-        fit: cron.fits)
+        isRepeated: cron.isRepeated, fit: cron.fits)
     case .recurrence(let recurrence):
       switch recurrence.frequency {
       case .minute: return .steps(from: first, seconds: Int64(recurrence.interval) * 60)
@@ -37,6 +48,7 @@ extension BatchSchedule {
       let minutes = recurrence.minutes ?? [recurrence.hours == nil ? minuteOfDay % 60 : 0]
       return .days(
         from: first, minutes: hours.flatMap { hour in minutes.map { hour * 60 + $0 } },
+        isRepeated: false,
         fit: { recurrence.fits($0, first: firstDay) })
     }
   }
@@ -46,8 +58,9 @@ extension BatchSchedule {
 private enum ScheduleRuns {
   /// The first run, and one every so many seconds.
   case steps(from: Int64, seconds: Int64)
-  /// At these minutes of the days that fit; none before `from`.
-  case days(from: Int64?, minutes: [Int], fit: (CivilDay) -> Bool)
+  /// At these minutes of the days that fit; none before `from`. Repeated: each time that a clock
+  /// which goes back shows them.
+  case days(from: Int64?, minutes: [Int], isRepeated: Bool, fit: (CivilDay) -> Bool)
 
   /// Days that are looked through for a run: the 29th of February of the next leap year but one is
   /// within.
@@ -57,13 +70,14 @@ private enum ScheduleRuns {
     switch self {
     case .steps(let first, let step):
       return time < first ? first : first + ((time - first) / step + 1) * step
-    case .days(let first, let minutes, let fits):
+    case .days(let first, let minutes, let isRepeated, let fits):
       let time = first.map { max(time, $0 - 1) } ?? time
       // A leap of the clock may bring a run of the day before behind `time`.
       var day = CivilDay(number: CivilDay(wallClock: zone.wallClock(at: time)).number - 1)
       for _ in 0..<Self.maxDays {
         if fits(day),
-          let found = zone.times(of: day, atMinutes: minutes).first(where: { $0 > time })
+          let found = zone.times(of: day, atMinutes: minutes, isRepeated: isRepeated)
+            .first(where: { $0 > time })
         {
           return found
         }
@@ -77,13 +91,14 @@ private enum ScheduleRuns {
     switch self {
     case .steps(let first, let step):
       return time < first ? nil : first + (time - first) / step * step
-    case .days(let first, let minutes, let fits):
+    case .days(let first, let minutes, let isRepeated, let fits):
       if let first, time < first { return nil }
       // A leap of the clock may bring a run of the day behind before `time`.
       var day = CivilDay(number: CivilDay(wallClock: zone.wallClock(at: time)).number + 1)
       for _ in 0..<Self.maxDays {
         if fits(day),
-          let found = zone.times(of: day, atMinutes: minutes).last(where: { $0 <= time })
+          let found = zone.times(of: day, atMinutes: minutes, isRepeated: isRepeated)
+            .last(where: { $0 <= time })
         {
           return first.map { found >= $0 } ?? true ? found : nil
         }

@@ -6,6 +6,9 @@ package struct CronExpression: Sendable, Equatable {
   package let text: String
   let minutes: [Int]
   let hours: [Int]
+  /// Runs every so often rather than at a time of the day: in an hour that the clock repeats too, as
+  /// cron has it.
+  let isRepeated: Bool
   private let monthDays: Set<Int>
   private let months: Set<Int>
   private let weekDays: Set<Int>
@@ -24,6 +27,7 @@ package struct CronExpression: Sendable, Equatable {
     self.text = text
     minutes = try Self.values(fields[0], 0...59, "minute").sorted()
     hours = try Self.values(fields[1], 0...23, "hour").sorted()
+    isRepeated = fields[0].hasPrefix("*") || fields[1].hasPrefix("*")
     monthDays = try Self.values(fields[2], 1...31, "day of the month")
     months = try Self.values(fields[3], 1...12, "month", names: Self.monthNames, first: 1)
     weekDays = Set(

@@ -27,6 +27,9 @@ package struct CarriedColumns: Sendable {
         guard let place = decoder.header.firstIndex(of: name) else {
           throw .badInput("the header has no column '\(name)', which is to be carried")
         }
+        guard !decoder.header[(place + 1)...].contains(name) else {
+          throw .badInput("the header names column '\(name)' twice")
+        }
         places.append(place)
       }
     }

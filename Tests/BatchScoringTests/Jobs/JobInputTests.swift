@@ -97,6 +97,38 @@ import Testing
     #expect(text.contains("599,1.5,joined.csv.gz\n") && !text.contains("600,"))
   }
 
+  @Test func `zeros behind a member of gzip are padding`() throws {
+    let workshop = try JobWorkshop()
+    let whole = try #require(ContentCoding.gzip.compressed(Self.long("a,b\n1,1\n1,60\n")))
+    let more = try #require(
+      ContentCoding.gzip.compressed(Array(String(repeating: "1,1\n", count: 200).utf8)))
+    // More of them than are read at once.
+    let zeros = [UInt8](repeating: 0, count: 600_000)
+    try workshop.write("a.csv.gz", whole + zeros)
+    try workshop.write("b.csv.gz", whole + [0] + more + [0, 0])
+    try workshop.write("c.csv.gz", [0] + whole)
+    try workshop.write("d.csv.gz", whole + [0, 1])
+    let job = try workshop.run(workshop.order())
+    #expect(job.progress.scoredRows == 400 + 600 + 400 && job.progress.failedRows == 2)
+    let errors = try #require(workshop.text("job", "errors.jsonl")).split(separator: "\n")
+    #expect(errors.first?.hasPrefix(#"{"file":"c.csv.gz","row":null"#) == true, "\(errors)")
+    #expect(errors.last?.hasPrefix(#"{"file":"d.csv.gz","row":null"#) == true, "\(errors)")
+  }
+
+  @Test func `an array has no columns that could be carried`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", "id,a,b\n7,1,1\n")
+    try workshop.write(
+      "b.npy", NPYFormat.write(Tensor([1, 2] as [Double], shape: Shape(1, 2))))
+    let job = try workshop.run(workshop.order { $0.carriedColumns = ["id"] })
+    #expect(job.status == .completed && job.progress.failedRows == 1)
+    #expect(workshop.text() == "id,row,prediction,file_name\n7,0,1.5,a.csv\n")
+    #expect(
+      workshop.text("job", "errors.jsonl")
+        == #"{"file":"b.npy","row":null,"reason":"is an array without names: it has no column "#
+        + #"'id', which is to be carried","value":""}"# + "\n")
+  }
+
   @Test func `an array that the model does not take is told`() throws {
     let workshop = try JobWorkshop()
     try workshop.write("a.npy", NPYFormat.write(Tensor([1, 2, 3] as [Double], shape: Shape(1, 3))))

@@ -27,6 +27,25 @@ import Testing
     }
   }
 
+  @Test(arguments: [["row"], ["id", "prediction"], ["file_name"], ["id", "a", "id"]])
+  func `an order whose output would have two columns of one name is refused`(
+    _ columns: [String]
+  ) throws {
+    let workshop = try Self.workshop()
+    let service = workshop.service()
+    try service.start()
+    defer { service.stop() }
+    let error = #expect(throws: BatchError.self) {
+      _ = try service.submit(
+        workshop.order { $0.carriedColumns = columns }, requestIdentifier: nil)
+    }
+    guard case .refused(let reason)? = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(reason.contains("two columns '\(columns.last ?? "")'"), "\(reason)")
+  }
+
   private static let names = ["a.csv", "b.csv", "deep/c.csv", "errors.jsonl"]
 
   enum Loss: CaseIterable { case remove, empty, change, removeEmpty }

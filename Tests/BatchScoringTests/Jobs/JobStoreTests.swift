@@ -109,6 +109,56 @@ import Testing
         == 1)
   }
 
+  @Test func `a NUL in a row that fails leaves its job as readable as another`() throws {
+    let workshop = try JobWorkshop()
+    let rows = JobWorkshop.rows(0..<100).replacing("0,0.5\n", with: "0,\u{0}\u{1B}[2J\n")
+    try workshop.write("a.csv", rows)
+    try workshop.run(workshop.order("whole"), JobWorkshop.commitOften)
+    #expect(
+      try workshop.store.job("whole")?.progress.firstFault?.contains("got '␀␛[2J'") == true)
+    // What was read is told as it stands.
+    let errors = try #require(workshop.text("whole", "errors.jsonl"))
+    #expect(errors.contains(#""value":"\u0000\u001b[2J""#), "\(errors)")
+    try Self.crashed(workshop, "job", at: 30)
+    try #require(try workshop.store.job("job")?.progress.failedRows == 1)
+    let service = workshop.service()
+    try service.start()
+    #expect(try workshop.ending(of: "job", service).status == .completed)
+    service.stop()
+    #expect(workshop.output() == workshop.output("whole"))
+  }
+
+  @Test(arguments: [
+    // As earlier versions kept a fault with a NUL.
+    #"replace(progress, '{', '{"first_fault":"a.csv: row 0: got ''\u0000''",')"#,
+    #"'{"of": "a later version"}'"#, "'none'",
+  ])
+  func `a job whose progress cannot be read goes on, if need be from its beginning`(
+    _ progress: String
+  ) throws {
+    let workshop = try Self.workshop()
+    func order(_ name: String) -> JobOrder {
+      workshop.order(name) {
+        $0.miniBatchRows = 8
+        $0.isPerFile = true
+      }
+    }
+    try workshop.run(order("whole"))
+    try workshop.crash(order("job"), at: 120, JobWorkshop.commitOften)
+    try #require(try workshop.store.job("job")?.progress.scoredRows ?? 0 > 20)
+    try workshop.execute("UPDATE jobs SET progress = \(progress)")
+    let service = workshop.service()
+    try service.start()
+    #expect(
+      try service.jobs(endpoint: nil, deployment: nil, limit: 9).map(\.order.name)
+        == ["job", "whole"])
+    #expect(try workshop.ending(of: "job", service).status == .completed)
+    service.stop()
+    for name in ["a.csv", "b.csv", "errors.jsonl"] {
+      #expect(workshop.output("job", name) == workshop.output("whole", name), "\(name)")
+    }
+  }
+
   @Test func `orders are stored together, and a refused one keeps none out`() throws {
     let workshop = try Self.workshop()
     let orders = [
@@ -132,6 +182,23 @@ import Testing
       told == ["first true", "second true", "taken second", "exists", "first false", "fifth true"])
     #expect(try workshop.number("SELECT count(*) FROM jobs") == 3)
     #expect(try workshop.number("SELECT count(*) FROM audit WHERE action = 'create'") == 3)
+  }
+
+  @Test func `a model version is needed until its jobs have ended`() throws {
+    let workshop = try Self.workshop()
+    func jobs(_ version: String) throws -> [String] {
+      try workshop.database.read { (transaction) throws(StoreError) in
+        try JobService.unfinishedJobs("steps", version, transaction)
+      }
+    }
+    let first = try workshop.store.add(workshop.order("first"), requestIdentifier: nil, at: 1)
+    _ = try workshop.store.add(workshop.order("second"), requestIdentifier: nil, at: 1)
+    _ = try workshop.store.add(workshop.order("odd"), requestIdentifier: nil, at: 1)
+    try workshop.execute("UPDATE jobs SET body = '{' WHERE name = 'odd'")
+    #expect(try jobs("1") == ["job first", "job second"])
+    #expect(try jobs("2") == [])
+    #expect(try workshop.store.end(first.job.sequence, .completed, reason: nil, at: 2))
+    #expect(try jobs("1") == ["job second"])
   }
 
   // MARK: Ended

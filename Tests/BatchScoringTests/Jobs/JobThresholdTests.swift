@@ -85,6 +85,22 @@ import Testing
     }
   }
 
+  @Test func `a job fails by a row with a NUL as by another`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", "a,b\n\u{0},1\n1,1\n")
+    let service = workshop.service()
+    try service.start()
+    defer { service.stop() }
+    _ = try service.submit(workshop.order { $0.errorThreshold = 0 }, requestIdentifier: nil)
+    let job = try workshop.ending(of: "job", service, seconds: 10)
+    #expect(job.status == .failed)
+    #expect(
+      job.reason
+        == "1 row failed, 0 may; the first: a.csv: row 0: column 'a': expected a number (float64), "
+        + "got '␀'")
+    #expect(try workshop.store.job("job")?.job.reason == job.reason)
+  }
+
   @Test func `a job of which no row was scored fails`() throws {
     let workshop = try JobWorkshop()
     try workshop.write("a.csv", "a,b\nx,1\ny,2\n")

@@ -246,6 +246,41 @@ import Testing
     #expect(try bench.jobs.jobs(endpoint: nil, deployment: nil, limit: 100).count == 3)
   }
 
+  @Test func `no output is written into data that has a name`() throws {
+    let bench = try Self.bench()
+    let paths = "azureml://datastores/workspaceblobstore/paths/"
+    for (version, path) in [("1", "in/rows"), ("2", "in/more/a.csv")] {
+      try Self.write("age\n1\n", to: path.hasSuffix(".csv") ? path : path + "/a.csv", in: bench)
+      let asset = try bench.send(
+        "PUT", "\(AdminBench.workspace)/data/rows/versions/\(version)",
+        [
+          "properties": [
+            "dataType": path.hasSuffix(".csv") ? "uri_file" : "uri_folder",
+            "dataUri": .string(paths + path),
+          ]
+        ])
+      #expect(asset.status == 201, "\(asset.body)")
+    }
+    let store = bench.desk.datastore
+    // The data of a third is not there yet.
+    let coming = try bench.send(
+      "PUT", "\(AdminBench.workspace)/data/coming/versions/1",
+      ["properties": ["dataType": "uri_folder", "dataUri": .string(paths + "later/rows")]])
+    for (uri, status) in [
+      (paths + "in/rows/out", 400), (paths + "in/rows/deep/out", 400),
+      (store + "/in/rows/out", 400), (paths + "later", coming.status == 201 ? 400 : 201),
+      (paths + "LocalUpload/x/rows/out", 400), (paths + "LocalUpload", 400),
+      (paths + "in/rows2", 201), (paths + "in/more/out", 201), (store + "/in/else", 201),
+    ] {
+      let answer = try bench.send(
+        "POST", "\(Self.endpoint)/jobs",
+        Self.body(
+          paths + "in",
+          [("OutputData", ["s": ["JobOutputType": "UriFolder", "Uri": .string(uri)]])]))
+      #expect(answer.status == status, "\(uri): \(answer.body)")
+    }
+  }
+
   @Test func `no input leads out of the datastore`() throws {
     let bench = try Self.bench()
     try Self.write("age\n1\n", to: "in/a.csv", in: bench)

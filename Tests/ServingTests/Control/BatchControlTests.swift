@@ -1,6 +1,7 @@
 import Foundation
 import Registry
 import Store
+import Synchronization
 import Testing
 
 @testable import Serving
@@ -143,6 +144,56 @@ import Testing
         "update batch endpoint churn-batch", "delete batch deployment churn-batch/lgbm",
         "delete batch endpoint churn-batch",
       ])
+  }
+
+  @Test func `a model that an unfinished job needs is not deleted`() throws {
+    let bench = try ControlBench()
+    _ = try bench.apply([try bench.batchEndpoint(), try bench.batchDeployment("lgbm")])
+    let model = try #require(try bench.control.batchDeployment("lgbm", of: "churn-batch").model)
+    let parts = model.split(separator: ":").map(String.init)
+    try bench.control.deleteBatchEndpoint("churn-batch", by: bench.actor)
+    bench.loadCount.jobs.withLock { $0 = ["job nightly"] }
+    let error = try #require(throws: ControlError.self) {
+      try bench.control.deleteModel(name: parts[0], version: parts[1], by: bench.actor)
+    }
+    #expect(error.description.contains("job nightly"), "\(error)")
+    bench.loadCount.jobs.withLock { $0 = [] }
+    try bench.control.deleteModel(name: parts[0], version: parts[1], by: bench.actor)
+  }
+
+  @Test func `a schedule that no day fits is refused when it is saved`() throws {
+    let bench = try ControlBench()
+    for (trigger, words) in [
+      ("type: cron, expression: '0 0 31 2 *'", "the expression '0 0 31 2 *' fits no day"),
+      (
+        """
+        type: recurrence, frequency: month, interval: 12, start_time: '2026-02-01T00:00:00', \
+        schedule: {month_days: [30, 31]}
+        """, "the recurrence's days fits no day"
+      ),
+    ] {
+      let error = try #require(throws: ControlError.self) {
+        try bench.apply([Self.scheduled(trigger, bench)])
+      }
+      #expect(error.description.contains("it would never run"), "\(error)")
+      #expect(error.description.contains(words), "\(error)")
+    }
+    #expect(bench.control.batchEndpoints().isEmpty)
+    // The end is no matter of the days: a folder with an old one stays as it is.
+    _ = try bench.apply([
+      Self.scheduled("type: cron, expression: '0 0 29 2 *', end_time: '2020-01-01'", bench)
+    ])
+    #expect(bench.control.batchEndpoints().count == 1)
+  }
+
+  private static func scheduled(_ trigger: String, _ bench: ControlBench) -> ApplyDocument {
+    bench.document(
+      "churn-batch.yml",
+      """
+      $schema: https://azuremlschemas.azureedge.net/latest/batchEndpoint.schema.json
+      name: churn-batch
+      swerve: {schedule: {trigger: {\(trigger)}, input: azureml:rows@latest}}
+      """)
   }
 
   @Test func `a data asset's version never changes; the newest is that not archived`() throws {

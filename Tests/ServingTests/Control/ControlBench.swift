@@ -26,6 +26,8 @@ final class ControlBench: @unchecked Sendable {
     let loads = Atomic(0)
     /// While true, loads wait.
     let gate = Monitor(false)
+    /// What is told to need a model.
+    let jobs = Mutex<[String]>([])
     func hold() { gate.withLock { $0 = true } }
     func release() {
       gate.withLock { $0 = false }
@@ -68,11 +70,15 @@ final class ControlBench: @unchecked Sendable {
     let metrics = MetricRegistry()
     let log = Log(descriptor: 2, level: .error)
     let service = ScoringService(metrics: metrics, log: log, threads: 1)
+    let findJobs: ControlPlane.FindJobs = { (_, _, _) throws(StoreError) in
+      counts.jobs.withLock { $0 }
+    }
     let control = ControlPlane(
       database: database, registry: registry, service: service,
       sealer: Sealer(secret: [UInt8](repeating: 7, count: 32)), metrics: metrics, log: log,
       keysFolder: keysFolder,
-      checkBatch: Self.checkBatch
+      checkBatch: Self.checkBatch,
+      findJobs: findJobs
     ) { (specification, generation, model, package) throws(DeploymentFailure) in
       let _: Void? = counts.gate.wait { $0 ? nil : () }
       counts.loads.add(1, ordering: .relaxed)

@@ -92,6 +92,38 @@ import Testing
       try Self.time("2026-07-01T12:00:00+02:00") == Self.time("2026-07-01T12:00", "Europe/Berlin"))
   }
 
+  @Test func `an hour that the clock repeats is run twice by what runs every so often`() throws {
+    func runs(_ expression: String, _ count: Int) throws -> [String] {
+      try Self.runs(
+        "type: cron, expression: '\(expression)', time_zone: Europe/Berlin",
+        after: "2027-10-31T00:15Z", count: count)
+    }
+    #expect(
+      try runs("*/15 * * * *", 7) == [
+        "10-31 00:30", "10-31 00:45", "10-31 01:00", "10-31 01:15", "10-31 01:30", "10-31 01:45",
+        "10-31 02:00",
+      ])
+    #expect(try runs("30 * * * *", 3) == ["10-31 00:30", "10-31 01:30", "10-31 02:30"])
+    #expect(try runs("30 2 * * *", 2) == ["10-31 00:30", "11-01 01:30"])
+    #expect(try runs("30,45 2,3 * * *", 3) == ["10-31 00:30", "10-31 00:45", "10-31 02:30"])
+  }
+
+  @Test func `every zone of Windows is known`() throws {
+    for (name, identifier) in WindowsZones.identifiers.sorted(by: { $0.key < $1.key }) {
+      #expect(ScheduleZone(name) != nil, "\(name): \(identifier)")
+    }
+    for (name, time) in [
+      ("Venezuela Standard Time", "2026-07-01T16:00Z"),
+      ("Sri Lanka Standard Time", "2026-07-01T06:30Z"),
+      ("Myanmar Standard Time", "2026-07-01T05:30Z"),
+      ("Tasmania Standard Time", "2026-07-01T02:00Z"), ("UTC-11", "2026-07-01T23:00Z"),
+      ("utc+12", "2026-07-01T00:00Z"), ("Mid-Atlantic Standard Time", "2026-07-01T14:00Z"),
+      ("Dateline Standard Time", "2026-07-02T00:00Z"),
+    ] {
+      #expect(try Self.time("2026-07-01T12:00", name) == Self.time(time), "\(name)")
+    }
+  }
+
   @Test func `runs come in order where a leap turns that of their minutes`() throws {
     // On Lord Howe Island the clock leaps from 2:00 to 2:30: what is planned for 2:15 runs at 2:45.
     #expect(
@@ -102,6 +134,7 @@ import Testing
 
   @Test(arguments: [
     "type: cron, expression: '*/20 1-3 * * *', time_zone: Europe/Berlin",
+    "type: cron, expression: '*/20 1-3 25 oct *', time_zone: Europe/Berlin",
     "type: cron, expression: '15,30 2 * * *', time_zone: Australia/Lord_Howe",
     "type: cron, expression: '0 0 29 2 *'",
     "type: recurrence, frequency: minute, interval: 7",
