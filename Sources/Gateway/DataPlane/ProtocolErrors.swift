@@ -12,7 +12,8 @@ extension ErrorResponse {
     }
   }
 
-  /// MLflow's sentences about content types and time, and no status of Azure's; the rest is ours. Source: `WIRE.md` §2.5.
+  /// MLflow's sentences about content types and time, and no status of Azure's; the rest is ours.
+  /// Source: `WIRE.md` §2.5.
   private init(mlflow error: DataPlaneError) {
     self.init(error)
     switch error {
