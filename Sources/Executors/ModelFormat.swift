@@ -83,6 +83,7 @@ package enum ModelFormat: Sendable, Equatable {
     key & 7 == 2 && [1, 2, 5, 10, 11, 12, 13, 14, 15].contains(key >> 3)
   }
 
+  /// ONNX's own reader is of the module above this one, and more than a look needs.
   private static func varint(_ bytes: RawSpan, at index: inout Int) -> UInt64? {
     var value: UInt64 = 0
     for shift in stride(from: UInt64(0), through: 63, by: 7) {

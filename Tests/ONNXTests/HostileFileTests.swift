@@ -83,6 +83,29 @@ import Testing
   }
 
   /// The limits of 64-bit integers are infinite in half precision.
+  @Test(arguments: [
+    ([1, 1, 2, 2], true), ([1, 1, 0.5, 2], false), ([1, 1, .infinity, 2], false),
+  ])
+  func `Upsample's own scales are looked at when it is loaded`(
+    scales: [Float], isRun: Bool
+  ) throws {
+    let list = ModelBytes.field(7, scales.withUnsafeBytes(Array.init))
+    let node =
+      ModelBytes.node("Upsample", ["x"], "y")
+      + ModelBytes.field(5, ModelBytes.text(1, "scales") + list + ModelBytes.number(20, 6))
+    let path = try ModelBytes.write(
+      ModelBytes.model(
+        nodes: [node], tensors: [], inputs: [ModelBytes.value("x", [nil, 1, 2, 2])],
+        output: ModelBytes.value("y", [nil, nil, nil, nil]), opset: 7))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    if isRun {
+      _ = try ONNXModel.load(path: path)
+    } else {
+      let error = #expect(throws: ModelFormatError.self) { try ONNXModel.load(path: path) }
+      #expect("\(try #require(error))".contains("Upsample takes 1 or more"))
+    }
+  }
+
   @Test func `an infinite half is an integer too, in a request and in a file`() throws {
     let executor = try ONNXModel.load(path: "\(Fixtures.folder)/check/half-to-integer.onnx")
     let inputs = Tensor([-1e5, 1e5, .nan, -3.9] as [Float], shape: Shape(2, 2))

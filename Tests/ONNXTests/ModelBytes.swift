@@ -53,12 +53,13 @@ enum ModelBytes {
 
   /// - Parameter producer: Moves everything behind it by its length.
   static func model(
-    nodes: [[UInt8]], tensors: [[UInt8]], inputs: [[UInt8]], output: [UInt8], producer: String = ""
+    nodes: [[UInt8]], tensors: [[UInt8]], inputs: [[UInt8]], output: [UInt8], producer: String = "",
+    opset: Int = 17
   ) -> [UInt8] {
     let graph =
       nodes.flatMap { field(1, $0) } + text(2, "g") + tensors.flatMap { field(5, $0) }
       + inputs.flatMap { field(11, $0) } + field(12, output)
-    return number(1, 8) + text(2, producer) + field(8, text(1, "") + number(2, 17))
+    return number(1, 8) + text(2, producer) + field(8, text(1, "") + number(2, opset))
       + field(7, graph)
   }
 

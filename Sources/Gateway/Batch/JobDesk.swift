@@ -275,6 +275,7 @@ final class JobDesk: Sendable {
     }
     let assets = try armControl { () throws(ControlError) in try control.dataAssetPaths() }
     for asset in assets {
+      // One whose address means nothing is no job's input either, and lies nowhere.
       guard case .datastore(let path)? = try? DataAddress(asset) else { continue }
       let taken = Self.names(path)
       if wanted.starts(with: taken) || taken.starts(with: wanted) {

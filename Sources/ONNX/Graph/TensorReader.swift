@@ -366,6 +366,7 @@ struct TensorReader {
       seen.insert(location.value).inserted,
       let path = try? externalPath(location.value, "")
     else { return }
+    // Only counted here: whoever reads the tensor throws what is wrong with its file.
     _ = try? budget.file(path)
   }
 

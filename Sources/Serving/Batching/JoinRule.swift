@@ -45,8 +45,15 @@ enum JoinRule {
     guard let rows = BatchLayout(inputs, outputs: outputs)?.rowCount(of: inputs) else {
       return nil
     }
-    let trial = Trial(executor: executor, inputs: inputs, outputs: outputs, rows: rows)
     let start = clock.now()
+    let trial: Trial
+    do throws(ExecutorError) {
+      let alone = try executor.predict(inputs, outputs: outputs, scratch: executor.makeScratch())
+      trial = Trial(
+        executor: executor, inputs: inputs, outputs: outputs, rows: rows, alone: alone)
+    } catch {
+      return "its rows do not run: \(error)"
+    }
     for kind in Trial.Others.allCases {
       // A network of seconds has been tried with the usual ones at least.
       let passed = clock.now() &- start
@@ -72,6 +79,7 @@ private struct Trial {
   let inputs: [Tensor?]
   let outputs: [Int]
   let rows: Int
+  let alone: [ModelValue]
 
   func difference(beside kind: Others, deadline: UInt64) -> String? {
     let scratch = executor.makeScratch()
@@ -80,7 +88,6 @@ private struct Trial {
       return try executor.predict(inputs, outputs: outputs, scratch: scratch)
     }
     do throws(ExecutorError) {
-      let alone = try run(inputs)
       var others = inputs.map { $0.map { OtherNumbers.tensor(like: $0, kind) } }
       // Not every model takes any number.
       let othersAlone: [ModelValue]

@@ -258,9 +258,8 @@ package final class LiveDeployment: Sendable {
 
   /// When a request that runs where it came in is to be given up there, and queued: what it takes may
   /// depend on its numbers, and nobody else is read from meanwhile.
-  func inlineDeadline(arrived: UInt64, now: UInt64) -> UInt64 {
-    let deadline = deadline(arrived: arrived)
-    return execution == .inline ? deadline : min(deadline, now &+ InlineOverruns.maxNanoseconds)
+  func inlineLimit(arrived: UInt64, deadline: UInt64) -> UInt64 {
+    execution == .inline ? deadline : min(deadline, arrived &+ InlineOverruns.maxNanoseconds)
   }
 
   /// What a request needs that is to wait.

@@ -98,7 +98,7 @@ package final class ScoringService: Sendable {
   ) {
     var times = ScoringTimes()
     let deadline = deployment.deadline(arrived: request.arrived)
-    let giveUp = deployment.inlineDeadline(arrived: request.arrived, now: request.arrived)
+    let giveUp = deployment.inlineLimit(arrived: request.arrived, deadline: deadline)
     let result = deployment.score(
       caller.body, form: request.form, started: request.arrived, deadline: giveUp, times: &times)
     if giveUp < deadline, case .failure(.deadlinePassed) = result {

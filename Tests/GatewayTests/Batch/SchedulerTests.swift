@@ -77,6 +77,28 @@ import Testing
     #expect(try bench.send("GET", "\(AdminBench.workspace)/swerve/schedules").status == 200)
   }
 
+  @Test func `a schedule that is changed again within its second does not run at once`() throws {
+    let (bench, scheduler, _) = try Self.bench()
+    for number in 0..<4 {
+      var endpoint = ApplyDocument(
+        path: "/e.yml",
+        text: """
+          $schema: https://azuremlschemas.azureedge.net/latest/batchEndpoint.schema.json
+          name: diabetes-batch
+          swerve:
+            schedule:
+              trigger: {type: recurrence, frequency: hour, interval: \(number + 2)}
+              input: azureml://datastores/workspaceblobstore/paths/in
+          """)
+      endpoint.files = .asNamed
+      _ = try bench.control.apply(
+        [endpoint], prune: false, dryRun: false, unit: .everything, by: Actor(name: "test"))
+    }
+    let anchor = try bench.control.schedule(of: "diabetes-batch").anchor
+    #expect(scheduler.run(at: anchor + 1) == anchor + 5 * 3600)
+    #expect(try Self.jobs(bench) == 0)
+  }
+
   @Test func `a run that makes no job says why and does not come again`() throws {
     let (bench, scheduler, start) = try Self.bench()
     try FileManager.default.removeItem(atPath: bench.desk.datastore + "/in")
