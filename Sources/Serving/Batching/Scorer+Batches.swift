@@ -32,7 +32,7 @@ extension Scorer {
     let (outputs, names) =
       switch form {
       case .inference: protocolOutputs(request)
-      case .score, .invocations: try chosen(request.outputs)
+      case .score, .invocations: chosen(request.outputs)
       case .predict, .invocationsCSV: (self.outputs, outputNames)
       }
     return PreparedRequest(
