@@ -67,6 +67,9 @@ extension PayloadDecoder {
       } while try scanner.continues(until: UInt8(ascii: "]"))
     }
     try refuseMissing(found, &scanner, context, at: start)
+    for fault in rowFaults(found.tensors, at: found.positions, forModel: context.model) {
+      try scanner.note(fault)
+    }
     return found.tensors
   }
 

@@ -29,6 +29,8 @@ package struct PayloadDecoder: Sendable {
   let columns: [String]?
   let columnBytes: [[UInt8]]
   let targets: [String: Target]
+  /// Inputs that must have as many rows as each other.
+  let rowGroups: [[Int]]
   /// How the usual small bodies are read; nil where the model takes no such ones.
   let plainTable: PlainTable?
 
@@ -81,6 +83,7 @@ package struct PayloadDecoder: Sendable {
         ? Target(input: index, column: 0) : Target(input: 0, column: index)
     }
     self.targets = targets
+    rowGroups = PayloadDecoder.rowGroups(signature)
     plainTable = PlainTable(signature, layout: layout, columns: columnBytes)
   }
 

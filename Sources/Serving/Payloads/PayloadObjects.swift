@@ -57,6 +57,7 @@ extension PayloadDecoder {
       guard missing.isEmpty else {
         throw PayloadFault(offset: start, reason: missingInputsText(missing, among: names))
       }
+      for fault in rowFaults(tensors, at: positions) { try scanner.note(fault) }
       return tensors
     }
     let missing = (columns ?? []).enumerated().filter { index, name in

@@ -58,13 +58,7 @@ struct Scorer: Sendable {
     times.decode = decoded &- started
     if decoded >= deadline { throw .executor(.deadlinePassed) }
     scratch.executor.deadline = deadline
-    let values: [ModelValue]
-    do {
-      values = try executor.predict(
-        scratch.inputs, outputs: outputs, scratch: scratch.executor)
-    } catch {
-      throw .executor(error)
-    }
+    let values = try predict(scratch.inputs, outputs: outputs, scratch: scratch.executor)
     let executed = clock.now()
     times.execute = executed &- decoded
     times.rows = rowCount(scratch.inputs)
