@@ -66,6 +66,7 @@ struct Scorer: Sendable {
     try AnswerBudget.check(
       values, names: outputNames,
       recordCount: ScoringAnswer.recordCount(values, answerShape, isFrame: isFrame))
+    try AnswerText.check(values, names: outputNames)
     var writer = JSONWriter()
     switch form {
     case .score:
