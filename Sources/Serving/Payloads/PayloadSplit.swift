@@ -62,8 +62,8 @@ extension PayloadDecoder {
       // What their rows must be cannot be said.
       scanner.position = end
       return []
-    } else {
-      try refuseNameless(at: start)
+    } else if let fault = namelessFault(at: start) {
+      try scanner.note(fault)
     }
     scanner.position = dataPosition
     var rows = makeRows(scanner, hasNames: names != nil)
@@ -107,9 +107,11 @@ extension PayloadDecoder {
   }
 
   /// A signature of named columns takes no rows without names: MLflow does not guess.
-  func refuseNameless(at position: Int) throws(PayloadFault) {
-    guard signature.inputs.contains(where: { $0.columnRules != nil }), let columns else { return }
-    throw PayloadFault(
+  func namelessFault(at position: Int) -> PayloadFault? {
+    guard signature.inputs.contains(where: { $0.columnRules != nil }), let columns else {
+      return nil
+    }
+    return PayloadFault(
       offset: position,
       reason: "has no column names; the model's signature names \(listed(columns))")
   }

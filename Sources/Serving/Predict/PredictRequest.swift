@@ -121,7 +121,7 @@ extension PayloadDecoder {
     }
     var tensors: [Tensor?] = []
     for (column, input) in zip(columns, signature.inputs) {
-      if column.isBroken || column.rows == 0 && !input.isRequired {
+      if column.isBroken || column.builder.isBroken || column.rows == 0 && !input.isRequired {
         tensors.append(nil)
         continue
       }

@@ -499,6 +499,28 @@ import Testing
     for part in ["names column 'a' twice", "$.data[1].c is the string 'y'"] {
       #expect(record.contains(part), "\(part) is not in \(record)")
     }
+    var table = ModelInput(name: "X", elementType: .float32, shape: [nil, 2], columns: ["a", "b"])
+    table.columnRules = [.number, .integer(bits: 32)]
+    let nameless = problems { () throws(ScoringError) in
+      try PayloadDecoder(ModelSignature(inputs: [table], outputs: [])).decode(
+        Array(#"{"data":[[1,2.5],[1]]}"#.utf8).span)
+    }
+    for part in [
+      "$.data has no column names", "$.data[0][1] is 2.5; expected an integer",
+      "$.data[1] has 1 value; expected 2",
+    ] { #expect(nameless.contains(part), "\(part) is not in \(nameless)") }
+    let image = PayloadDecoder(
+      ModelSignature(
+        inputs: [ModelInput(name: "image", elementType: .float32, shape: [nil, 2, 2])], outputs: [])
+    )
+    let ragged = problems { () throws(ScoringError) in
+      try image.decode(
+        Array(#"{"data":[[[1,2],[3]],[[4,null],[5,6,7]],[[1,"x"],[1,2]]]}"#.utf8).span)
+    }
+    for part in [
+      "$.data[0][1] has 1 elements; expected 2", "$.data[1][1] has 3 elements; expected 2",
+      "$.data[2][0][1] is the string 'x'",
+    ] { #expect(ragged.contains(part), "\(part) is not in \(ragged)") }
   }
 
   @Test func `a model that takes an image takes a nested list`() throws {
