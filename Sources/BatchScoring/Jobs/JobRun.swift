@@ -10,6 +10,8 @@ struct JobSurroundings: Sendable {
   var store: JobStore
   var registry: ModelRegistry
   var workFolder: String
+  /// The default datastore's folder.
+  var datastore: String
   var metrics: JobMetrics
   var log: Log
   var clock = MonotonicClock.system
@@ -87,7 +89,7 @@ final class JobRun {
       let wasCanceled = control.isCanceled
       func rests(_ reason: String) -> Bool {
         pause(
-          reason, discardsOutput: ending.map { $0.status != .completed } ?? false,
+          reason, discarding: ending.flatMap { $0.status == .completed ? nil : $0.status },
           evenIfCanceled: ending != nil || wasCanceled)
       }
       do throws(BatchError) {
@@ -159,7 +161,7 @@ final class JobRun {
     let model = try loadModel()
     // A job that was paused runs again when something of it has found room.
     if job.job.status != .paused { try change(.running) }
-    let writer = try makeWriter(files, work)
+    let writer = try makeWriter(files, work, model.loaded)
     try read(listing, files, model.loaded, into: writer)
     try finishOutput(model.version, writer, work)
   }
@@ -205,7 +207,7 @@ final class JobRun {
   private func listedFiles(_ listing: InputListing) throws(BatchError) -> [JobFile] {
     if job.progress.totalFiles > 0 { return try store.files(job.sequence) }
     let files = try listing.files(checkInterruption)
-    try OutputPaths(order.settings, folder: "").check(files)
+    try OutputPaths(order.settings, folder: "").check(files.lazy.map(\.path))
     var progress = JobProgress()
     progress.totalFiles = files.count
     progress.totalBytes = files.reduce(0) { $0 &+ $1.stamp.byteCount }
@@ -220,11 +222,17 @@ final class JobRun {
     return files
   }
 
-  private func makeWriter(_ files: [JobFile], _ work: WorkFolder) throws(BatchError) -> JobWriter {
+  private func makeWriter(
+    _ files: [JobFile], _ work: WorkFolder, _ model: LoadedModel
+  ) throws(BatchError) -> JobWriter {
+    var columns = PredictionColumns(order.settings)
+    columns.fileName = ""
+    let emptyHeader = columns.header(model.defaultOutputs.map { model.signature.outputs[$0] })
     func open() throws(BatchError) -> JobWriter {
       try JobWriter(
         job, files: files, work: work, store: store, policy: surroundings.options.commits,
-        clock: surroundings.clock, steps: steps, checkInterruption: checkInterruption)
+        clock: surroundings.clock, steps: steps, emptyHeader: emptyHeader,
+        checkInterruption: checkInterruption)
     }
     do throws(BatchError) {
       return try open()
@@ -288,7 +296,13 @@ final class JobRun {
               file: files[piece.place.file].path, row: failure.row, reason: failure.reason)
           }
           let before = writer.committed
+          let (rows, faults) = (writer.progress.row, writer.progress.fileFaults)
           try writer.take(piece)
+          if let end = piece.end, isDebugging {
+            tellRead(
+              files[piece.place.file], rows: rows, failed: faults + (end.fault == nil ? 0 : 1),
+              fault: end.fault)
+          }
           try noteCommit(writer, before)
         })
     } catch {
@@ -302,13 +316,13 @@ final class JobRun {
         try noteCommit(writer, before)
       } else if failure != .interrupted(.crash) {
         if case .noSpace = failure { missingByteCount = writer.uncommittedByteCount }
-        writer.rollBack()
+        writer.rollBack(keepsErrors: failure.failsJob)
       }
       job.progress = writer.committed
       throw failure
     }
     let before = writer.committed
-    try writer.commit()
+    try writer.finish()
     try noteCommit(writer, before)
   }
 
