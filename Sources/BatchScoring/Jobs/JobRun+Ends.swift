@@ -116,13 +116,10 @@ extension JobRun {
     }
   }
 
-  /// Waits until it may go on.
+  /// Notes that the job waits.
   ///
-  /// - Parameters:
-  ///   - end: Its end, where that is decided and to be stored, and it comes without an output.
-  ///   - evenIfCanceled: A cancel has nothing to say any more.
-  /// - Returns: False when the gateway stops.
-  func pause(_ reason: String, discarding end: Job.Status?, evenIfCanceled: Bool) -> Bool {
+  /// - Parameter end: Its end, where that is decided and to be stored, and it comes without an output.
+  func pause(_ reason: String, discarding end: Job.Status?) {
     let reason = reason.withControlPictures
     if job.job.status != .paused {
       tell(.warning, "batch job is paused", [("reason", .string(reason))])
@@ -136,17 +133,11 @@ extension JobRun {
     // The database may be on the same disk: then only the callers of now hear of it.
     if !control.isCanceled { try? store.set(job.sequence, .paused, reason: reason) }
     move(to: .paused, reason: reason)
-    turn(.given)
-    repeat {
-      let isStopped = control.rest(
-        surroundings.options.roomInterval, clock: surroundings.clock,
-        evenIfCanceled: evenIfCanceled)
-      if isStopped { return false }
-      // An end is stored at once if it can be: that takes next to nothing.
-    } while !evenIfCanceled && !control.isCanceled && !hasRoom()
-    turn(.wanted)
-    return true
   }
+
+  /// Whether a job that waits is to be run again. An end is stored at once if it can be: that takes
+  /// next to nothing.
+  var mayGoOn: Bool { ignoresCancel || control.isCanceled || hasRoom() }
 
   /// Whether another attempt gets any further: it hashes the model, and all that was written.
   private func hasRoom() -> Bool {

@@ -178,38 +178,45 @@ package final class JobService: Sendable {
     }
     while let entry = takeJob() {
       let name = entry.job.job.order.name
-      let run = JobRun(
-        entry.job, surroundings, entry.control,
-        turn: { [self] turn in change(turn, name) },
-        report: { [self] now in
-          state.withLock { $0.note(now) }
-          state.broadcast()
-        })
-      let hasEnded = run.run()
-      state.withLock { $0.leave(name, hasEnded: hasEnded) }
+      let run = entry.rest?.run ?? self.run(of: entry)
+      let outcome = entry.rest == nil || run.mayGoOn ? run.run() : .rests
+      state.withLock { queue in
+        switch outcome {
+        case .ended: queue.leave(name, hasEnded: true)
+        case .stops: queue.leave(name, hasEnded: false)
+        case .rests:
+          queue.rest(
+            name,
+            JobQueue.Rest(
+              run: run,
+              wakesAt: surroundings.clock.now() &+ surroundings.options.roomInterval,
+              ignoresCancel: run.ignoresCancel))
+        }
+      }
       state.broadcast()
     }
+  }
+
+  private func run(of entry: JobQueue.Entry) -> JobRun {
+    JobRun(
+      entry.job, surroundings, entry.control,
+      report: { [self] now in
+        state.withLock { $0.note(now) }
+        state.broadcast()
+      })
   }
 
   /// nil when the gateway stops.
   private func takeJob() -> JobQueue.Entry? {
-    let taken: JobQueue.Entry?? = state.wait { queue in
-      guard queue.isRunning else { return .some(nil) }
-      return queue.take().map { .some($0) }
-    }
-    return taken ?? nil
-  }
-
-  private func change(_ turn: JobRun.Turn, _ name: String) {
-    switch turn {
-    case .given:
-      state.withLock { queue in
-        queue.giveTurn(name)
-        startWorkers(&queue)
+    while true {
+      let wake = state.withLock { $0.nextWake }
+      // The inner nil: the gateway stops. The outer: there may be another time to wait for.
+      let taken: JobQueue.Entry??? = state.wait(until: wake) { queue in
+        guard queue.isRunning else { return .some(.some(nil)) }
+        if let entry = queue.take(at: surroundings.clock.now()) { return .some(.some(entry)) }
+        return queue.nextWake == wake ? nil : .some(nil)
       }
-      state.broadcast()
-    case .wanted:
-      let _: Void? = state.wait { $0.takeTurn(name) ? () : nil }
+      if case .some(.some(let entry)) = taken { return entry }
     }
   }
 

@@ -82,6 +82,10 @@ final class JobWorkshop: Sendable {
   // MARK: Jobs
 
   func service(_ change: (inout JobOptions) -> Void = { _ in }) -> JobService {
+    JobService(surroundings(change))
+  }
+
+  func surroundings(_ change: (inout JobOptions) -> Void = { _ in }) -> JobSurroundings {
     var surroundings = JobSurroundings(
       store: JobStore(database: database), registry: registry, workFolder: path + "/work",
       datastore: path + "/store",
@@ -90,7 +94,7 @@ final class JobWorkshop: Sendable {
     surroundings.options.roomInterval = 5_000_000
     surroundings.options.reportInterval = 0
     change(&surroundings.options)
-    return JobService(surroundings)
+    return surroundings
   }
 
   func order(
