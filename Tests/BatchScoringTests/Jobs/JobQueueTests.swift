@@ -30,11 +30,13 @@ import Testing
     (0..<count).map { _ in name(queue.take(at: 0)) }
   }
 
+  private static let workshop = Result { try JobWorkshop() }
+
   /// One that waits for room.
   private static func rest(
     _ name: String, _ queue: inout JobQueue, until time: UInt64, ignoresCancel: Bool = false
   ) throws {
-    let workshop = try JobWorkshop()
+    let workshop = try Self.workshop.get()
     guard case .begun(let entry) = queue.placeToCancel(name) else {
       Issue.record("\(name) does not run")
       return
@@ -92,7 +94,7 @@ import Testing
     queue.leave("j8", hasEnded: true)
     queue.leave("j6", hasEnded: true)
     taken += [Self.name(queue.take(at: 75)), Self.name(queue.take(at: 75))]
-    #expect(taken == [nil, "j8", "j3", nil])
+    #expect(taken == [nil, "j8", "j3", "j9"])
     #expect(wakes == [70, nil, 70])
     // One that is only to end waits for nobody.
     _ = try queue.begun("j0")?.cancel(by: "test") {}
