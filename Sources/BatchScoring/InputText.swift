@@ -16,8 +16,13 @@ final class InputText: Sendable {
     signature: ModelSignature, columns: PredictionColumns,
     limits: RowCutter.Limits = RowCutter.Limits()
   ) throws(BatchError) {
+    let lines: any ByteSource =
+      switch format {
+      case .csv: source
+      case .jsonl: UnrolledArray(source, name: name)
+      }
     var cutter = RowCutter(
-      source, name: name,
+      lines, name: name,
       grammar: format == .csv ? .csv(skipsBlankLines: true) : .jsonLines, limits: limits)
     var line: [UInt8] = []
     if format == .csv {
@@ -28,7 +33,11 @@ final class InputText: Sendable {
       switch format {
       case .jsonl: decoder = try TableDecoder(jsonLines: signature)
       case .csv:
-        let header = try TableDecoder.headerCells(line.span) ?? []
+        var header = try TableDecoder.headerCells(line.span) ?? []
+        if TableDecoder.isRow(header, of: signature) {
+          cutter.putBack(line)
+          header = header.indices.map(String.init)
+        }
         cutter.grammar = .csv(skipsBlankLines: header.count > 1)
         decoder = try TableDecoder(csv: signature, header: header)
       }

@@ -1,5 +1,7 @@
 import Executors
+import Glibc
 import Serving
+import Telemetry
 import Tensors
 import Testing
 
@@ -7,7 +9,7 @@ import Testing
 
 /// Sums its columns; refuses a row whose first value is 13.
 struct SummingExecutor: ModelExecutor {
-  let signature: ModelSignature
+  var signature: ModelSignature
   var summary: String { "sums" }
 
   init(_ type: ElementType = .float64, columns: [String] = ["a", "b"]) {
@@ -69,6 +71,78 @@ struct SummingExecutor: ModelExecutor {
     }
     outcome.text = String(decoding: bytes, as: UTF8.self)
     return outcome
+  }
+
+  /// A pipe: whoever writes into it waits for an answer before the next line.
+  @Test(arguments: [TableDecoder.Format.csv, .jsonl])
+  func `rows are answered when a pipe has no more for a moment`(
+    _ format: TableDecoder.Format
+  ) throws {
+    var ends: [Int32] = [-1, -1]
+    try #require(pipe(&ends) == 0)
+    let (reading, writing) = (ends[0], ends[1])
+    let answers = Monitor("")
+    var columns = PredictionColumns()
+    columns.format = .csv
+    let scoring = StreamScoring(
+      LoadedModel(executor: SummingExecutor(), format: "test"), outputs: [0], format: format,
+      columns: columns, threads: 2, maxFaults: nil)
+    let crew = Threads()
+    crew.start(name: "stream") {
+      do {
+        _ = try scoring.run(
+          DescriptorSource(reading, name: "pipe"), name: "pipe",
+          write: { bytes in
+            answers.withLock { $0 += String(decoding: bytes, as: UTF8.self) }
+            answers.broadcast()
+          }, tell: { _ in })
+      } catch {
+        answers.withLock { $0 += "\(error)" }
+        answers.broadcast()
+      }
+    }
+    func send(_ text: String) {
+      _ = Array(text.utf8).withUnsafeBytes { write(writing, $0.baseAddress, $0.count) }
+    }
+    func isAnswered(_ text: String) -> Bool {
+      let deadline = MonotonicClock.system.now() + 10_000_000_000
+      return answers.wait(until: deadline) { $0 == text ? true : nil } ?? false
+    }
+    var expected = "row,prediction\n"
+    if format == .csv { send("a,b\n") }
+    for (row, line) in ["1,2", "3,4", "5,6"].enumerated() {
+      // Half of the next line waits for its end.
+      send(format == .csv ? "\(line)\n9" : "[\(line)]\n[9")
+      expected += "\(row * 2),\([21.0, 43.0, 65.0][row])\n"
+      #expect(isAnswered(expected), "\(answers.withLock { $0 }) after \(row)")
+      send(format == .csv ? ",0\n" : ",0]\n")
+      expected += "\(row * 2 + 1),9.0\n"
+      #expect(isAnswered(expected), "\(answers.withLock { $0 }) after \(row)")
+    }
+    close(writing)
+    crew.join()
+    close(reading)
+    #expect(answers.withLock { $0 } == expected)
+  }
+
+  @Test(arguments: [
+    ("1,2\n3,4\n", "0,21.0\n1,43.0\n"), ("-1.5e0, 2\n", "0,18.5\n"), ("1,2", "0,21.0\n"),
+    ("\u{FEFF}\n1,2\n", "0,21.0\n"),
+    // As pandas numbers columns that have no names.
+    ("0,1\n3,4\n", "0,43.0\n"), ("x,y\n3,4\n", "0,43.0\n"), ("1,\n3,4\n", "0,43.0\n"),
+    ("nan,1\n3,4\n", "0,43.0\n"),
+  ])
+  func `a first line of numbers is a row of a model whose columns have no names`(
+    _ text: String, _ rows: String
+  ) {
+    var nameless = SummingExecutor()
+    nameless.signature.inputs[0].columns = nil
+    #expect(Self.run(text, executor: nameless) == Outcome(text: "row,prediction\n" + rows))
+    // One whose columns have names wants them.
+    let named = Self.run("1,2\n3,4\n")
+    #expect(
+      named.error == "t: the header has no columns 'a', 'b'; the model takes 'a', 'b'",
+      "\(named)")
   }
 
   @Test func `columns go to the model's by name and others are passed over`() {
