@@ -6,10 +6,7 @@ extension ModelRegistry {
   /// Copies, hashes, inspects, fsyncs and renames. Nothing is visible before `commit`.
   ///
   /// Not to be called inside a transaction. When the transaction of `commit` fails, `discard`.
-  package func stage(_ asked: ModelRegistration) throws(RegistryError) -> Staged {
-    var registration = asked
-    // What was asked for wins.
-    registration.properties.merge(try folderProperties(of: asked)) { asked, _ in asked }
+  package func stage(_ registration: ModelRegistration) throws(RegistryError) -> Staged {
     try PackageName.check(registration.name, kind: "model name")
     if let version = registration.version {
       try PackageName.check(version, kind: "version")
@@ -47,20 +44,6 @@ extension ModelRegistry {
       try? store.removeTree(package)
       throw error
     }
-  }
-
-  /// What a folder that is a package says in its `model.yml` of how it wants to be served.
-  package func folderProperties(
-    of registration: ModelRegistration
-  ) throws(RegistryError) -> [String: String] {
-    guard FolderTree.isFolder(registration.path) else { return [:] }
-    let folder: ContainedFolder
-    do throws(StoreError) {
-      folder = try ContainedFolder(registration.path)
-    } catch {
-      throw .source(error)
-    }
-    return try ModelYAML.properties(in: folder)
   }
 
   /// Gives the finished package its version and its path.

@@ -5,8 +5,6 @@ internal import Store
 package enum ModelYAML {
   /// What the document is called in a package.
   package static let fileName = "model.yml"
-  /// A request and its answer that a package may have.
-  static let sampleNames = ["sample-request.json", "sample-response.json"]
 
   private static let used = [
     "$schema", "name", "version", "type", "description", "tags", "properties", "stage", "path",
@@ -48,35 +46,13 @@ package enum ModelYAML {
     if let settings = try document.optional("swerve") {
       for (key, value) in try properties(settings) { registration.properties[key] = value }
     }
-    for name in sampleNames
+    for name in ["sample-request.json", "sample-response.json"]
     where FolderTree.exists("\(folder)/\(name)") {
       registration.extraFiles[name] = "\(folder)/\(name)"
     }
     registration.extraFiles[fileName] = file
     return registration
   }
-
-  /// How the `model.yml` in a folder wants the model served: the properties of its `swerve:`.
-  ///
-  /// A file of that name without our key is another program's, and none of our business.
-  static func properties(
-    in folder: ContainedFolder
-  ) throws(RegistryError) -> [String: String] {
-    guard let bytes = try? folder.read(fileName, maxBytes: maxBytes),
-      let text = String(validating: bytes, as: UTF8.self)
-    else { return [:] }
-    let path = "\(folder.path)/\(fileName)"
-    guard let value = try? YAMLReader.read(text, source: path), case .object(let members) = value,
-      members["swerve"] != nil
-    else { return [:] }
-    do throws(DocumentError) {
-      return try properties(Document(value, source: path).required("swerve"))
-    } catch {
-      throw .refused(reason: "\(error)")
-    }
-  }
-
-  private static let maxBytes = 1 << 20
 
   /// The document's fields that are accepted and mean nothing here, for one notice.
   package static func unusedFields(of document: Document) throws(DocumentError) -> [String] {

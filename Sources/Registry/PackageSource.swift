@@ -50,7 +50,6 @@ package struct PackageSource {
       do throws(StoreError) {
         let folder = try ContainedFolder(path)
         try collect(folder, "", depth: 0)
-        addSamples(of: folder, besides: registration.extraFiles)
       } catch {
         throw .source(error)
       }
@@ -67,15 +66,6 @@ package struct PackageSource {
     try Self.checkTopName(artifact)
     guard !registration.extraFiles.keys.contains(artifact) else {
       throw .refused(reason: "the artifact \(path) has the name of another file of the package")
-    }
-  }
-
-  /// A folder with samples in it is a package, whichever way it is named: they go to the top, as
-  /// those beside a `model.yml` do.
-  private mutating func addSamples(of folder: ContainedFolder, besides extra: [String: String]) {
-    for name in ModelYAML.sampleNames
-    where extra[name] == nil && files.contains(where: { $0.packagePath == "\(artifact)/\(name)" }) {
-      files.append(File(packagePath: name, folder: folder, path: name))
     }
   }
 

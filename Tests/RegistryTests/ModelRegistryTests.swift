@@ -50,69 +50,6 @@ struct ModelRegistryTests {
     try registry.verify(version)
   }
 
-  @Test func `a folder with samples and a model.yml is the package that they describe`() throws {
-    try workspace.file("1/model.onnx", "weights")
-    try workspace.file("1/sample-request.json", "{}")
-    try workspace.file(
-      "1/model.yml",
-      """
-      name: other
-      path: model.onnx
-      description: not asked for
-      swerve: {columns: [a, b], response: {outputs: [p]}}
-      """)
-    let registry = try workspace.registry()
-    var registration = ModelRegistration(
-      name: "net", version: nil, path: workspace.path + "/source/1")
-    registration.properties = ["swerve.response.outputs": #"["q"]"#, "own": "kept"]
-    let (version, _) = try registry.register(registration)
-    #expect(version.artifact == "1")
-    #expect(
-      version.files.map(\.path) == [
-        "1/model.onnx", "1/model.yml", "1/sample-request.json", "sample-request.json",
-      ])
-    // What was asked for wins.
-    #expect(
-      version.properties == [
-        "swerve.columns": #"["a","b"]"#, "swerve.response.outputs": #"["q"]"#, "own": "kept",
-      ])
-    #expect(version.description == nil)
-    try registry.verify(version)
-    #expect(
-      try registry.contentHash(of: registration) == version.contentHash)
-    // Samples that are named besides are those.
-    registration.extraFiles["sample-request.json"] = try workspace.file("mine.json", "[]")
-    let (second, _) = try registry.register(registration)
-    #expect(second.files.filter { $0.path == "sample-request.json" }.map(\.byteCount) == [2])
-    #expect(second.files.count == 4)
-  }
-
-  @Test(arguments: [
-    ("swerve: {colums: [a]}", "did you mean 'columns'"), ("swerve: 5", "$.swerve"),
-  ])
-  func `a folder's model.yml with a wrong setting is refused by its place`(
-    text: String, message: String
-  ) throws {
-    try workspace.file("net/weights", "abc")
-    let path = try workspace.file("net/model.yml", text)
-    #expect {
-      try workspace.registry().register(
-        ModelRegistration(name: "net", version: nil, path: workspace.path + "/source/net"))
-    } throws: {
-      "\($0)".contains(message) && "\($0)".contains(path)
-    }
-  }
-
-  @Test(arguments: ["layers: [1, 2]", "{", "", "- 1", "name: net"])
-  func `a model.yml that is not ours is a file like others`(text: String) throws {
-    try workspace.file("net/weights", "abc")
-    try workspace.file("net/model.yml", text)
-    let (version, _) = try workspace.registry().register(
-      ModelRegistration(name: "net", version: nil, path: workspace.path + "/source/net"))
-    #expect(version.properties.isEmpty)
-    #expect(version.files.map(\.path) == ["net/model.yml", "net/weights"])
-  }
-
   @Test func `what leads out of the source, or is no file, is refused and leaves nothing`() throws {
     try workspace.file("net/weights", "abc")
     let registry = try workspace.registry()

@@ -137,24 +137,18 @@ extension AdminHandler {
     }
     let wanted = registration
     let lease = try packageLease(on: wanted, field: "$.properties.modelUri", request)
-    let (registered, created, own) = try withExtendedLifetime(lease) { () throws(ARMError) in
-      let own = try armRegistry { () throws(RegistryError) in
-        try registry.folderProperties(of: wanted)
-      }
-      let (registered, created) = try armControl { () throws(ControlError) in
+    let (registered, created) = try withExtendedLifetime(lease) { () throws(ARMError) in
+      try armControl { () throws(ControlError) in
         try control.registerModel(wanted, by: request.actor)
       }
-      return (registered, created, own)
     }
-    let current = created ? registered : try change(registered, by: document, beside: own)
+    let current = created ? registered : try change(registered, by: document)
     return .document(status: created ? 201 : 200, try body(of: current, request))
   }
 
   /// Members that are absent stay as they are.
-  ///
-  /// - Parameter own: Properties that the package has of itself.
   private func change(
-    _ version: ModelVersion, by document: Document, beside own: [String: String] = [:]
+    _ version: ModelVersion, by document: Document
   ) throws(ARMError) -> ModelVersion {
     let wanted = try armDocument { () throws(DocumentError) in
       var wanted = version
@@ -169,7 +163,6 @@ extension AdminHandler {
         wanted.properties["swerve.contentHash"] = nil
         wanted.properties["swerve.extraFiles"] = nil
         wanted.properties[ARM.autoVersionKey] = nil
-        wanted.properties.merge(own) { asked, _ in asked }
       }
       return wanted
     }
