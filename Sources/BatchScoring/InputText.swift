@@ -33,11 +33,7 @@ final class InputText: Sendable {
       switch format {
       case .jsonl: decoder = try TableDecoder(jsonLines: signature)
       case .csv:
-        var header = try TableDecoder.headerCells(line.span) ?? []
-        if TableDecoder.isRow(header, of: signature) {
-          cutter.putBack(line)
-          header = header.indices.map(String.init)
-        }
+        let header = try TableDecoder.headerCells(line.span) ?? []
         cutter.grammar = .csv(skipsBlankLines: header.count > 1)
         decoder = try TableDecoder(csv: signature, header: header)
       }

@@ -105,15 +105,6 @@ struct RowCutter {
     }
   }
 
-  /// Takes back a first row that is no header.
-  ///
-  /// - Precondition: `takeHeader` gave it, and nothing was taken since.
-  mutating func putBack(_ line: [UInt8]) {
-    precondition(start == 0 && row == 0 && offset >= line.count, "a line from elsewhere")
-    buffer.insert(contentsOf: line, at: 0)
-    offset -= line.count
-  }
-
   /// The next block; nil at the end. Where the text is damaged, the rows before that come first.
   mutating func next() throws(BatchError) -> TextBlock? {
     try begin()

@@ -17,6 +17,9 @@ struct UnrolledArray: ByteSource, Sendable {
   private var isInString = false
   private var isEscaped = false
   private var isClosed = false
+  /// Whether anything has come since the last comma between elements, or since the array began.
+  private var hasElement = false
+  private var hasComma = false
 
   /// - Parameter name: What errors call it.
   init(_ source: any ByteSource & Sendable, name: String) {
@@ -65,7 +68,7 @@ struct UnrolledArray: ByteSource, Sendable {
     guard first == UInt8(ascii: "[") else { return .lines }
     rest = rest.dropFirst().drop(while: isSpace)
     guard let second = rest.first else { return .unknown }
-    return second == UInt8(ascii: "{") || second == UInt8(ascii: "[") ? .array : .lines
+    return "{[]".utf8.contains(second) ? .array : .lines
   }
 
   private static func isSpace(_ byte: UInt8) -> Bool {
@@ -87,19 +90,27 @@ struct UnrolledArray: ByteSource, Sendable {
         continue
       }
       switch byte {
-      case UInt8(ascii: "\""): isInString = true
+      case UInt8(ascii: "\""):
+        isInString = true
+        hasElement = true
       case UInt8(ascii: "["), UInt8(ascii: "{"):
-        if depth == 0 { text[index] = space }
+        if depth == 0 { text[index] = space } else { hasElement = true }
         depth += 1
       case UInt8(ascii: "]"), UInt8(ascii: "}"):
         depth -= 1
         if depth == 0 {
-          text[index] = lineFeed
+          // Behind a last comma it stays: a line that is no row, and told as such.
+          if hasElement || !hasComma { text[index] = lineFeed }
           isClosed = true
         }
-      case UInt8(ascii: ","): if depth == 1 { text[index] = lineFeed }
+      case UInt8(ascii: ",") where depth == 1:
+        // A comma with nothing before it stays, and spoils the line that it begins.
+        if hasElement { text[index] = lineFeed }
+        hasElement = false
+        hasComma = true
       case 0x0A, 0x0D: text[index] = space
-      default: break
+      case space, UInt8(ascii: "\t"): break
+      default: hasElement = true
       }
     }
   }

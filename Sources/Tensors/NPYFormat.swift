@@ -93,7 +93,7 @@ package enum NPYFormat {
     unsafe file[dataStart...].withUnsafeBytes { source in
       guard header.isFortran else { return unsafe buffer.bytes.copyMemory(from: source) }
       let rowCount = shape[0]
-      for column in 0..<header.rowElementCount {
+      for column in 0..<(rowCount > 0 ? header.rowElementCount : 0) {
         let start = header.fortranPlace(ofColumn: column) * rowCount * type.byteSize
         unsafe scatter(
           UnsafeRawBufferPointer(rebasing: source[start..<(start + rowCount * type.byteSize)]),

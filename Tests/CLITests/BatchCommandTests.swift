@@ -99,7 +99,7 @@ import Testing
     let name = try gateway.swerve("job", "list", "--query", "[0].name", "-o", "tsv").output
       .trimmingCharacters(in: .newlines)
     let shown = try gateway.swerve("job", "show", "-n", name)
-    #expect(shown.output.contains("/azureml/\(name)/logs/errors.jsonl"), "\(shown.output)")
+    #expect(shown.output.contains("/.swerve/failed-rows/\(name)/errors.jsonl"), "\(shown.output)")
     let copies = gateway.workspace.appendingPathComponent("copies").path
     let score = try gateway.swerve("job", "download", "-n", name, "-p", copies)
     #expect(score.status == 1 && score.error.contains("is Failed"), "\(score.error)")

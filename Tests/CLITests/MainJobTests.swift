@@ -123,52 +123,6 @@ import Testing
     #expect(versions.output.filter(\.isNumber) == "1", "the same file is no new version")
   }
 
-  @Test func `a folder that is a package is served as its model.yml says`() throws {
-    let folder = GatewayProcess.models.appendingPathComponent("iris/1").path
-    let gateway = try GatewayProcess(arguments: ["--model", "iris=\(folder)"])
-    let key = try gateway.key(of: "iris")
-    func send(_ method: String, _ path: String, _ body: [UInt8] = []) throws -> [UInt8] {
-      let response = try gateway.client().send(
-        method: method, path: "/endpoints/iris/" + path,
-        headers: [("Authorization", "Bearer \(key)")], body: body)
-      #expect(response.status == 200)
-      return response.body
-    }
-    let answer = try send("POST", "score", try SampleModels.request("iris/1"))
-    let got = try JSONReader.read(String(decoding: answer, as: UTF8.self), source: "answer")
-    let sample = try String(contentsOfFile: folder + "/sample-response.json", encoding: .utf8)
-    let want = try JSONReader.read(sample, source: "sample")
-    #expect(SampleModels.isClose(got, want, relative: 1e-4, absolute: 1e-5))
-    // By the names of its columns, of which the model file knows none.
-    _ = try send(
-      "POST", "score",
-      Array(
-        #"{"data": [{"sepal length (cm)": 5.1, "sepal width (cm)": 3.5, "petal length (cm)": 1.4, "#
-          .utf8) + Array(#""petal width (cm)": 0.2}]}"#.utf8))
-    let document = String(decoding: try send("GET", "swagger.json?version=3"), as: UTF8.self)
-    #expect(document.contains("petal width (cm)"))
-    // Registered again as it is, it stays as it is.
-    for _ in 0..<2 {
-      let created = try gateway.swerve(
-        "model", "create", "-n", "again", "--version", "1", "--path", folder, "--query",
-        "properties")
-      #expect(created.status == 0, "\(created.error)")
-      #expect(created.output.contains("swerve.columns"), "\(created.output)")
-    }
-    #expect(gateway.terminate() == 0)
-    // Another answer than the one it promises is told, and not served.
-    let copy = GatewayProcess.temporaryFolder()
-    defer { try? FileManager.default.removeItem(at: copy) }
-    let rotten = copy.appendingPathComponent("iris")
-    try FileManager.default.copyItem(atPath: folder, toPath: rotten.path)
-    try Data("[[1, 0, 0]]".utf8).write(to: rotten.appendingPathComponent("sample-response.json"))
-    #expect {
-      _ = try GatewayProcess(arguments: ["--model", "iris=\(rotten.path)"])
-    } throws: {
-      "\($0)".contains("does not answer what sample-response.json says")
-    }
-  }
-
   @Test func `what has no effect here is told on standard error, once`() throws {
     let gateway = try GatewayProcess(arguments: [])
     let folder = GatewayProcess.temporaryFolder()

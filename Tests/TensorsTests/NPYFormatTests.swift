@@ -28,6 +28,13 @@ import Testing
     }
   }
 
+  @Test func `an array without rows costs nothing, however wide it says it is`() throws {
+    var header = "{'descr': '<f8', 'fortran_order': True, 'shape': (0, 72057594037927935), }"
+    header += String(repeating: " ", count: 118 - header.utf8.count - 1) + "\n"
+    let file: [UInt8] = [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59, 1, 0, 118, 0] + Array(header.utf8)
+    #expect(try NPYFormat.read(file).shape == Shape(0, 72_057_594_037_927_935))
+  }
+
   @Test func `every truncation is an error and no trap`() {
     let file = NPYFormat.write(Tensor([1, 2, 3] as [Int64], shape: Shape(3)))
     for count in 0..<file.count {

@@ -3,12 +3,15 @@ internal import Store
 
 /// The list of rows that failed which a job leaves that failed itself.
 ///
-/// Its output never appears, so the list goes where Azure keeps the logs of a job: beside the
-/// output's usual place, `azureml/<job>/logs/errors.jsonl` in the default datastore. No other file
-/// lies there, and no `_SUCCESS.json`: nobody takes it for an output.
+/// Its output never appears, so the list goes to `.swerve/failed-rows/<job>/errors.jsonl` in the
+/// default datastore, where no job may write its output: the list stands in nobody's way, and what is
+/// there is the job's own.
 package enum FailedRows {
+  /// Of the datastore: the gateway's alone.
+  package static let reserved = ".swerve"
+
   /// The folder below the datastore.
-  package static func folder(ofJob name: String) -> String { "azureml/\(name)/logs" }
+  package static func folder(ofJob name: String) -> String { "\(reserved)/failed-rows/\(name)" }
 
   /// The file below the datastore.
   package static func path(ofJob name: String) -> String {
@@ -19,7 +22,12 @@ package enum FailedRows {
   package static func path(of job: Job, in datastore: String) -> String? {
     guard job.status == .failed else { return nil }
     let path = path(ofJob: job.order.name)
-    return FolderTree.exists(datastore + "/" + path) ? path : nil
+    // No link stands in for it.
+    guard let found = realpath(datastore + "/" + path, nil) else { return nil }
+    defer { free(found) }
+    guard let root = realpath(datastore, nil) else { return nil }
+    defer { free(root) }
+    return String(cString: found) == String(cString: root) + "/" + path ? path : nil
   }
 
   /// Moves the list from a job's work folder to its place. What is there stays: this job may have
@@ -34,6 +42,7 @@ package enum FailedRows {
     guard lstat(list, &status) == 0, status.st_size > 0 else { return }
     do throws(StoreError) {
       let root = try ContainedFolder(datastore)
+      try cutTornLine(list, byteCount: Int(status.st_size))
       try DurableFile.syncFile(list)
       if try root.device() == UInt64(status.st_dev) {
         try root.adopt(list, as: path(ofJob: name))
@@ -44,6 +53,28 @@ package enum FailedRows {
       return
     } catch {
       throw BatchError(error)
+    }
+  }
+
+  /// Where a job was killed while it wrote, and failed before it went on, the last line may be half.
+  private static func cutTornLine(_ list: String, byteCount: Int) throws(StoreError) {
+    let file = open(list, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+    guard file >= 0 else { throw .system(errno, path: list, operation: "open") }
+    defer { close(file) }
+    var end = byteCount
+    var block = [UInt8](repeating: 0, count: 1 << 16)
+    while end > 0 {
+      let start = max(0, end - block.count)
+      let count = pread(file, &block, end - start, off_t(start))
+      guard count == end - start else { throw .system(errno, path: list, operation: "read") }
+      if let last = block[..<count].lastIndex(of: UInt8(ascii: "\n")) {
+        end = start + last + 1
+        break
+      }
+      end = start
+    }
+    if end < byteCount, ftruncate(file, off_t(end)) != 0 {
+      throw .system(errno, path: list, operation: "cut")
     }
   }
 

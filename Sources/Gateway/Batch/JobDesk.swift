@@ -309,6 +309,10 @@ final class JobDesk: Sendable {
       throw refusal(
         place, "'\(place.address)' lies in \(DataCopies.folder)/, which has uploaded data alone")
     }
+    if wanted.first == FailedRows.reserved {
+      throw refusal(
+        place, "'\(place.address)' lies in \(FailedRows.reserved)/, which is the gateway's own")
+    }
     let assets = try armControl { () throws(ControlError) in try control.dataAssetPaths() }
     for asset in assets {
       // One whose address means nothing is no job's input either, and lies nowhere.

@@ -4,6 +4,9 @@ internal import Tensors
 // Inputs that do not go together: what is one dimension for the model has several sizes.
 
 extension PayloadDecoder {
+  /// What exporters write where they have no name.
+  private static let placeholders: Set<String> = ["None", "?", "-1", "unk", "N/A"]
+
   /// The inputs whose rows are one dimension for the model: it has one name for them.
   ///
   /// - Returns: Places in the signature, each group in its order; only groups of several.
@@ -11,7 +14,10 @@ extension PayloadDecoder {
     var groups: [[Int]] = []
     var places: [String: Int] = [:]
     for (index, input) in signature.inputs.enumerated() {
-      guard case let name?? = input.dimensionNames.first else { continue }
+      // Without an optional input its default is taken, which may have rows of its own.
+      guard case let name?? = input.dimensionNames.first, input.isRequired,
+        !placeholders.contains(name)
+      else { continue }
       if let place = places[name] {
         groups[place].append(index)
       } else {
@@ -121,6 +127,6 @@ extension Scorer {
     guard case .failed = error, let disagreement = signature.disagreement(inputs) else {
       return .executor(error)
     }
-    return .badInput("\(disagreement): \(error)")
+    return .badInput("\(error); it may be that \(disagreement)")
   }
 }

@@ -79,25 +79,6 @@ package struct TableDecoder: Sendable {
     return names.isEmpty ? nil : names
   }
 
-  /// Whether the first line of a CSV is a row already: the model's columns have no names, and every
-  /// cell is a number.
-  ///
-  /// `0,1,2` is a header all the same: so pandas names the columns of a table that has no names.
-  package static func isRow(_ cells: [String], of signature: ModelSignature) -> Bool {
-    guard !cells.isEmpty, PayloadDecoder(signature).columns == nil,
-      cells.allSatisfy(isNumber)
-    else { return false }
-    return cells.count == 1
-      || !cells.enumerated().allSatisfy { $0.element == String($0.offset) }
-  }
-
-  private static func isNumber(_ cell: String) -> Bool {
-    let text = cell.utf8.filter { $0 != 0x20 && $0 != 0x09 }
-    // `Double` also takes `nan`, `inf` and hexadecimal digits, which may be names.
-    return text.allSatisfy { "0123456789+-.eE".utf8.contains($0) }
-      && Double(String(decoding: text, as: UTF8.self)) != nil
-  }
-
   /// What a cell of CSV says: without its quotes.
   static func cellText(_ cell: Span<UInt8>) -> String {
     var reader = CSVReader(cell, isInBlocks: true)

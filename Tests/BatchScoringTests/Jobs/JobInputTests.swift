@@ -88,6 +88,28 @@ import Testing
     #expect(errors.hasPrefix(#"{"file":"d.json","row":1,"#), "\(errors)")
   }
 
+  @Test func `an element that is missing in an array is told, and an empty array has no rows`()
+    throws
+  {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.json", "[[1,1], , [1,60],[1,1]]")
+    try workshop.write("b.json", "[[1,60],]")
+    try workshop.write("c.json", "[ ]\n")
+    try workshop.write("d.json", "[,[1,60]]")
+    let job = try workshop.run(workshop.order())
+    #expect(
+      workshop.text()
+        == Self.header + "0,1.5,a.json\n2,1.5,a.json\n0,3.125,b.json\n", "\(workshop.text() ?? "")")
+    let errors = try #require(workshop.text("job", "errors.jsonl"))
+    let places = errors.split(separator: "\n").map { $0.prefix(27) }
+    #expect(
+      places == [
+        #"{"file":"a.json","row":1,"r"#, #"{"file":"b.json","row":1,"r"#,
+        #"{"file":"d.json","row":0,"r"#,
+      ], "\(errors)")
+    #expect(job.progress.scoredRows == 3 && job.progress.failedRows == 3)
+  }
+
   @Test func `an array that is not closed is told with the rows that it has`() throws {
     let workshop = try JobWorkshop()
     try workshop.write("a.json", #"[{"a":1,"b":1},{"a":1,"b":60},"#)

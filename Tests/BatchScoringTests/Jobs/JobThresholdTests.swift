@@ -48,14 +48,15 @@ import Testing
       let all = [19, 39, 59].map { error("a.csv", $0) } + [19, 39].map { error("b.csv", $0) }
       let kept = try #require(workshop.failedRows())
       #expect(kept.split(separator: "\n").map(String.init) == Array(all.prefix(threshold + 1)))
-      #expect(try entries(of: "job", workshop) == ["logs"])
-      #expect(try entries(of: "job/logs", workshop) == ["errors.jsonl"])
+      #expect(try entries(of: "azureml", workshop) == [])
+      #expect(try entries(of: ".swerve/failed-rows/job", workshop) == ["errors.jsonl"])
     }
     #expect(workshop.leftovers == [])
   }
 
   private func entries(of folder: String, _ workshop: JobWorkshop) throws -> [String] {
-    try FolderTree.entries(workshop.path + "/store/azureml/" + folder).map(\.name)
+    let path = workshop.path + "/store/" + folder
+    return FolderTree.exists(path) ? try FolderTree.entries(path).map(\.name) : []
   }
 
   @Test func `a job that fails leaves the list of rows over a crash at any step`() throws {
@@ -103,16 +104,30 @@ import Testing
     let kept = try #require(workshop.failedRows())
     #expect(kept.hasPrefix(error("a.csv", 19) + "\n"))
     #expect(
-      FailedRows.path(of: job, in: workshop.path + "/store") == "azureml/job/logs/errors.jsonl")
+      FailedRows.path(of: job, in: workshop.path + "/store")
+        == ".swerve/failed-rows/job/errors.jsonl")
+  }
+
+  @Test func `half a line at the end of the list is cut off`() throws {
+    let workshop = try JobWorkshop()
+    let work = WorkFolder(path: workshop.path + "/torn")
+    for folder in [work.path, work.score] { mkdir(folder, 0o755) }
+    let long = String(repeating: "x", count: 70_000)
+    for (text, kept) in [("a\nb", "a\n"), ("a\n\(long)", "a\n"), ("\(long)\n", "\(long)\n")] {
+      try DurableFile.write(Array(text.utf8), to: work.score + "/errors.jsonl")
+      try FailedRows.keep(from: work, ofJob: "torn", in: workshop.path + "/store")
+      #expect(workshop.failedRows("torn") == kept)
+      try FolderTree.remove(workshop.path + "/store/.swerve")
+    }
   }
 
   @Test func `what lies where the list would go stays as it is`() throws {
     let workshop = try Self.workshop()
-    for folder in ["azureml", "azureml/job", "azureml/job/logs"] {
+    for folder in [".swerve", ".swerve/failed-rows", ".swerve/failed-rows/job"] {
       mkdir(workshop.path + "/store/" + folder, 0o755)
     }
     try DurableFile.write(
-      Array("mine".utf8), to: workshop.path + "/store/azureml/job/logs/errors.jsonl")
+      Array("mine".utf8), to: workshop.path + "/store/.swerve/failed-rows/job/errors.jsonl")
     #expect(try workshop.run(workshop.order { $0.errorThreshold = 0 }).status == .failed)
     #expect(workshop.failedRows() == "mine" && workshop.leftovers == [])
   }

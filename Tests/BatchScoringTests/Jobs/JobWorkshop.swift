@@ -216,7 +216,9 @@ final class JobWorkshop: Sendable {
 
   /// The list of rows that failed, of a job that failed.
   func failedRows(_ job: String = "job") -> String? {
-    guard let root = try? ContainedFolder(path + "/store/azureml/\(job)/logs") else { return nil }
+    guard let root = try? ContainedFolder(path + "/store/.swerve/failed-rows/\(job)") else {
+      return nil
+    }
     return (try? root.read("errors.jsonl", maxBytes: 1 << 30))
       .map { String(decoding: $0, as: UTF8.self) }
   }
@@ -225,7 +227,7 @@ final class JobWorkshop: Sendable {
   var leftovers: [String] {
     var names = (try? FolderTree.entries(path + "/work"))?.map(\.name) ?? []
     names += ((try? FolderTree.entries(path + "/store"))?.map(\.name) ?? [])
-      .filter { $0.hasPrefix(".") }
+      .filter { $0.hasPrefix(".") && $0 != FailedRows.reserved }
     return names
   }
 }

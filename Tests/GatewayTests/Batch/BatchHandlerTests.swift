@@ -371,12 +371,32 @@ import Testing
     _ = try bench.send(
       "POST", "\(Self.endpoint)/jobs",
       Self.body("azureml://datastores/workspaceblobstore/paths/in"))
+    // Nobody else's output lies where they go.
+    let taken = try bench.send(
+      "POST", "\(Self.endpoint)/jobs",
+      Self.body(
+        "azureml://datastores/workspaceblobstore/paths/in",
+        [
+          (
+            "OutputData",
+            [
+              "score": [
+                "JobOutputType": "UriFolder",
+                "Uri": "azureml://datastores/workspaceblobstore/paths/.swerve/failed-rows/job-2",
+              ]
+            ]
+          )
+        ]))
+    #expect(
+      taken.status == 400 && "\(taken.body)".contains("which is the gateway's own"), "\(taken.body)"
+    )
     let job = "\(AdminBench.workspace)/jobs/job-1"
     bench.jobs.change("job-1") { $0.status = .failed }
     #expect(try bench.send("GET", job + "/outputs/logs").status == 404)
     #expect(try bench.send("GET", job).body.value(at: "properties.swerve.failedRows") == nil)
-    try Self.write("{}\n", to: "azureml/job-1/logs/errors.jsonl", in: bench)
-    let address = "azureml://datastores/workspaceblobstore/paths/azureml/job-1/logs/errors.jsonl"
+    try Self.write("{}\n", to: ".swerve/failed-rows/job-1/errors.jsonl", in: bench)
+    let address =
+      "azureml://datastores/workspaceblobstore/paths/.swerve/failed-rows/job-1/errors.jsonl"
     for path in [job, "\(Self.endpoint)/jobs/job-1"] {
       #expect(
         try bench.send("GET", path).body.value(at: "properties.swerve.failedRows")
