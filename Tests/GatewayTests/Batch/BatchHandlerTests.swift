@@ -388,7 +388,7 @@ import Testing
           )
         ]))
     #expect(
-      taken.status == 400 && "\(taken.body)".contains("which is the gateway's own"), "\(taken.body)"
+      taken.status == 400 && "\(taken.body)".contains("lies in .swerve/,"), "\(taken.body)"
     )
     let job = "\(AdminBench.workspace)/jobs/job-1"
     bench.jobs.change("job-1") { $0.status = .failed }
