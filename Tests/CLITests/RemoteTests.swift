@@ -137,14 +137,6 @@ import Testing
       headers: [("Authorization", "Bearer \(try bench.gateway.key(of: "iris"))")])
     #expect(uri.hasPrefix(bench.gateway.address))
     #expect(described.status == 200)
-    // A folder is its package from another machine too.
-    let folder = try bench.swerve([
-      "model", "create", "-n", "folder", "--path", models.appendingPathComponent("iris/1").path,
-    ])
-    #expect(folder.status == 0, "\(folder.error)")
-    #expect(folder.output.contains("swerve.response.outputs"), "\(folder.output)")
-    #expect(folder.output.contains(#""path": "sample-request.json""#), "\(folder.output)")
-    #expect(bench.uploads.isEmpty)
     #expect(bench.gateway.terminate() == 0)
   }
 
