@@ -261,6 +261,29 @@ def dense_network(path, widths):
         file.write(number(1, 8) + field(8, field(1, b"") + number(2, 17)) + field(7, graph))
 
 
+def convolution_network(path, channels, side, layers):
+    """Windows of 3 × 3 over an image of one channel, then the mean of each channel. Few weights,
+    each used at every pixel: what it takes is a matter of the processor and not of the memory."""
+    source = random.Random(7)
+    nodes, tensors, value = [], [], "x"
+    for layer in range(layers):
+        before = 1 if layer == 0 else channels
+        count = channels * before * 9
+        deviation = (2 / (before * 9)) ** 0.5
+        weights = array.array("f", (source.gauss(0, deviation) for _ in range(count)))
+        tensors.append(onnx_tensor(f"w{layer}", [channels, before, 3, 3], weights.tobytes()))
+        pads = {"pads": [1, 1, 1, 1]}
+        nodes.append(onnx_node("Conv", [value, f"w{layer}"], f"sum{layer}", **pads))
+        value = f"y{layer}"
+        nodes.append(onnx_node("Relu", [f"sum{layer}"], value))
+    nodes.append(onnx_node("GlobalAveragePool", [value], "y"))
+    graph = b"".join(field(1, node) for node in nodes) + field(2, b"network") + b"".join(tensors)
+    graph += field(11, onnx_value("x", [None, 1, side, side]))
+    graph += field(12, onnx_value("y", [None, channels, 1, 1]))
+    with open(path, "wb") as file:
+        file.write(number(1, 8) + field(8, field(1, b"") + number(2, 17)) + field(7, graph))
+
+
 def varint(value):
     result = bytearray()
     while value > 127:

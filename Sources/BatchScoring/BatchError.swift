@@ -81,6 +81,17 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
     }
   }
 
+  /// Whether a job that meets it ends as failed; one waits, or goes on later, for the others.
+  var failsJob: Bool {
+    switch self {
+    case .interrupted, .noSpace, .busy, .store, .outputLost: false
+    case .io, .text, .tooManyFaults, .scoring, .refused, .outputExists, .inputMissing,
+      .unknownModel, .unknownJob, .nameTaken, .inputChanged, .nothingScored, .unreadable,
+      .unavailable, .cancelNotStored:
+      true
+    }
+  }
+
   init(_ error: StoreError) {
     self =
       switch error {

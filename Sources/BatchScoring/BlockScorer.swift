@@ -19,29 +19,29 @@ struct ScoredBlock: Sendable {
   /// Not all of it was scored: nobody wants it any more.
   var isAbandoned = false
 
+  /// Where the text of each run begins, and its first row's place in the block.
+  fileprivate var parts: [(row: Int, offset: Int)] = []
+
   fileprivate var hasEnded: Bool { failure != nil || isAbandoned }
+
+  /// Brings the text into the order of the rows.
+  fileprivate mutating func sortParts() {
+    guard zip(parts, parts.dropFirst()).contains(where: { $0.row > $1.row }) else { return }
+    let bytes = writer.bytes
+    let ends = parts.dropFirst().map(\.offset) + [bytes.count]
+    var sorted = JSONWriter()
+    for index in parts.indices.sorted(by: { parts[$0].row < parts[$1].row }) {
+      bytes[parts[index].offset..<ends[index]].withUnsafeBytes { sorted.raw(bytes: $0) }
+    }
+    writer = sorted
+    parts = []
+  }
 
   struct Failure: Sendable, Equatable {
     /// Counted in the file.
     var row: Int
     var reason: String
   }
-}
-
-/// How long the model may work at a time. One thread's.
-final class ScoringPace {
-  /// Nanoseconds for one row; nil: any time.
-  var maxNanoseconds: UInt64?
-  /// More tries for a row that took longer.
-  var maxRetries = 0
-  /// Asked between two runs of the model.
-  var shouldStop: @Sendable () -> Bool = { false }
-  /// Rows of one run. A run that takes longer than `runNanoseconds` is ended, and later ones are
-  /// smaller: so a stop never waits long.
-  fileprivate var maxRunRows = Int.max
-  fileprivate static let runNanoseconds: UInt64 = 1_000_000_000
-
-  init() {}
 }
 
 /// Turns blocks of text into blocks of predictions, on one thread.
@@ -117,39 +117,57 @@ struct BlockScorer {
     into scored: inout ScoredBlock
   ) {
     let faultCount = scored.faults.count
-    var slice = 0..<0
-    while slice.upperBound < rows.count, !scored.hasEnded {
-      let count = min(sliceRows, pace.maxRunRows, rows.count - slice.upperBound)
-      slice = slice.upperBound..<(slice.upperBound + count)
-      score(slice, of: inputs, rows, cells, firstRow, into: &scored)
+    pace.begin()
+    // A part that takes too long comes again, in smaller ones, when all others have had their turn:
+    // a row that takes all the time there is comes last.
+    var parts = [0..<rows.count]
+    var next = 0
+    while next < parts.count, !scored.hasEnded {
+      var slice = parts[next].lowerBound..<parts[next].lowerBound
+      while slice.upperBound < parts[next].upperBound, !scored.hasEnded {
+        let count = min(sliceRows, pace.maxRunRows, parts[next].upperBound - slice.upperBound)
+        slice = slice.upperBound..<(slice.upperBound + count)
+        score(slice, of: inputs, rows, cells, firstRow, late: &parts, into: &scored)
+      }
+      next += 1
     }
+    scored.sortParts()
     if scored.faults.count > faultCount { scored.faults.sort { $0.row < $1.row } }
     for index in scored.faults.indices { scored.faults[index].row += firstRow }
   }
 
   /// Scores a part of the table's rows; of one that fails, its halves: a row that the model
   /// refuses takes no other with it.
+  ///
+  /// - Parameter late: Gets the halves of one that takes too long.
   private func score(
     _ part: Range<Int>, of inputs: [Tensor?], _ rows: [Int], _ cells: CarriedCells?,
-    _ firstRow: Int, into scored: inout ScoredBlock
+    _ firstRow: Int, late: inout [Range<Int>], into scored: inout ScoredBlock
   ) {
     guard !part.isEmpty, !scored.hasEnded else { return }
-    var tries = 0
+    let middle = part.lowerBound + part.count / 2
     while true {
       if pace.shouldStop() {
         scored.isAbandoned = true
         return
       }
-      do {
-        return try run(part, of: inputs, rows, cells, firstRow, into: &scored)
+      guard let time = pace.time(forRows: part.count) else {
+        for index in part {
+          scored.faults.append(RowFault(row: rows[index], reason: pace.sentence, value: ""))
+        }
+        return
+      }
+      do throws(ExecutorError) {
+        return try pace.measure(rows: part.count) { () throws(ExecutorError) in
+          try run(part, within: time, of: inputs, rows, cells, firstRow, into: &scored)
+        }
       } catch {
-        if case .deadlinePassed = error {
-          if part.count > 1 {
-            pace.maxRunRows = part.count / 2
-          } else if tries < pace.maxRetries {
-            tries += 1
-            continue
-          }
+        if case .deadlinePassed = error, pace.maxNanoseconds != nil {
+          // What is left of its time, or of another try's.
+          if part.count == 1 { continue }
+          pace.slow(afterRows: part.count)
+          late += [part.lowerBound..<middle, middle..<part.upperBound]
+          return
         }
         guard part.count > 1 else {
           scored.faults.append(
@@ -157,22 +175,20 @@ struct BlockScorer {
           return
         }
       }
-      let middle = part.lowerBound + part.count / 2
-      score(part.lowerBound..<middle, of: inputs, rows, cells, firstRow, into: &scored)
-      score(middle..<part.upperBound, of: inputs, rows, cells, firstRow, into: &scored)
+      score(
+        part.lowerBound..<middle, of: inputs, rows, cells, firstRow, late: &late, into: &scored)
+      score(
+        middle..<part.upperBound, of: inputs, rows, cells, firstRow, late: &late, into: &scored)
       return
     }
   }
 
   private func run(
-    _ part: Range<Int>, of inputs: [Tensor?], _ rows: [Int], _ cells: CarriedCells?,
-    _ firstRow: Int, into scored: inout ScoredBlock
+    _ part: Range<Int>, within time: UInt64, of inputs: [Tensor?], _ rows: [Int],
+    _ cells: CarriedCells?, _ firstRow: Int, into scored: inout ScoredBlock
   ) throws(ExecutorError) {
     let taken = part.count == rows.count ? inputs : inputs.map { $0.map { $0.rows(part) } }
-    if let limit = pace.maxNanoseconds {
-      let time = part.count > 1 ? min(limit, ScoringPace.runNanoseconds) : limit
-      scratch.deadline = MonotonicClock.system.now() &+ time
-    }
+    if pace.maxNanoseconds != nil { scratch.deadline = MonotonicClock.system.now() &+ time }
     let values = try executor.predict(taken, outputs: outputs, scratch: scratch)
     if let reason = BlockScorer.misfit(values, names, rowCount: part.count) {
       scored.failure = ScoredBlock.Failure(
@@ -180,6 +196,7 @@ struct BlockScorer {
       return
     }
     if scored.header.isEmpty { scored.header = columns.header(values, names: names) }
+    scored.parts.append((part.lowerBound, scored.writer.bytes.count))
     columns.write(
       values, names: names, rows: rows[part], firstRow: firstRow, carrying: cells,
       to: &scored.writer)

@@ -9,11 +9,16 @@ package protocol ByteSource {
 
   /// Makes a `read` that waits return, and all others find the end. From any thread.
   var interrupt: @Sendable () -> Void { get }
+
+  /// Waits for more, no longer than this; true where nothing has come. So long a pause is one in which
+  /// somebody waits for what can be answered already.
+  func isIdle(milliseconds: Int32) -> Bool
 }
 
 extension ByteSource {
   /// Nothing to do for a source that never waits, such as a file.
   package var interrupt: @Sendable () -> Void { {} }
+  package func isIdle(milliseconds: Int32) -> Bool { false }
 }
 
 /// What a descriptor gives. Not closed.
@@ -40,6 +45,12 @@ package struct DescriptorSource: ByteSource {
   }
 
   package var interrupt: @Sendable () -> Void { { [bell] in bell?.ring() } }
+
+  package func isIdle(milliseconds: Int32) -> Bool {
+    var waited = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    // At the end of a file, or where something is wrong, a read returns at once and tells.
+    return poll(&waited, 1, milliseconds) == 0
+  }
 }
 
 /// A line that wakes a thread waiting for a descriptor.

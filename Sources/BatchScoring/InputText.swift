@@ -16,8 +16,13 @@ final class InputText: Sendable {
     signature: ModelSignature, columns: PredictionColumns,
     limits: RowCutter.Limits = RowCutter.Limits()
   ) throws(BatchError) {
+    let lines: any ByteSource =
+      switch format {
+      case .csv: source
+      case .jsonl: UnrolledArray(source, name: name)
+      }
     var cutter = RowCutter(
-      source, name: name,
+      lines, name: name,
       grammar: format == .csv ? .csv(skipsBlankLines: true) : .jsonLines, limits: limits)
     var line: [UInt8] = []
     if format == .csv {

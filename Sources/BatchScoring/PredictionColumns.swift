@@ -29,10 +29,26 @@ package struct PredictionColumns: Sendable, Equatable {
   /// The line of names; empty for JSON Lines and where none is wanted.
   func header(_ values: [ModelValue], names: [String]) -> [UInt8] {
     guard format == .csv, hasHeader else { return [] }
-    var cells = carried + (hasRow ? ["row"] : [])
-    for (index, value) in values.enumerated() {
-      cells += Self.columnNames(value, index == 0 ? "prediction" : names[index])
+    return header(
+      values.enumerated().flatMap { index, value in
+        Self.columnNames(value, index == 0 ? "prediction" : names[index])
+      })
+  }
+
+  /// The same where there are no values: empty too where the model does not say how many it gives.
+  func header(_ outputs: [ModelOutput]) -> [UInt8] {
+    guard format == .csv, hasHeader else { return [] }
+    var names: [String] = []
+    for (index, output) in outputs.enumerated() {
+      guard case .tensor = output.kind, let width = output.rowWidth else { return [] }
+      names += Self.columnNames(width, index == 0 ? "prediction" : output.name)
     }
+    return header(names)
+  }
+
+  /// - Parameter predictions: The columns of what the model gives.
+  private func header(_ predictions: [String]) -> [UInt8] {
+    var cells = carried + (hasRow ? ["row"] : []) + predictions
     if fileName != nil { cells.append("file_name") }
     var writer = JSONWriter()
     for (index, cell) in cells.enumerated() {
@@ -45,11 +61,13 @@ package struct PredictionColumns: Sendable, Equatable {
 
   private static func columnNames(_ value: ModelValue, _ name: String) -> [String] {
     switch value {
-    case .tensor(let tensor):
-      let width = Self.width(tensor)
-      return width == 1 ? [name] : (0..<width).map { "\(name)_\($0)" }
+    case .tensor(let tensor): return columnNames(width(tensor), name)
     case .maps(let keys, _): return keyNames(keys).map { "\(name)_\($0)" }
     }
+  }
+
+  private static func columnNames(_ width: Int, _ name: String) -> [String] {
+    width == 1 ? [name] : (0..<width).map { "\(name)_\($0)" }
   }
 
   private static func keyNames(_ keys: Tensor) -> [String] {

@@ -18,8 +18,8 @@ package struct TextBlock: Sendable {
   package var fault: RowFault?
 }
 
-/// Cuts a text into blocks of whole rows. Where it cuts depends on the text alone: a job that is
-/// resumed, with however many threads, meets the same blocks.
+/// Cuts a text into blocks of whole rows. Where it cuts depends on the text alone, unless it comes
+/// from a pipe that runs dry: a job that is resumed, with however many threads, meets the same blocks.
 ///
 /// Rows are found by `memchr`. Only from a row's first quote on are its bytes looked at one by one,
 /// and each byte is looked at once, however it comes in: also where line behind line has a quote that
@@ -70,6 +70,9 @@ struct RowCutter {
   private(set) var offset = 0
 
   private static let readBytes = 256 << 10
+  /// Rows wait so long for others to be scored with, where they come from somebody who waits too. A
+  /// writer that is at work takes no such time to fill a pipe.
+  private static let idleMilliseconds: Int32 = 20
 
   init(_ source: any ByteSource, name: String, grammar: Grammar, limits: Limits = Limits()) {
     self.source = source
@@ -126,6 +129,7 @@ struct RowCutter {
       } else if buffer.count - end > limits.maxRowBytes {
         break
       } else if !isAtEnd {
+        if rows > 0, source.isIdle(milliseconds: Self.idleMilliseconds) { break }
         guard try fills() else { break }
       } else {
         // The last line lacks its end; every reader is spared the case.

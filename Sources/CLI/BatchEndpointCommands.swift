@@ -167,10 +167,9 @@ struct BatchEndpointCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "How many.") var maxResults = 50
 
     func run() throws {
-      let answer = try client.client().send(
-        "GET", BatchEndpointSpecification.path(name) + "/jobs?$top=\(maxResults)")
-      try output.print(
-        .array(ResourceViews.elements(answer.body).map { ResourceViews.job($0) }))
+      let jobs = try client.client().list(
+        BatchEndpointSpecification.path(name) + "/jobs?$top=\(maxResults)")
+      try output.print(.array(jobs.map { ResourceViews.job($0) }))
     }
   }
 }

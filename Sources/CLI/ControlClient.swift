@@ -129,6 +129,18 @@ final class ControlClient {
     return Answer(status: response.status, body: value, headers: response.headers)
   }
 
+  /// The elements of a list, of all its pages.
+  func list(_ path: String) throws(CommandFailure) -> [DocumentValue] {
+    var elements: [DocumentValue] = []
+    var next: String? = path
+    while let page = next {
+      let answer = try send("GET", page)
+      elements += ResourceViews.elements(answer.body)
+      next = ResourceViews.text(answer.body, "nextLink").map(ControlClient.path)
+    }
+    return elements
+  }
+
   func sendRaw(
     _ method: String, _ path: String, headers: [(name: String, value: String)] = [],
     body: DocumentValue? = nil,

@@ -16,6 +16,8 @@ protocol DeploymentResource {
   var model: DeploymentSpecification.Model? { get set }
   var yaml: DocumentValue { get }
   var body: DocumentValue { get }
+  /// What in it has no effect on the gateway, in sentences.
+  var notices: [String] { get }
 
   init(yaml: Document, folder: String) throws(DocumentError)
   init(name: String, endpoint: String, body: Document) throws(DocumentError)
@@ -37,6 +39,7 @@ extension DeploymentSpecification: DeploymentResource {
   static let deletionNote = " that takes no traffic"
 
   var body: DocumentValue { ARM.body(of: self) }
+  var notices: [String] { ResourceNotices.of(self) }
 
   init(name: String, endpoint: String, body: Document) throws(DocumentError) {
     self = try ARM.deployment(name: name, endpoint: endpoint, body: body)
@@ -55,6 +58,7 @@ extension BatchDeploymentSpecification: DeploymentResource {
   static let deletionNote = "; its jobs stay"
 
   var body: DocumentValue { ARM.body(of: self) }
+  var notices: [String] { ResourceNotices.of(self) }
 
   init(name: String, endpoint: String, body: Document) throws(DocumentError) {
     self = try ARM.batchDeployment(name: name, endpoint: endpoint, body: body)
@@ -88,8 +92,11 @@ struct DeploymentClient<Deployment: DeploymentResource> {
   /// - Parameters:
   ///   - isWaiting: Until the deployment is ready; batch deployments are when the answer comes.
   ///   - sendsFiles: Whether a model in it lies on this machine; else the gateway has it.
+  ///   - tellsNotices: Whether it comes from a file of the user's, who is told on standard error
+  ///     what in it has no effect.
   func put(
-    _ wanted: Deployment, isWaiting: Bool = false, sendsFiles: Bool = true
+    _ wanted: Deployment, isWaiting: Bool = false, sendsFiles: Bool = true,
+    tellsNotices: Bool = false
   ) throws(CommandFailure) -> DocumentValue {
     var deployment = wanted
     var upload: PackageUpload?
@@ -102,6 +109,7 @@ struct DeploymentClient<Deployment: DeploymentResource> {
     defer { upload?.remove() }
     let path = Deployment.path(deployment.name, of: deployment.endpointName)
     let answer = try control.send("PUT", path, body: deployment.body)
+    if tellsNotices { StandardError.warn(wanted.notices) }
     var body = answer.body
     if isWaiting {
       try control.wait(for: answer)

@@ -34,7 +34,8 @@ struct DeploymentCommand: ParsableCommand {
       if allTraffic && noWait {
         throw ValidationError("--all-traffic waits until the deployment is ready: no --no-wait")
       }
-      try output.print(try deployments.put(specification, isWaiting: !noWait))
+      try output.print(
+        try deployments.put(specification, isWaiting: !noWait, tellsNotices: true))
       if allTraffic {
         let path = EndpointSpecification.path(specification.endpointName)
         let body = try deployments.control.send("GET", path).body
@@ -68,7 +69,8 @@ struct DeploymentCommand: ParsableCommand {
       let (specification, sendsFiles) = try deployments.changed(
         name, endpoint, file: file, assignments)
       try output.print(
-        try deployments.put(specification, isWaiting: !noWait, sendsFiles: sendsFiles))
+        try deployments.put(
+          specification, isWaiting: !noWait, sendsFiles: sendsFiles, tellsNotices: file != nil))
     }
   }
 

@@ -16,6 +16,8 @@ protocol EndpointResource {
   var name: String { get }
   var yaml: DocumentValue { get }
   var body: DocumentValue { get }
+  /// What in it has no effect on the gateway, in sentences.
+  var notices: [String] { get }
 
   init(yaml: Document) throws(DocumentError)
   init(name: String, body: Document) throws(DocumentError)
@@ -34,6 +36,7 @@ extension EndpointSpecification: EndpointResource {
   static let deletionNote = ""
 
   var body: DocumentValue { ARM.body(of: self) }
+  var notices: [String] { ResourceNotices.of(self) }
 
   init(name: String, body: Document) throws(DocumentError) {
     self = try ARM.endpoint(name: name, body: body)
@@ -51,6 +54,7 @@ extension BatchEndpointSpecification: EndpointResource {
   static let deletionNote = "; its jobs stay"
 
   var body: DocumentValue { ARM.body(of: self) }
+  var notices: [String] { ResourceNotices.of(self) }
 
   init(name: String, body: Document) throws(DocumentError) {
     self = try ARM.batchEndpoint(name: name, body: body)
@@ -68,8 +72,13 @@ struct EndpointClient<Endpoint: EndpointResource> {
 
   init(_ options: ClientOptions) throws(CommandFailure) { control = try options.client() }
 
-  func put(_ endpoint: Endpoint) throws(CommandFailure) -> DocumentValue {
+  /// - Parameter tellsNotices: Whether it comes from a file of the user's, who is told on standard
+  ///   error what in it has no effect.
+  func put(
+    _ endpoint: Endpoint, tellsNotices: Bool = false
+  ) throws(CommandFailure) -> DocumentValue {
     let answer = try control.send("PUT", Endpoint.path(endpoint.name), body: endpoint.body)
+    if tellsNotices { StandardError.warn(endpoint.notices) }
     return try Endpoint.view(answer.body)
   }
 

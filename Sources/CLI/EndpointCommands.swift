@@ -36,7 +36,7 @@ struct EndpointCommand: ParsableCommand {
           [("auth_mode", .string($0))]
         } ?? []
       ).endpoint()
-      try output.print(try Endpoints(client).put(specification))
+      try output.print(try Endpoints(client).put(specification, tellsNotices: true))
     }
   }
 
@@ -72,7 +72,7 @@ struct EndpointCommand: ParsableCommand {
       if !mirrorTraffic.isEmpty {
         specification.mirrorTraffic = try percentages(mirrorTraffic, flag: "--mirror-traffic")
       }
-      try output.print(try endpoints.put(specification))
+      try output.print(try endpoints.put(specification, tellsNotices: file != nil))
     }
   }
 

@@ -27,9 +27,8 @@ struct JobCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "How many.") var maxResults = 50
 
     func run() throws {
-      let answer = try client.client().send("GET", "jobs?$top=\(maxResults)")
-      try output.print(
-        .array(ResourceViews.elements(answer.body).map { ResourceViews.job($0) }))
+      let jobs = try client.client().list("jobs?$top=\(maxResults)")
+      try output.print(.array(jobs.map { ResourceViews.job($0) }))
     }
   }
 
@@ -61,21 +60,26 @@ struct JobCommand: ParsableCommand {
 
   struct Download: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Copy what a job has written into DIR/named-outputs/score.")
+      abstract: "Copy what a job has written into DIR/named-outputs/NAME.",
+      discussion: """
+        A job that is Completed has the output 'score'. Of one that is Failed, 'logs' is the list of \
+        the rows that failed.
+        """)
     @OptionGroup var client: ClientOptions
     @OptionGroup var output: OutputOptions
     @Option(name: .shortAndLong) var name: String
-    @Option(help: "score, the only one there is.") var outputName = "score"
+    @Option(help: "score, or logs.") var outputName = "score"
     @Option(name: [.customShort("p"), .long], help: "Default: here.") var downloadPath = "."
 
     func run() throws {
-      guard outputName == "score" else {
-        throw ValidationError("--output-name is '\(outputName)'; a job has the output 'score'")
+      guard ["score", "logs"].contains(outputName) else {
+        throw ValidationError(
+          "--output-name is '\(outputName)'; expected 'score', or 'logs' of a job that is Failed")
       }
       let control = try client.client()
       let files = ResourceViews.elements(
-        try control.send("GET", jobPath(name) + "/outputs/score").body)
-      let folder = LocalFile.absolute(downloadPath) + "/named-outputs/score"
+        try control.send("GET", jobPath(name) + "/outputs/\(outputName)").body)
+      let folder = LocalFile.absolute(downloadPath) + "/named-outputs/\(outputName)"
       if LocalFile.exists(folder) { throw CommandFailure("\(folder) exists already") }
       for file in files {
         guard let path = ResourceViews.text(file, "path"),
@@ -99,7 +103,7 @@ struct JobCommand: ParsableCommand {
       var failure: CommandFailure?
       do throws(CommandFailure) {
         let response = try control.sendRaw(
-          "GET", jobPath(name) + "/outputs/score/files/" + route, receive: target.append)
+          "GET", jobPath(name) + "/outputs/\(outputName)/files/" + route, receive: target.append)
         if response.status != 200 {
           failure = CommandFailure("file '\(path)': \(ControlClient.sentence(of: response))")
         }

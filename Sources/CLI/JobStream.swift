@@ -116,8 +116,12 @@ struct JobStream {
     let sample = JobSample(job)
     guard sample.status != "Completed" else { return }
     let name = ResourceViews.text(job, "name") ?? "the job"
+    let failedRows = ResourceViews.text(ResourceViews.property(job, "swerve"), "failedRows")
     throw CommandFailure(
-      "job \(name) is \(sample.status)" + (sample.reason.map { ": \($0)" } ?? ""))
+      "job \(name) is \(sample.status)" + (sample.reason.map { ": \($0)" } ?? "")
+        + (failedRows.map {
+          "; the rows that failed are in \($0): swerve job download -n \(name) --output-name logs"
+        } ?? ""))
   }
 
   private static func monotonicTime() -> UInt64 {

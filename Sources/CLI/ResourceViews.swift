@@ -83,6 +83,7 @@ enum ResourceViews {
       ("output", member(own, "output")), ("output_file_name", member(own, "outputFileName")),
       ("scored_rows", member(progress, "scoredRows")),
       ("failed_rows", member(progress, "failedRows")),
+      ("failed_rows_file", member(own, "failedRows")),
       ("files", member(progress, "files")), ("total_files", member(progress, "totalFiles")),
       ("experiment_name", property(body, "experimentName")),
       ("created_at", member(own, "createdAt")), ("created_by", member(own, "actor")),

@@ -54,6 +54,10 @@ struct ServeCommand: ParsableCommand {
   var defaultEndpoint: String?
   @Option(help: "The name that /v2 gives this server. Default: swerve.") var serverName: String?
   @Option(
+    name: .customLong("v2-queue-full-status"),
+    help: "What /v2 answers where a queue is full: 503 as Triton does, or 429. Default: 503.")
+  var queueFullStatus: Int?
+  @Option(
     help: "none, or explicit: an admin key may load and unload models at /v2. Default: none.")
   var modelControl: ModelControlMode?
 
@@ -125,6 +129,7 @@ struct ServeCommand: ParsableCommand {
     if let threads { configuration.threads = threads }
     if let defaultEndpoint { configuration.defaultEndpoint = defaultEndpoint }
     if let serverName { configuration.serverName = serverName }
+    if let queueFullStatus { configuration.queueFullStatus = queueFullStatus }
     if let modelControl { configuration.allowsModelControl = modelControl == .explicit }
     return configuration
   }

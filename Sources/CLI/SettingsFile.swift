@@ -10,7 +10,7 @@ enum SettingsFile {
     "max-upload-bytes",
     "max-connections", "max-key-failures", "drain-delay", "drain-timeout", "log-level", "threads",
     "default-endpoint",
-    "server-name", "model-control",
+    "server-name", "v2-queue-full-status", "model-control",
   ]
 
   static func read(
@@ -75,6 +75,8 @@ enum SettingsFile {
     case ("threads", .integer(let number)): configuration.threads = Int(number)
     case ("default-endpoint", .string(let text)): configuration.defaultEndpoint = text
     case ("server-name", .string(let text)): configuration.serverName = text
+    case ("v2-queue-full-status", .integer(let number)):
+      configuration.queueFullStatus = Int(number)
     case ("model-control", .string(let text)):
       guard let mode = ModelControlMode(rawValue: text) else {
         return "model-control is '\(text)'; expected none or explicit"

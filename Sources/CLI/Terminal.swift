@@ -11,6 +11,10 @@ enum StandardOutput {
 
 enum StandardError {
   static func write(_ text: String) { _ = writeAll(Array(text.utf8), to: 2) }
+
+  static func warn(_ sentences: [String]) {
+    for sentence in sentences { write("swerve: warning: \(sentence)\n") }
+  }
 }
 
 /// Ends the process with a status that ArgumentParser has no name for.

@@ -3,7 +3,9 @@ package enum NameDistance {
   /// The known name that is at most two typing errors away, or begins with `name`, or that
   /// `name` begins with; nil when none is.
   package static func nearest(to name: String, in known: [String]) -> String? {
-    let wanted = Array(name.lowercased().utf8.prefix(256))
+    // A longer one is no typing error, and comparing it with thousands of names takes seconds.
+    guard name.utf8.count <= 256 else { return nil }
+    let wanted = Array(name.lowercased().utf8)
     var best: (name: String, distance: Int)?
     for candidate in known {
       let distance = distance(wanted, Array(candidate.lowercased().utf8))

@@ -26,6 +26,9 @@ package struct ModelInput: Sendable, Equatable {
   package var elementType: ElementType
   /// One entry a dimension; nil where any size fits. The first is the row when it is nil.
   package var shape: [Int?]
+  /// What the model calls its free dimensions, up to the last that has a name: those of one name
+  /// are of one size.
+  package var dimensionNames: [String?] = []
   /// The names of the columns of a two-dimensional input, in the model's order; nil when the
   /// model has no names. A column name of a table is looked up here.
   package var columns: [String]?

@@ -22,6 +22,7 @@ internal import Telemetry
 /// | `[/mferp/managementfrontend]{WS}/batchEndpoints/{ep}/jobs[/{id}]` | GET, POST |
 /// | `{WS}/jobs[/{id}[/cancel]]` | GET, POST |
 /// | `{WS}/jobs/{id}/outputs/score[/files/{file}]` | GET: what a job has written |
+/// | `{WS}/jobs/{id}/outputs/logs[/files/{file}]` | GET: the rows that failed of a job that did |
 /// | `{WS}/swerve/schedules[/{ep}[/pause]]`, `/resume` | GET, POST |
 /// | `{WS}/data[/{n}[/versions[/{v}]]]` | GET, PUT, PATCH |
 /// | `{WS}/models[/{n}[/versions[/{v}]]]` | GET, PUT, PATCH, DELETE |
@@ -223,13 +224,7 @@ struct AdminRequest {
     method = exchange.method
     let host = caller.isLocal ? nil : exchange.header("host")
     origin = host.map { "\(exchange.isTLS ? "https" : "http")://\($0)" } ?? ""
-    var query: [String: String] = [:]
-    for pair in exchange.query.split(separator: "&") {
-      let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      let name = PercentText.decoded(String(parts[0])).lowercased()
-      query[name] = parts.count > 1 ? PercentText.decoded(String(parts[1])) : ""
-    }
-    self.query = query
+    query = exchange.queryValues
   }
 
   /// The JSON body; an empty one is an empty object.
@@ -251,8 +246,36 @@ struct AdminRequest {
   }
 }
 
+extension HTTPExchange {
+  /// The query's values by their names in lower case.
+  var queryValues: [String: String] {
+    var values: [String: String] = [:]
+    for pair in query.split(separator: "&") {
+      let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      let name = PercentText.decoded(String(parts[0])).lowercased()
+      values[name] = parts.count > 1 ? PercentText.decoded(String(parts[1])) : ""
+    }
+    return values
+  }
+}
+
 /// Percent-decoding of a query's parts.
 enum PercentText {
+  /// A name as one value of a query.
+  static func encoded(_ text: String) -> String {
+    var encoded = ""
+    for byte in text.utf8 {
+      let character = Character(Unicode.Scalar(byte))
+      if byte < 0x80, character.isLetter || character.isNumber || "-._~".contains(character) {
+        encoded.append(character)
+      } else {
+        let digits = String(byte, radix: 16, uppercase: true)
+        encoded += "%" + (digits.count == 1 ? "0" : "") + digits
+      }
+    }
+    return encoded
+  }
+
   static func decoded(_ text: String) -> String {
     var bytes: [UInt8] = []
     var rest = Array(text.utf8)[...]

@@ -34,6 +34,9 @@ extension GatewayConfiguration {
     faults += range("--threads", threads, 0...64)
     faults += range("--drain-delay", drainDelay, .zero ... .seconds(3600))
     faults += range("--drain-timeout", drainTimeout, .zero ... .seconds(3600))
+    if ![429, 503].contains(queueFullStatus) {
+      faults.append("--v2-queue-full-status is \(queueFullStatus); expected 429 or 503")
+    }
     if !["debug", "info", "warning", "error"].contains(logLevel) {
       faults.append("--log-level is '\(logLevel)'; expected debug, info, warning or error")
     }

@@ -47,6 +47,8 @@ package struct GatewayConfiguration: Sendable {
   package var defaultEndpoint: String?
   /// What `/v2` says that this server is. Default `swerve`.
   package var serverName = "swerve"
+  /// What `/v2` answers where a deployment's queue is full: 503 as Triton does, or 429. Default 503.
+  package var queueFullStatus = 503
   /// Whether an admin key may load and unload models over the scoring address. Default off.
   package var allowsModelControl = false
 

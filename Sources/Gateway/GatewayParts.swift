@@ -71,8 +71,8 @@ final class GatewayParts: Sendable {
       metrics: metrics, log: log, keysFolder: configuration.keysFolder,
       findJobs: JobService.unfinishedJobs)
     jobs = JobService(
-      database: database, registry: registry, workFolder: workspace.jobsPath, metrics: metrics,
-      log: log)
+      database: database, registry: registry, workFolder: workspace.jobsPath,
+      datastore: workspace.datastorePath, metrics: metrics, log: log)
     desk = JobDesk(control: control, jobs: jobs, datastore: workspace.datastorePath)
     batchCalls = BatchCalls(desk: desk, adminKeys: adminKeys)
     scheduler = Scheduler(control: control, desk: desk, log: log)

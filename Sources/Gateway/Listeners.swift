@@ -43,7 +43,8 @@ struct Listeners: Sendable {
         maxBodyBytes: configuration.maxBodyBytes,
         defaultEndpoint: configuration.defaultEndpoint,
         allowsOpenEndpoints: configuration.allowsOpenEndpoints,
-        serverName: configuration.serverName),
+        serverName: configuration.serverName,
+        queueFullStatus: configuration.queueFullStatus),
       service: parts.service, readiness: parts.readiness, metrics: parts.metrics, log: parts.log,
       modelControl: configuration.allowsModelControl
         ? ModelControl(control: parts.control, adminKeys: parts.adminKeys) : nil,

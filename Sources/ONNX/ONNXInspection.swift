@@ -66,7 +66,7 @@ package struct ONNXInspection: Sendable {
     switch info.type {
     case .none: Value(name: info.name, typeName: "unknown")
     case .other(let kind): Value(name: info.name, typeName: kind)
-    case .tensor(let number, let shape):
+    case .tensor(let number, let shape, _):
       Value(
         name: info.name, elementType: TensorReader.elementType(number),
         typeName: TensorReader.elementType(number)?.name ?? "element type \(number)",

@@ -99,9 +99,10 @@ package enum ModelYAML {
   /// A list of names that differ, as JSON text.
   private static func names(_ list: Document) throws(DocumentError) -> String {
     var names: [String] = []
+    var seen: Set<String> = []
     for element in try list.elements() {
       let name = try element.string()
-      guard !names.contains(name) else {
+      guard seen.insert(name).inserted else {
         throw element.received(name, expected: "a name that is not in the list yet")
       }
       names.append(name)

@@ -70,6 +70,21 @@ package final class Log: Sendable {
     _ level: Level, _ message: StaticString, members body: (inout LogLine) -> Void
   ) {
     guard level >= self.level else { return }
+    writeLine(level, message, members: body)
+  }
+
+  /// The same, of something that has a level of its own: where that is `debug`, its lines are written
+  /// whatever the log's level is; else those that both want.
+  package func write(
+    _ level: Level, own: Level, _ message: StaticString, members body: (inout LogLine) -> Void
+  ) {
+    guard level >= (own == .debug ? own : max(own, self.level)) else { return }
+    writeLine(level, message, members: body)
+  }
+
+  private func writeLine(
+    _ level: Level, _ message: StaticString, members body: (inout LogLine) -> Void
+  ) {
     var line = LogLine()
     line.append(verbatim: Self.start(level))
     line.appendLogText(message)

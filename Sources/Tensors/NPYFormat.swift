@@ -1,4 +1,4 @@
-/// NumPy's `.npy` format, versions 1 to 3, C order, little endian.
+/// NumPy's `.npy` format, versions 1 to 3; written in C order and little endian, read in any.
 ///
 /// Source: numpy/lib/format.py. Text columns (`U`, `S`) and Python objects are refused.
 package enum NPYFormat {
@@ -24,6 +24,10 @@ package enum NPYFormat {
     package var shape: Shape
     /// Where the numbers begin.
     package var dataStart: Int
+    /// The first byte of a number is its highest.
+    package var isBigEndian = false
+    /// The first dimension's numbers lie side by side, not the last's.
+    package var isFortran = false
   }
 
   /// Bytes that say how long the header is.
@@ -52,17 +56,20 @@ package enum NPYFormat {
     guard let descriptor = quotedValue(of: "'descr'", in: header) else {
       throw .malformed("the header has no 'descr'")
     }
-    guard let type = types.first(where: { $0.descriptor == descriptor })?.type else {
+    guard let type = elementType(descriptor) else {
       let known = types.map(\.descriptor).joined(separator: ", ")
-      throw .malformed("its type is '\(descriptor)'; known are \(known)")
+      throw .malformed("its type is '\(descriptor)'; known are \(known), also with '>'")
     }
-    guard header.contains("'fortran_order': False") else {
-      throw .malformed("it is in Fortran order; save it with numpy.ascontiguousarray")
+    let isFortran = header.contains("'fortran_order': True")
+    guard isFortran || header.contains("'fortran_order': False") else {
+      throw .malformed("the header does not say its 'fortran_order'")
     }
     do {
+      let shape = try Shape(checking: try dimensions(in: header))
       return Header(
-        elementType: type, shape: try Shape(checking: try dimensions(in: header)),
-        dataStart: dataStart)
+        elementType: type, shape: shape, dataStart: dataStart,
+        isBigEndian: descriptor.hasPrefix(">") && type.byteSize > 1,
+        isFortran: isFortran && shape.rank > 1)
     } catch let error as TensorError {
       throw .malformed("\(error)")
     } catch let failure as Failure {
@@ -84,9 +91,72 @@ package enum NPYFormat {
     }
     let buffer = TensorBuffer(byteCount: byteCount)
     unsafe file[dataStart...].withUnsafeBytes { source in
-      unsafe buffer.bytes.copyMemory(from: source)
+      guard header.isFortran else { return unsafe buffer.bytes.copyMemory(from: source) }
+      let rowCount = shape[0]
+      for column in 0..<(rowCount > 0 ? header.rowElementCount : 0) {
+        let start = header.fortranPlace(ofColumn: column) * rowCount * type.byteSize
+        unsafe scatter(
+          UnsafeRawBufferPointer(rebasing: source[start..<(start + rowCount * type.byteSize)]),
+          column: column, header, into: buffer.bytes)
+      }
     }
+    if header.isBigEndian { unsafe swapBytes(of: buffer.bytes, elementBytes: type.byteSize) }
     return Tensor(type, shape: shape, buffer: buffer)
+  }
+
+  // MARK: Other orders
+
+  /// Puts one column of rows that lie side by side into its place in each row.
+  ///
+  /// - Precondition: `rows` has room for a row of `header` for each element of `column`.
+  package static func scatter(
+    _ elements: UnsafeRawBufferPointer, column: Int, _ header: Header,
+    into rows: UnsafeMutableRawBufferPointer
+  ) {
+    switch header.elementType.byteSize {
+    case 1: unsafe scatter(elements, as: UInt8.self, column, header.rowElementCount, rows)
+    case 2: unsafe scatter(elements, as: UInt16.self, column, header.rowElementCount, rows)
+    case 4: unsafe scatter(elements, as: UInt32.self, column, header.rowElementCount, rows)
+    default: unsafe scatter(elements, as: UInt64.self, column, header.rowElementCount, rows)
+    }
+  }
+
+  @inline(__always)
+  private static func scatter<Element: FixedWidthInteger & BitwiseCopyable>(
+    _ elements: UnsafeRawBufferPointer, as type: Element.Type, _ column: Int, _ rowElements: Int,
+    _ rows: UnsafeMutableRawBufferPointer
+  ) {
+    let size = MemoryLayout<Element>.size
+    let count = elements.count / size
+    precondition(count == 0 || ((count - 1) * rowElements + column + 1) * size <= rows.count)
+    var target = column * size
+    for row in 0..<count {
+      let element = unsafe elements.loadUnaligned(fromByteOffset: row * size, as: Element.self)
+      unsafe rows.storeBytes(of: element, toByteOffset: target, as: Element.self)
+      target += rowElements * size
+    }
+  }
+
+  /// Turns the bytes of each number around.
+  package static func swapBytes(of numbers: UnsafeMutableRawBufferPointer, elementBytes: Int) {
+    switch elementBytes {
+    case 2: unsafe swapBytes(of: numbers, as: UInt16.self)
+    case 4: unsafe swapBytes(of: numbers, as: UInt32.self)
+    case 8: unsafe swapBytes(of: numbers, as: UInt64.self)
+    default: break
+    }
+  }
+
+  @inline(__always)
+  private static func swapBytes<Element: FixedWidthInteger & BitwiseCopyable>(
+    of numbers: UnsafeMutableRawBufferPointer, as type: Element.Type
+  ) {
+    let size = MemoryLayout<Element>.size
+    for place in 0..<(numbers.count / size) {
+      let element = unsafe numbers.loadUnaligned(fromByteOffset: place * size, as: Element.self)
+      unsafe numbers.storeBytes(
+        of: element.byteSwapped, toByteOffset: place * size, as: Element.self)
+    }
   }
 
   /// Whether there is a type of NumPy for this one: not for strings, bfloat16 and those of less
@@ -111,6 +181,12 @@ package enum NPYFormat {
       file.append(unsafe bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self))
     }
     return file
+  }
+
+  /// The order of bytes, which stands first, is no part of the type.
+  private static func elementType(_ descriptor: String) -> ElementType? {
+    guard let order = descriptor.first, "<>=|".contains(order) else { return nil }
+    return types.first { $0.descriptor.dropFirst() == descriptor.dropFirst() }?.type
   }
 
   private static func quotedValue(of key: String, in header: String) -> String? {
@@ -146,5 +222,27 @@ package enum NPYFormat {
       start = text.index(after: start)
     }
     return nil
+  }
+}
+
+extension NPYFormat.Header {
+  /// Numbers that a row has.
+  package var rowElementCount: Int {
+    (1..<max(shape.rank, 1)).reduce(1) { product, axis in product * shape[axis] }
+  }
+
+  /// The place, in Fortran's order, of the number that is at `column` of a row in C's order: as many
+  /// columns of a number for each row lie before it.
+  package func fortranPlace(ofColumn column: Int) -> Int {
+    var rest = column
+    var place = 0
+    // The last dimension counts fastest in C's order, and slowest in Fortran's.
+    var distance = rowElementCount
+    for axis in (1..<max(shape.rank, 1)).reversed() where shape[axis] > 0 {
+      distance /= shape[axis]
+      place += rest % shape[axis] * distance
+      rest /= shape[axis]
+    }
+    return place
   }
 }

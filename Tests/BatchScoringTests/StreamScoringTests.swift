@@ -1,5 +1,7 @@
 import Executors
+import Glibc
 import Serving
+import Telemetry
 import Tensors
 import Testing
 
@@ -7,7 +9,7 @@ import Testing
 
 /// Sums its columns; refuses a row whose first value is 13.
 struct SummingExecutor: ModelExecutor {
-  let signature: ModelSignature
+  var signature: ModelSignature
   var summary: String { "sums" }
 
   init(_ type: ElementType = .float64, columns: [String] = ["a", "b"]) {
@@ -69,6 +71,68 @@ struct SummingExecutor: ModelExecutor {
     }
     outcome.text = String(decoding: bytes, as: UTF8.self)
     return outcome
+  }
+
+  /// A pipe: whoever writes into it waits for an answer before the next line.
+  @Test(arguments: [TableDecoder.Format.csv, .jsonl])
+  func `rows are answered when a pipe has no more for a moment`(
+    _ format: TableDecoder.Format
+  ) throws {
+    var ends: [Int32] = [-1, -1]
+    try #require(pipe(&ends) == 0)
+    let (reading, writing) = (ends[0], ends[1])
+    let answers = Monitor("")
+    var columns = PredictionColumns()
+    columns.format = .csv
+    let scoring = StreamScoring(
+      LoadedModel(executor: SummingExecutor(), format: "test"), outputs: [0], format: format,
+      columns: columns, threads: 2, maxFaults: nil)
+    let crew = Threads()
+    crew.start(name: "stream") {
+      do {
+        _ = try scoring.run(
+          DescriptorSource(reading, name: "pipe"), name: "pipe",
+          write: { bytes in
+            answers.withLock { $0 += String(decoding: bytes, as: UTF8.self) }
+            answers.broadcast()
+          }, tell: { _ in })
+      } catch {
+        answers.withLock { $0 += "\(error)" }
+        answers.broadcast()
+      }
+    }
+    func send(_ text: String) {
+      _ = Array(text.utf8).withUnsafeBytes { write(writing, $0.baseAddress, $0.count) }
+    }
+    func isAnswered(_ text: String) -> Bool {
+      let deadline = MonotonicClock.system.now() + 10_000_000_000
+      return answers.wait(until: deadline) { $0 == text ? true : nil } ?? false
+    }
+    var expected = "row,prediction\n"
+    if format == .csv { send("a,b\n") }
+    for (row, line) in ["1,2", "3,4", "5,6"].enumerated() {
+      // Half of the next line waits for its end.
+      send(format == .csv ? "\(line)\n9" : "[\(line)]\n[9")
+      expected += "\(row * 2),\([21.0, 43.0, 65.0][row])\n"
+      #expect(isAnswered(expected), "\(answers.withLock { $0 }) after \(row)")
+      send(format == .csv ? ",0\n" : ",0]\n")
+      expected += "\(row * 2 + 1),9.0\n"
+      #expect(isAnswered(expected), "\(answers.withLock { $0 }) after \(row)")
+    }
+    close(writing)
+    crew.join()
+    close(reading)
+    #expect(answers.withLock { $0 } == expected)
+  }
+
+  @Test(arguments: ["2019,2020", "0,1", "x,y", "1,", "nan,1"])
+  func `the first line is the header, also where the model's columns have no names`(
+    _ header: String
+  ) {
+    var nameless = SummingExecutor()
+    nameless.signature.inputs[0].columns = nil
+    let outcome = Self.run(header + "\n3,4\n", executor: nameless)
+    #expect(outcome == Outcome(text: "row,prediction\n0,43.0\n"))
   }
 
   @Test func `columns go to the model's by name and others are passed over`() {

@@ -95,6 +95,20 @@ import Testing
       "error_threshold=0", "--stream")
     #expect(failed.status == 1)
     #expect(failed.error.contains("is Failed"), "\(failed.error)")
+    #expect(failed.error.contains("swerve job download -n "), "\(failed.error)")
+    let name = try gateway.swerve("job", "list", "--query", "[0].name", "-o", "tsv").output
+      .trimmingCharacters(in: .newlines)
+    let shown = try gateway.swerve("job", "show", "-n", name)
+    #expect(shown.output.contains("/.swerve/failed-rows/\(name)/errors.jsonl"), "\(shown.output)")
+    let copies = gateway.workspace.appendingPathComponent("copies").path
+    let score = try gateway.swerve("job", "download", "-n", name, "-p", copies)
+    #expect(score.status == 1 && score.error.contains("is Failed"), "\(score.error)")
+    let logs = try gateway.swerve(
+      "job", "download", "-n", name, "--output-name", "logs", "-p", copies)
+    #expect(logs.status == 0, "\(logs.error)")
+    let list = try String(
+      contentsOfFile: copies + "/named-outputs/logs/errors.jsonl", encoding: .utf8)
+    #expect(list.hasPrefix(#"{"file":"rows.csv","row":"#) && list.contains(#""value":"x""#))
     let tolerated = try gateway.swerve(
       "batch-endpoint", "invoke", "-n", "diabetes-batch", "--input", folder.path, "--stream",
       "--query", "failed_rows", "-o", "tsv")

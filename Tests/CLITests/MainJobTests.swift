@@ -122,6 +122,48 @@ import Testing
     let versions = try gateway.swerve("model", "list", "-n", "churn", "--query", "[].version")
     #expect(versions.output.filter(\.isNumber) == "1", "the same file is no new version")
   }
+
+  @Test func `what has no effect here is told on standard error, once`() throws {
+    let gateway = try GatewayProcess(arguments: [])
+    let folder = GatewayProcess.temporaryFolder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    func write(_ name: String, _ text: String) throws -> String {
+      let path = folder.appendingPathComponent(name).path
+      try text.write(toFile: path, atomically: true, encoding: .utf8)
+      return path
+    }
+    let endpoint = try gateway.swerve(
+      "online-endpoint", "create", "--query", "name", "-o", "tsv", "-f",
+      try write("endpoint.yml", "name: churn\nauth_mode: key\npublic_network_access: disabled\n"))
+    #expect(endpoint.status == 0 && endpoint.output == "churn\n")
+    #expect(
+      endpoint.error
+        == "swerve: warning: endpoint churn: public_network_access is kept and has no effect on "
+        + "this gateway\n")
+    let model = GatewayProcess.models.appendingPathComponent("breast-cancer/1/model.json").path
+    let text = """
+      name: blue
+      endpoint_name: churn
+      type: managed
+      model: {path: "\(model)"}
+      instance_type: Standard_DS3_v2
+      instance_count: 1
+      scale_settings: {type: target_utilization}
+      egress_public_network_access: disabled
+      """
+    let deployment = try gateway.swerve(
+      "online-deployment", "create", "--all-traffic", "--query", "name", "-o", "tsv", "-f",
+      try write("blue.yml", text))
+    #expect(deployment.status == 0 && deployment.output == "blue\n")
+    #expect(deployment.error.hasPrefix("swerve: warning: deployment churn/blue: "))
+    for field in ["instance_type", "scale_settings", "egress_public_network_access"] {
+      #expect(deployment.error.contains(field), "\(deployment.error)")
+    }
+    #expect(!deployment.error.contains("instance_count") && !deployment.error.contains(": type"))
+    let change = try gateway.swerve(
+      "online-deployment", "update", "-n", "blue", "-e", "churn", "--set", "description=first")
+    #expect(change.status == 0 && change.error.isEmpty, "\(change.error)")
+  }
 }
 
 enum SampleModels {

@@ -45,6 +45,29 @@ struct ErrorResponseTests {
     #expect(response.headers["ms-azureml-model-error-reason"] == "too_many_pending_request")
   }
 
+  @Test(arguments: [503, 429])
+  func `a full queue is what the operator says it is, at v2 only`(status: Int) {
+    let call = InferenceCall(modelName: "m", version: nil, headerByteCount: nil)
+    for error in [
+      ScoringError.queueFull(deployment: "blue", depth: 3),
+      .tooManyAtOnce(deployment: "blue", limit: 1), .tooLate(deployment: "blue", waitMs: 2500),
+    ] {
+      let response = ErrorResponse(
+        .scoring(error), form: .inference(call), queueFullStatus: status)
+      #expect(response.status == status)
+      #expect(response.message == "Exceeds maximum queue size")
+      #expect(response.headers["Retry-After"] != nil)
+      for form in [AnswerForm.score, .predict, .invocations] {
+        #expect(
+          ErrorResponse(.scoring(error), form: form, queueFullStatus: status).status == 429)
+      }
+    }
+    // Time that is over is no full queue.
+    let late = ScoringError.deadlinePassed(deployment: "blue", timeoutMs: 5)
+    #expect(
+      ErrorResponse(.scoring(late), form: .inference(call), queueFullStatus: status).status == 503)
+  }
+
   @Test func `a model that is too slow carries a reason`() {
     let error = ErrorResponse(.scoring(.deadlinePassed(deployment: "blue", timeoutMs: 5)))
     #expect(error.headers["ms-azureml-model-error-reason"] == "request_timeout")

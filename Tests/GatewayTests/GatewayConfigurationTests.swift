@@ -13,11 +13,15 @@ struct GatewayConfigurationTests {
     configuration.threads = 65
     configuration.maxBodyBytes = 1
     configuration.logLevel = "loud"
+    configuration.queueFullStatus = 500
     configuration.quickModels = [(name: "a", path: "/nonexistent")]
     configuration.applyPath = "/nonexistent"
     let faults = configuration.faults()
-    #expect(faults.count == 7)
-    for flag in ["--host", "--threads", "--max-body-bytes", "--log-level", "--model", "--apply"] {
+    #expect(faults.count == 8)
+    for flag in [
+      "--host", "--threads", "--max-body-bytes", "--log-level", "--model", "--apply",
+      "--v2-queue-full-status",
+    ] {
       #expect(faults.contains { $0.hasPrefix(flag) }, "\(flag) in \(faults)")
     }
   }

@@ -26,6 +26,7 @@ package final class TestExecutor: ModelExecutor {
   private let sleepMicroseconds: UInt32
   private let spinMicroseconds: UInt64
   private let endsAtDeadline: Bool
+  private let fails: Bool
   private let keepsRuns: Bool
   /// Adds to each row the mean of its batch, as a model does whose rows are not independent.
   private let mixesRows: Bool
@@ -36,11 +37,13 @@ package final class TestExecutor: ModelExecutor {
 
   package init(
     sleepMicroseconds: UInt32 = 0, spinMicroseconds: UInt64 = 0, endsAtDeadline: Bool = false,
-    keepsRuns: Bool = false, mixesRows: Bool = false, batchDependentNodes: [String] = []
+    fails: Bool = false, keepsRuns: Bool = false, mixesRows: Bool = false,
+    batchDependentNodes: [String] = []
   ) {
     self.sleepMicroseconds = sleepMicroseconds
     self.spinMicroseconds = spinMicroseconds
     self.endsAtDeadline = endsAtDeadline
+    self.fails = fails
     self.keepsRuns = keepsRuns
     self.mixesRows = mixesRows
     self.batchDependentNodes = batchDependentNodes
@@ -83,6 +86,7 @@ package final class TestExecutor: ModelExecutor {
     while MonotonicClock.system.now() < started + spinMicroseconds * 1000 {
       if endsAtDeadline { try scratch.checkDeadline() }
     }
+    if fails { throw .failed(node: "test", reason: "it always does") }
     var echo: [Float] = []
     var sums: [Float] = []
     for row in 0..<input.rowCount {

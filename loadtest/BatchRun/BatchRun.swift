@@ -37,6 +37,7 @@ import Telemetry
     }
     let service = JobService(
       database: database, registry: registry, workFolder: settings.workspace + "/jobs",
+      datastore: settings.workspace + "/store",
       metrics: MetricRegistry(), log: Log(level: .info))
     try service.start()
     defer { service.stop() }

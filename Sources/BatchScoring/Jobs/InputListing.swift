@@ -38,10 +38,15 @@ struct InputListing {
   /// - Parameter checkInterruption: Asked for every entry.
   /// - Throws: A file that cannot be read: its name, and why.
   func files(_ checkInterruption: InterruptionCheck) throws(BatchError) -> [JobFile] {
+    try stamped(try paths(checkInterruption), checkInterruption)
+  }
+
+  /// The paths of what it reads, in their order.
+  func paths(_ checkInterruption: InterruptionCheck) throws(BatchError) -> [String] {
     var paths: [String] = []
     switch try kind(of: "") {
     case .file:
-      let name = pathParts(input.path).last { !$0.isEmpty } ?? ""
+      let name = input.name ?? pathParts(input.path).last { !$0.isEmpty } ?? ""
       guard InputKind(name: name) != nil else { throw unknownEnding(name) }
       paths = [name]
     case .folder:
@@ -56,7 +61,7 @@ struct InputListing {
     case .link, .other:
       throw .inputMissing("\(input.address) is neither a file nor a folder")
     }
-    return try stamped(paths, checkInterruption)
+    return paths
   }
 
   /// Opens a file of the listing.

@@ -1,3 +1,12 @@
+/// Some of a workspace's jobs, newest first.
+package struct JobPage: Sendable, Equatable {
+  package var jobs: [Job]
+  /// The job behind which the next page begins; nil where there is none.
+  package var last: String?
+
+  package init(jobs: [Job], last: String? = nil) { (self.jobs, self.last) = (jobs, last) }
+}
+
 /// A job as it stands now.
 package struct Job: Sendable, Equatable {
   /// The states of a job, spelled as Azure does. Source: `AZUREML.md` §4.2.

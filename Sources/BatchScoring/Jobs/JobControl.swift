@@ -81,14 +81,4 @@ final class JobControl: Sendable {
 
   /// The output is in its place, or could not be put there yet.
   func endPublishing() { state.withLock { $0.isPublishing = false } }
-
-  /// Waits, but not when the job is canceled.
-  ///
-  /// - Returns: Whether the gateway stops.
-  func rest(_ nanoseconds: UInt64, clock: MonotonicClock, evenIfCanceled: Bool) -> Bool {
-    _ = state.wait(until: clock.now() &+ nanoseconds) { state in
-      state.isStopped || (state.isCanceled && !evenIfCanceled) ? true : nil
-    }
-    return state.withLock { $0.isStopped }
-  }
 }

@@ -19,7 +19,8 @@ struct JobFile: Sendable, Equatable {
 
 /// What tells a file from another one in its place, and from itself before a change.
 ///
-/// The device is no part of it: its number may be another one after the next start.
+/// The device is no part of it: its number may be another one after the next start. Nor is the time
+/// of the last change of any kind, which a `chmod` moves too: `WatchedFile` looks closer then.
 struct FileStamp: Sendable, Equatable {
   var byteCount: Int
   /// Nanoseconds since 1970.
@@ -31,12 +32,24 @@ struct FileStamp: Sendable, Equatable {
   }
 
   init(descriptor: Int32, file: String) throws(BatchError) {
+    self = try Self.look(descriptor, file: file).stamp
+  }
+
+  /// The stamp, and the time of the last change of any kind.
+  static func look(
+    _ descriptor: Int32, file: String
+  ) throws(BatchError) -> (stamp: FileStamp, changedAt: Int64) {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw .system(errno, "looking at \(file)") }
-    byteCount = Int(status.st_size)
-    modifiedAt =
-      Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
-    inode = Int64(bitPattern: UInt64(status.st_ino))
+    let stamp = FileStamp(
+      byteCount: Int(status.st_size), modifiedAt: nanoseconds(status.st_mtim),
+      inode: Int64(bitPattern: UInt64(status.st_ino)))
+    return (stamp, nanoseconds(status.st_ctim))
+  }
+
+  /// Since 1970.
+  private static func nanoseconds(_ time: timespec) -> Int64 {
+    Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
   }
 
   /// How `now` differs; nil when it is the same file, unchanged.

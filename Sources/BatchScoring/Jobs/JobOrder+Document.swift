@@ -16,6 +16,7 @@ extension JobOrder {
     from["path"] = .string(input.path)
     from["address"] = .string(input.address)
     from["glob"] = input.glob.map { .string($0) }
+    from["name"] = input.name.map { .string($0) }
     object["input"] = .object(from)
     var to = DocumentObject()
     to["root"] = .string(output.root)
@@ -42,7 +43,7 @@ extension JobOrder {
       input: Input(
         root: try from.required("root").string(), path: try from.required("path").string(),
         address: try from.required("address").string(),
-        glob: try from.optional("glob")?.string()),
+        glob: try from.optional("glob")?.string(), name: try from.optional("name")?.string()),
       output: Output(
         root: try to.required("root").string(), folder: try to.required("folder").string(),
         address: try to.required("address").string()),

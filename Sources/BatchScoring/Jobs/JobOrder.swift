@@ -13,9 +13,14 @@ package struct JobOrder: Sendable, Equatable {
     package var address: String
     /// Which files of a folder: names with `*`, `?`, `**`; nil: all, folders below included.
     package var glob: String?
+    /// What one file is called, where that is not the name at the end of `path`: a link was named.
+    package var name: String?
 
-    package init(root: String, path: String, address: String, glob: String? = nil) {
+    package init(
+      root: String, path: String, address: String, glob: String? = nil, name: String? = nil
+    ) {
       (self.root, self.path, self.address, self.glob) = (root, path, address, glob)
+      self.name = name
     }
   }
 

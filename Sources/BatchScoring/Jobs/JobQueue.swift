@@ -3,8 +3,8 @@ struct JobQueue {
   struct Entry {
     let job: StoredJob
     let control = JobControl()
-    /// It waits for room, and takes nobody's turn.
-    var isPaused = false
+    /// Set when it waits for room, to be gone on with.
+    var rest: Rest?
     /// Of a deployment one job runs at a time.
     let lane: String
 
@@ -15,6 +15,15 @@ struct JobQueue {
 
     /// It has only to end, which gives its room back: it waits for no turn and takes none.
     var isCanceled: Bool { control.isCanceled || job.job.status == .cancelRequested }
+  }
+
+  /// A job that waits for room. It takes nobody's turn, and no thread.
+  struct Rest {
+    var run: JobRun
+    /// When it is looked at again, on the monotonic clock.
+    var wakesAt: UInt64
+    /// A cancel has nothing to say any more.
+    var ignoresCancel: Bool
   }
 
   /// Where a job is that is to be canceled.
@@ -30,12 +39,14 @@ struct JobQueue {
   /// Not yet begun, or to be gone on with, in their order.
   private var waiting: [Entry] = []
   private var running: [String: Entry] = [:]
+  /// Those that wait for room.
+  private var resting: [String: Entry] = [:]
   /// Unfinished jobs as they stand now; what is not here, the database knows.
   private var live: [String: Job] = [:]
   private var workers = 0
 
   static let maxJobsAtOnce = 4
-  /// With those of jobs that wait for room: whoever may make deployments makes no more threads.
+  /// With those of jobs that are only to end: whoever may make deployments makes no more threads.
   static let maxWorkers = 64
 
   // MARK: Begin and end
@@ -51,6 +62,7 @@ struct JobQueue {
   mutating func stop() -> [JobControl] {
     isRunning = false
     waiting = []
+    resting = [:]
     return running.values.map(\.control)
   }
 
@@ -62,15 +74,16 @@ struct JobQueue {
 
   // MARK: Turns
 
-  /// How many run now and do not wait for room.
-  private var active: Int { running.values.count { !$0.isPaused && !$0.isCanceled } }
+  /// How many run now, or look whether they may, and are not only to end.
+  private var active: Int { running.values.count { !$0.isCanceled } }
 
-  /// Counts the workers that are missing as started. A job that waits for room keeps its worker:
-  /// the other jobs have others.
+  /// Counts the workers that are missing as started.
   mutating func addWorkers() -> Int {
     guard isRunning else { return 0 }
-    let besides = running.values.count { $0.isPaused || $0.isCanceled }
-    let ending = waiting.contains { $0.isCanceled } ? 1 : 0
+    let besides = running.values.count(where: \.isCanceled)
+    let isEnding =
+      waiting.contains(where: \.isCanceled) || resting.values.contains(where: \.isCanceled)
+    let ending = isEnding ? 1 : 0
     let wanted = min(Self.maxJobsAtOnce + besides, Self.maxWorkers) + ending
     let missing = max(0, wanted - workers)
     workers += missing
@@ -80,7 +93,11 @@ struct JobQueue {
   /// There was no thread for it.
   mutating func loseWorker() { workers -= 1 }
 
-  mutating func take() -> Entry? {
+  /// The job that is next. One that waits for room comes in its turn, to look for it.
+  ///
+  /// - Parameter now: On the monotonic clock.
+  mutating func take(at now: UInt64) -> Entry? {
+    if let entry = takeResting(at: now) { return entry }
     guard let index = nextIndex() else { return nil }
     let entry = waiting.remove(at: index)
     running[entry.job.job.order.name] = entry
@@ -90,21 +107,38 @@ struct JobQueue {
   private func nextIndex() -> Int? {
     if let index = waiting.firstIndex(where: \.isCanceled) { return index }
     guard active < Self.maxJobsAtOnce else { return nil }
-    let busy = Set(running.values.map(\.lane))
+    let busy = Set(running.values.map(\.lane)).union(resting.values.map(\.lane))
     return waiting.firstIndex { !busy.contains($0.lane) }
   }
 
-  /// The job waits for room.
-  mutating func giveTurn(_ name: String) { running[name]?.isPaused = true }
+  /// Whether a resting job may be looked at when its time has come.
+  private func mayWake(_ entry: Entry) -> Bool {
+    entry.isCanceled || active < Self.maxJobsAtOnce
+  }
 
-  /// The job tries again, when it is its turn, or when it is only to end.
-  ///
-  /// - Returns: False when it has to wait.
-  mutating func takeTurn(_ name: String) -> Bool {
-    guard let entry = running[name], isRunning, !entry.control.isInterrupted else { return true }
-    guard active < Self.maxJobsAtOnce else { return false }
-    running[name]?.isPaused = false
-    return true
+  private mutating func takeResting(at now: UInt64) -> Entry? {
+    var next: (name: String, wakesAt: UInt64)?
+    for (name, entry) in resting {
+      guard let rest = entry.rest, mayWake(entry) else { continue }
+      let time = entry.control.isCanceled && !rest.ignoresCancel ? 0 : rest.wakesAt
+      guard time <= now, time < next?.wakesAt ?? .max else { continue }
+      next = (name, time)
+    }
+    guard let next, let entry = resting.removeValue(forKey: next.name) else { return nil }
+    running[next.name] = entry
+    return entry
+  }
+
+  /// When `take` has a job that waits now; nil: not before something else changes.
+  var nextWake: UInt64? {
+    resting.values.filter(mayWake).compactMap { $0.rest?.wakesAt }.min()
+  }
+
+  /// The job waits for room. After a stop the next start goes on with it.
+  mutating func rest(_ name: String, _ rest: Rest) {
+    guard var entry = running.removeValue(forKey: name), isRunning else { return }
+    entry.rest = rest
+    resting[name] = entry
   }
 
   // MARK: Jobs
@@ -139,7 +173,7 @@ struct JobQueue {
 
   /// Of one that has not begun nothing is left, unless it is put back.
   mutating func placeToCancel(_ name: String) -> Place {
-    if let entry = running[name] { return .begun(entry) }
+    if let entry = running[name] ?? resting[name] { return .begun(entry) }
     guard let index = waiting.firstIndex(where: { $0.job.job.order.name == name }) else {
       return .elsewhere
     }

@@ -1,3 +1,4 @@
+internal import Serving
 internal import Store
 internal import Telemetry
 
@@ -83,7 +84,11 @@ extension JobRun {
   ) {
     if let path = job.workFolder, !keepsFolder {
       do throws(BatchError) {
-        try WorkFolder(path: path).remove()
+        let work = WorkFolder(path: path)
+        if status == .failed {
+          try FailedRows.keep(from: work, ofJob: order.name, in: surroundings.datastore)
+        }
+        try work.remove()
         try store.clearWorkFolder(job.sequence)
       } catch {
         // The next start removes it.
@@ -111,34 +116,28 @@ extension JobRun {
     }
   }
 
-  /// Waits until it may go on.
+  /// Notes that the job waits.
   ///
-  /// - Parameters:
-  ///   - discardsOutput: Its end is decided and to be stored, and it comes without an output.
-  ///   - evenIfCanceled: A cancel has nothing to say any more.
-  /// - Returns: False when the gateway stops.
-  func pause(_ reason: String, discardsOutput: Bool, evenIfCanceled: Bool) -> Bool {
+  /// - Parameter end: Its end, where that is decided and to be stored, and it comes without an output.
+  func pause(_ reason: String, discarding end: Job.Status?) {
     let reason = reason.withControlPictures
     if job.job.status != .paused {
       tell(.warning, "batch job is paused", [("reason", .string(reason))])
     }
     // What it has written is of no use to anybody, and may be what the disk is full of.
     // What cannot be removed now is tried again at the end.
-    if discardsOutput, let path = job.workFolder { try? WorkFolder(path: path).remove() }
+    if let end, let path = job.workFolder {
+      let work = WorkFolder(path: path)
+      if end == .failed { try? work.removePredictions() } else { try? work.remove() }
+    }
     // The database may be on the same disk: then only the callers of now hear of it.
     if !control.isCanceled { try? store.set(job.sequence, .paused, reason: reason) }
     move(to: .paused, reason: reason)
-    turn(.given)
-    repeat {
-      let isStopped = control.rest(
-        surroundings.options.roomInterval, clock: surroundings.clock,
-        evenIfCanceled: evenIfCanceled)
-      if isStopped { return false }
-      // An end is stored at once if it can be: that takes next to nothing.
-    } while !evenIfCanceled && !control.isCanceled && !hasRoom()
-    turn(.wanted)
-    return true
   }
+
+  /// Whether a job that waits is to be run again. An end is stored at once if it can be: that takes
+  /// next to nothing.
+  var mayGoOn: Bool { ignoresCancel || control.isCanceled || hasRoom() }
 
   /// Whether another attempt gets any further: it hashes the model, and all that was written.
   private func hasRoom() -> Bool {
@@ -185,6 +184,17 @@ extension JobRun {
     if isCommit {
       if job.job.status == .paused { try change(.running) }
       surroundings.metrics.count(order, from: before, to: writer.committed)
+      if isDebugging {
+        let done = writer.committed.shown
+        tell(
+          .debug, "batch job has committed mini-batches",
+          [
+            ("mini_batches", .integer(Int64(done.miniBatches))),
+            ("files", .integer(Int64(done.files))), ("scored", .integer(Int64(done.scoredRows))),
+            ("failed", .integer(Int64(done.failedRows))),
+            ("read_bytes", .integer(Int64(done.readBytes))),
+          ])
+      }
     }
     job.job.progress = writer.progress.shown
     // Each report wakes all who look on, and a piece may take a fraction of a millisecond.
@@ -201,14 +211,34 @@ extension JobRun {
     report(job.job)
   }
 
+  /// The deployment's `logging_level`.
+  private var logLevel: Log.Level { order.settings.logLevel }
+  var isDebugging: Bool { logLevel == .debug }
+
+  /// Told with `logging_level: debug`.
+  func tellRead(_ file: JobFile, rows: Int, failed: Int, fault: String?) {
+    tell(
+      .debug, "batch job has read a file",
+      [
+        ("file", .string(file.path)), ("rows", .integer(Int64(rows))),
+        ("failed", .integer(Int64(failed))), ("reason", .string(fault ?? "")),
+      ])
+  }
+
   func tell(
     _ level: Log.Level, _ message: StaticString, _ fields: [(StaticString, LogValue)] = []
   ) {
-    surroundings.log.write(level, message) { line in
+    surroundings.log.write(level, own: logLevel, message) { line in
       line.appendLogMember("job", order.name)
       line.appendLogMember("endpoint", order.endpoint)
       line.appendLogMember("deployment", order.deployment)
       for (name, value) in fields { line.appendLogMember(name, value) }
     }
   }
+}
+
+extension BatchSettings {
+  /// Of the lines that a job writes to the log: `debug` has one for each file and each commit, `info`
+  /// one for each change of the job's state, `warning` only what goes wrong.
+  var logLevel: Log.Level { Log.Level(name: loggingLevel) ?? .info }
 }

@@ -10,6 +10,8 @@ struct JobSurroundings: Sendable {
   var store: JobStore
   var registry: ModelRegistry
   var workFolder: String
+  /// The default datastore's folder.
+  var datastore: String
   var metrics: JobMetrics
   var log: Log
   var clock = MonotonicClock.system
@@ -39,14 +41,19 @@ struct JobOptions: Sendable {
 ///
 /// After a crash the same steps are taken again from the last commit on: what is behind it is cut
 /// off.
-final class JobRun {
-  /// Only so many jobs run at once; one that waits for room is none of them.
-  enum Turn { case given, wanted }
+///
+/// One thread at a time: a job that waits for room gives its thread back, and another one goes on.
+final class JobRun: @unchecked Sendable {
+  enum Outcome {
+    case ended
+    /// The gateway stops; the job goes on at the next start.
+    case stops
+    /// It waits for room, and is run again when `mayGoOn`.
+    case rests
+  }
 
   let surroundings: JobSurroundings
   let control: JobControl
-  /// `wanted` returns when it is this job's turn again.
-  let turn: (Turn) -> Void
   /// Told of each change.
   let report: (Job) -> Void
   var job: StoredJob
@@ -56,16 +63,21 @@ final class JobRun {
   var missingByteCount = 0
   /// When others were last told of progress.
   var reportedAt: UInt64 = 0
+  /// Decided, and not stored yet.
+  private var ending: (status: Job.Status, reason: String?)?
+  /// The row may have come on without us: it has ended, or a commit that failed was one.
+  private var isStale = true
+  /// While it waits: a cancel has nothing to say any more.
+  private(set) var ignoresCancel = false
 
   init(
     _ job: StoredJob, _ surroundings: JobSurroundings, _ control: JobControl,
-    turn: @escaping (Turn) -> Void, report: @escaping (Job) -> Void
+    report: @escaping (Job) -> Void
   ) {
     self.job = job
     isCancelStored = job.job.status == .cancelRequested
     self.surroundings = surroundings
     self.control = control
-    self.turn = turn
     self.report = report
   }
 
@@ -77,53 +89,45 @@ final class JobRun {
     return { () throws(BatchError) in try control.check() }
   }
 
-  /// - Returns: Whether the job has ended; if not, it goes on at the next start.
-  func run() -> Bool {
-    /// Decided, and not stored yet.
-    var ending: (status: Job.Status, reason: String?)?
-    /// The row may have come on without us: it has ended, or a commit that failed was one.
-    var isStale = true
+  func run() -> Outcome {
     while true {
       let wasCanceled = control.isCanceled
-      func rests(_ reason: String) -> Bool {
-        pause(
-          reason, discardsOutput: ending.map { $0.status != .completed } ?? false,
-          evenIfCanceled: ending != nil || wasCanceled)
+      func rests(_ reason: String) -> Outcome {
+        ignoresCancel = ending != nil || wasCanceled
+        isStale = true
+        pause(reason, discarding: ending.flatMap { $0.status == .completed ? nil : $0.status })
+        return .rests
       }
       do throws(BatchError) {
-        if isStale, try readAgain() { return true }
+        if isStale, try readAgain() { return .ended }
         isStale = false
         if let ending {
           try end(ending.status, reason: ending.reason)
         } else {
           try attempt()
         }
-        return true
+        return .ended
       } catch .interrupted(.cancel) {
         ending = (.canceled, nil)
       } catch .interrupted(.stop) {
         tell(.info, "batch job stops, to go on at the next start")
-        return false
+        return .stops
       } catch .interrupted(.crash) {
-        return false
+        return .stops
       } catch .interrupted(.ended) {
         isStale = true
       } catch .noSpace(let reason) {
-        guard rests("no space: \(reason)") else { return false }
-        isStale = true
+        return rests("no space: \(reason)")
       } catch .busy(let reason) {
-        guard rests("busy: \(reason)") else { return false }
-        isStale = true
+        return rests("busy: \(reason)")
       } catch .store(let reason), .outputLost(let reason) {
-        guard rests(reason) else { return false }
-        isStale = true
+        return rests(reason)
       } catch {
         switch hasOutput() {
         case .some(let isInPlace):
           ending = isInPlace ? (.completed, Self.warning(error)) : (.failed, "\(error)")
         case nil:
-          guard rests("\(error)") else { return false }
-          isStale = true
+          return rests("\(error)")
         }
       }
     }
@@ -159,7 +163,7 @@ final class JobRun {
     let model = try loadModel()
     // A job that was paused runs again when something of it has found room.
     if job.job.status != .paused { try change(.running) }
-    let writer = try makeWriter(files, work)
+    let writer = try makeWriter(files, work, model.loaded)
     try read(listing, files, model.loaded, into: writer)
     try finishOutput(model.version, writer, work)
   }
@@ -205,7 +209,7 @@ final class JobRun {
   private func listedFiles(_ listing: InputListing) throws(BatchError) -> [JobFile] {
     if job.progress.totalFiles > 0 { return try store.files(job.sequence) }
     let files = try listing.files(checkInterruption)
-    try OutputPaths(order.settings, folder: "").check(files)
+    try OutputPaths(order.settings, folder: "").check(files.lazy.map(\.path))
     var progress = JobProgress()
     progress.totalFiles = files.count
     progress.totalBytes = files.reduce(0) { $0 &+ $1.stamp.byteCount }
@@ -220,11 +224,17 @@ final class JobRun {
     return files
   }
 
-  private func makeWriter(_ files: [JobFile], _ work: WorkFolder) throws(BatchError) -> JobWriter {
+  private func makeWriter(
+    _ files: [JobFile], _ work: WorkFolder, _ model: LoadedModel
+  ) throws(BatchError) -> JobWriter {
+    var columns = PredictionColumns(order.settings)
+    columns.fileName = ""
+    let emptyHeader = columns.header(model.defaultOutputs.map { model.signature.outputs[$0] })
     func open() throws(BatchError) -> JobWriter {
       try JobWriter(
         job, files: files, work: work, store: store, policy: surroundings.options.commits,
-        clock: surroundings.clock, steps: steps, checkInterruption: checkInterruption)
+        clock: surroundings.clock, steps: steps, emptyHeader: emptyHeader,
+        checkInterruption: checkInterruption)
     }
     do throws(BatchError) {
       return try open()
@@ -288,7 +298,13 @@ final class JobRun {
               file: files[piece.place.file].path, row: failure.row, reason: failure.reason)
           }
           let before = writer.committed
+          let (rows, faults) = (writer.progress.row, writer.progress.fileFaults)
           try writer.take(piece)
+          if let end = piece.end, isDebugging {
+            tellRead(
+              files[piece.place.file], rows: rows, failed: faults + (end.fault == nil ? 0 : 1),
+              fault: end.fault)
+          }
           try noteCommit(writer, before)
         })
     } catch {
@@ -302,13 +318,13 @@ final class JobRun {
         try noteCommit(writer, before)
       } else if failure != .interrupted(.crash) {
         if case .noSpace = failure { missingByteCount = writer.uncommittedByteCount }
-        writer.rollBack()
+        writer.rollBack(keepsErrors: failure.failsJob)
       }
       job.progress = writer.committed
       throw failure
     }
     let before = writer.committed
-    try writer.commit()
+    try writer.finish()
     try noteCommit(writer, before)
   }
 

@@ -3,6 +3,7 @@ internal import Glibc
 package import Registry
 internal import Serving
 package import Store
+internal import Synchronization
 package import Telemetry
 
 /// The jobs of a workspace: takes them, runs them one behind the other, and after a crash goes on
@@ -25,16 +26,18 @@ package final class JobService: Sendable {
   /// What of the database could not be read, and was told.
   private let told = Monitor<Set<String>>([])
 
-  /// - Parameter workFolder: Where unfinished jobs keep what they have written, on the same file
-  ///   system as the default datastore.
+  /// - Parameters:
+  ///   - workFolder: Where unfinished jobs keep what they have written, on the same file system as
+  ///     the default datastore.
+  ///   - datastore: The default datastore's folder.
   package convenience init(
-    database: Database, registry: ModelRegistry, workFolder: String, metrics: MetricRegistry,
-    log: Log
+    database: Database, registry: ModelRegistry, workFolder: String, datastore: String,
+    metrics: MetricRegistry, log: Log
   ) {
     self.init(
       JobSurroundings(
         store: JobStore(database: database), registry: registry, workFolder: workFolder,
-        metrics: JobMetrics(metrics), log: log))
+        datastore: datastore, metrics: JobMetrics(metrics), log: log))
   }
 
   init(_ surroundings: JobSurroundings) {
@@ -96,12 +99,13 @@ package final class JobService: Sendable {
   private func tellGoingOn(_ unfinished: [StoredJob]) {
     for job in unfinished where job.job.status != .queued {
       surroundings.log.write(
-        .info, "batch job goes on",
-        [
-          "job": .string(job.job.order.name), "status": .string(job.job.status.rawValue),
-          "files": .integer(Int64(job.progress.file)),
-          "scored": .integer(Int64(job.progress.scoredRows)),
-        ])
+        .info, own: job.job.order.settings.logLevel, "batch job goes on"
+      ) { line in
+        line.appendLogMember("job", job.job.order.name)
+        line.appendLogMember("status", job.job.status.rawValue)
+        line.appendLogMember("files", Int64(job.progress.file))
+        line.appendLogMember("scored", Int64(job.progress.scoredRows))
+      }
     }
   }
 
@@ -125,6 +129,9 @@ package final class JobService: Sendable {
         if job.isCompleted, work.holdsScore, let order = try store.job(job.name)?.job.order {
           // A power cut undid the rename that no fsync had made last.
           try work.publish(as: order.output)
+        }
+        if job.isFailed {
+          try FailedRows.keep(from: work, ofJob: job.name, in: surroundings.datastore)
         }
         if !named.contains(path) { try work.remove() }
         try store.clearWorkFolder(job.sequence)
@@ -171,38 +178,45 @@ package final class JobService: Sendable {
     }
     while let entry = takeJob() {
       let name = entry.job.job.order.name
-      let run = JobRun(
-        entry.job, surroundings, entry.control,
-        turn: { [self] turn in change(turn, name) },
-        report: { [self] now in
-          state.withLock { $0.note(now) }
-          state.broadcast()
-        })
-      let hasEnded = run.run()
-      state.withLock { $0.leave(name, hasEnded: hasEnded) }
+      let run = entry.rest?.run ?? self.run(of: entry)
+      let outcome = entry.rest == nil || run.mayGoOn ? run.run() : .rests
+      state.withLock { queue in
+        switch outcome {
+        case .ended: queue.leave(name, hasEnded: true)
+        case .stops: queue.leave(name, hasEnded: false)
+        case .rests:
+          queue.rest(
+            name,
+            JobQueue.Rest(
+              run: run,
+              wakesAt: surroundings.clock.now() &+ surroundings.options.roomInterval,
+              ignoresCancel: run.ignoresCancel))
+        }
+      }
       state.broadcast()
     }
+  }
+
+  private func run(of entry: JobQueue.Entry) -> JobRun {
+    JobRun(
+      entry.job, surroundings, entry.control,
+      report: { [self] now in
+        state.withLock { $0.note(now) }
+        state.broadcast()
+      })
   }
 
   /// nil when the gateway stops.
   private func takeJob() -> JobQueue.Entry? {
-    let taken: JobQueue.Entry?? = state.wait { queue in
-      guard queue.isRunning else { return .some(nil) }
-      return queue.take().map { .some($0) }
-    }
-    return taken ?? nil
-  }
-
-  private func change(_ turn: JobRun.Turn, _ name: String) {
-    switch turn {
-    case .given:
-      state.withLock { queue in
-        queue.giveTurn(name)
-        startWorkers(&queue)
+    while true {
+      let wake = state.withLock { $0.nextWake }
+      // The inner nil: the gateway stops. The outer: there may be another time to wait for.
+      let taken: JobQueue.Entry??? = state.wait(until: wake) { queue in
+        guard queue.isRunning else { return .some(.some(nil)) }
+        if let entry = queue.take(at: surroundings.clock.now()) { return .some(.some(entry)) }
+        return queue.nextWake == wake ? nil : .some(nil)
       }
-      state.broadcast()
-    case .wanted:
-      let _: Void? = state.wait { $0.takeTurn(name) ? () : nil }
+      if case .some(.some(let entry)) = taken { return entry }
     }
   }
 
@@ -238,15 +252,15 @@ package final class JobService: Sendable {
     let added = try submission.added()
     guard added.isNew else { return current(added.job) }
     state.broadcast()
-    surroundings.log.write(
-      .info, "batch job taken",
-      [
-        "job": .string(order.name), "endpoint": .string(order.endpoint),
-        "deployment": .string(order.deployment),
-        "model": .string("\(order.model):\(order.modelVersion)"),
-        "input": .string(order.input.address), "output": .string(order.output.address),
-        "actor": .string(order.actor),
-      ])
+    surroundings.log.write(.info, own: order.settings.logLevel, "batch job taken") { line in
+      for (name, value) in [
+        ("job", order.name), ("endpoint", order.endpoint), ("deployment", order.deployment),
+        ("model", "\(order.model):\(order.modelVersion)"), ("input", order.input.address),
+        ("output", order.output.address), ("actor", order.actor),
+      ] as [(StaticString, String)] {
+        line.appendLogMember(name, value)
+      }
+    }
     return added.job.job
   }
 
@@ -319,7 +333,9 @@ package final class JobService: Sendable {
     } catch {
       throw .unknownModel("\(error)")
     }
-    try InputListing(order.input).check()
+    let listing = try InputListing(order.input)
+    try listing.check()
+    try checkNames(order, listing)
     let parts = pathParts(order.output.folder).filter { !$0.isEmpty && $0 != "." }
     guard !parts.isEmpty else {
       throw .outputExists(order.output.address)
@@ -336,6 +352,25 @@ package final class JobService: Sendable {
       throw BatchError(error)
     }
   }
+
+  /// Tells of two files of predictions with one name before there is a job. Where an input has so many
+  /// files that the caller would wait for it, the job tells, when it has listed them.
+  private func checkNames(_ order: JobOrder, _ listing: InputListing) throws(BatchError) {
+    let paths = OutputPaths(order.settings, folder: "")
+    guard paths.isPerFile else { return }
+    let entries = Atomic<Int>(0)
+    do throws(BatchError) {
+      try paths.check(
+        try listing.paths { () throws(BatchError) in
+          let count = entries.add(1, ordering: .relaxed).newValue
+          if count > Self.maxNamesChecked { throw .interrupted(.stop) }
+        })
+    } catch .interrupted {
+      return
+    }
+  }
+
+  private static let maxNamesChecked = 20_000
 
   /// `job NAME` of each unfinished job that a model version is needed for.
   package static let unfinishedJobs:
@@ -357,14 +392,16 @@ package final class JobService: Sendable {
   }
 
   /// Newest first, without those that cannot be read.
+  ///
+  /// - Parameter last: The last job of the page before; nil: the first page.
   package func jobs(
-    endpoint: String?, deployment: String?, limit: Int
-  ) throws(BatchError) -> [Job] {
-    let (stored, problems) = try store.jobs(
-      endpoint: endpoint, deployment: deployment, limit: limit)
+    endpoint: String?, deployment: String?, after last: String?, limit: Int
+  ) throws(BatchError) -> JobPage {
+    let (stored, last, problems) = try store.jobs(
+      endpoint: endpoint, deployment: deployment, after: last, limit: limit)
     tellUnreadable(problems)
     return state.withLock { queue in
-      stored.map { queue.job($0.job.order.name) ?? $0.job }
+      JobPage(jobs: stored.map { queue.job($0.job.order.name) ?? $0.job }, last: last)
     }
   }
 

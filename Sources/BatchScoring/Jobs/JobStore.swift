@@ -111,10 +111,12 @@ struct JobStore: Sendable {
 
   /// Newest first.
   ///
-  /// - Returns: With them, what is wrong with those that cannot be read.
+  /// - Parameter last: The job behind which they begin; nil: with the newest.
+  /// - Returns: With them, the last one where more follow, and what is wrong with those that cannot be
+  ///   read.
   func jobs(
-    endpoint: String?, deployment: String?, limit: Int
-  ) throws(BatchError) -> (jobs: [StoredJob], problems: [String]) {
+    endpoint: String?, deployment: String?, after last: String?, limit: Int
+  ) throws(BatchError) -> (jobs: [StoredJob], last: String?, problems: [String]) {
     var conditions: [String] = []
     var parameters: [SQLValue] = []
     if let endpoint {
@@ -125,13 +127,25 @@ struct JobStore: Sendable {
       conditions.append("deployment = ?")
       parameters.append(.text(deployment))
     }
+    if let last {
+      conditions.append("sequence < (SELECT sequence FROM jobs WHERE name = ?)")
+      parameters.append(.text(last))
+    }
     let filter = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
-    parameters.append(.integer(Int64(clamping: limit)))
+    // One more tells whether there are more.
+    parameters.append(.integer(Int64(clamping: limit) &+ 1))
     let sql = "SELECT * FROM jobs \(filter) ORDER BY sequence DESC LIMIT ?"
     let rows = try read { (transaction) throws(BatchError) in
-      try Self.run(transaction, sql, parameters)
+      if let last,
+        try Self.run(transaction, "SELECT 1 FROM jobs WHERE name = ?", [.text(last)]).isEmpty
+      {
+        throw BatchError.unknownJob(last)
+      }
+      return try Self.run(transaction, sql, parameters)
     }
-    return Self.decoded(rows)
+    let page = Array(rows.prefix(limit))
+    let (jobs, problems) = Self.decoded(page)
+    return (jobs, rows.count > limit ? page.last?.text("name") : nil, problems)
   }
 
   /// Oldest first.
@@ -173,6 +187,7 @@ struct JobStore: Sendable {
     var sequence: Int64
     var name: String
     var isCompleted: Bool
+    var isFailed: Bool
     var workFolder: String
   }
 
@@ -189,6 +204,7 @@ struct JobStore: Sendable {
       Untidy(
         sequence: $0.integer("sequence"), name: $0.text("name"),
         isCompleted: $0.text("status") == Job.Status.completed.rawValue,
+        isFailed: $0.text("status") == Job.Status.failed.rawValue,
         workFolder: $0.text("work_folder"))
     }
   }

@@ -30,6 +30,8 @@ final class JobWriter {
   private let clock: MonotonicClock
   private let steps: JobSteps
   private let checkInterruption: InterruptionCheck
+  /// For a file of predictions in which there are none.
+  private let emptyHeader: [UInt8]
   /// nil where no predictions are written, and between two files of predictions.
   private var output: AppendedFile?
   private let errors: AppendedFile
@@ -49,9 +51,10 @@ final class JobWriter {
   /// - Throws: `.outputLost` when what was committed is not there.
   init(
     _ job: StoredJob, files: [JobFile], work: WorkFolder, store: JobStore, policy: CommitPolicy,
-    clock: MonotonicClock, steps: @escaping JobSteps,
+    clock: MonotonicClock, steps: @escaping JobSteps, emptyHeader: [UInt8] = [],
     checkInterruption: @escaping InterruptionCheck
   ) throws(BatchError) {
+    self.emptyHeader = emptyHeader
     self.job = job
     self.files = files
     self.store = store
@@ -113,6 +116,16 @@ final class JobWriter {
     }
   }
 
+  /// Ends what is written when the input has been read.
+  func finish() throws(BatchError) {
+    if !paths.isPerFile, let output { try writeHeader(ofEmpty: output) }
+    try commit()
+  }
+
+  private func writeHeader(ofEmpty file: AppendedFile) throws(BatchError) {
+    if file.byteCount == 0, !emptyHeader.isEmpty { try file.append(emptyHeader) }
+  }
+
   /// Brings to the disk what has been written, then says so in the database.
   func commit() throws(BatchError) {
     try steps(.syncOutput)
@@ -136,9 +149,12 @@ final class JobWriter {
   }
 
   /// Gives back the room of what is not committed. Nothing is written after it.
-  func rollBack() {
+  ///
+  /// - Parameter keepsErrors: The job fails, and the rows that did are to be told, with those that it
+  ///   fails for.
+  func rollBack(keepsErrors: Bool) {
     output?.cut(to: committed.output.byteCount)
-    errors.cut(to: committed.errors.byteCount)
+    if !keepsErrors { errors.cut(to: committed.errors.byteCount) }
   }
 
   // MARK: Counting
@@ -178,6 +194,7 @@ final class JobWriter {
       sha256: sha256, rowCount: progress.row, failedCount: progress.fileFaults, output: nil)
     if paths.isPerFile {
       let own = try currentOutput(place)
+      try writeHeader(ofEmpty: own)
       result.output = own.state
       closed.append(own)
       output = nil

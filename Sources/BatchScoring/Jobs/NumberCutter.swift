@@ -9,6 +9,11 @@ struct NumberBlock: Sendable {
 }
 
 /// Cuts the array of a `.npy` file into blocks of rows, for a model of one input.
+///
+/// In Fortran's order a row's numbers lie far apart. Such a file is read through once, for its hash,
+/// and then in pieces: of each column the numbers of a block's rows. Memory is a block and one such
+/// piece, whatever the file has; what it costs is a read for each column of each block, so a row of
+/// many megabytes takes as many reads as it has numbers.
 struct NumberCutter: Sendable {
   private var source: any ByteSource & Sendable
   private let name: String
@@ -17,6 +22,8 @@ struct NumberCutter: Sendable {
   private let maxRows: Int
   private(set) var row = 0
   private let rowCount: Int
+  /// Set for Fortran's order.
+  private let placed: (any PlacedSource)?
 
   private static let maxHeaderBytes = 1 << 20
   private static let maxBlockBytes = 8 << 20
@@ -61,10 +68,33 @@ struct NumberCutter: Sendable {
       throw .text(file: name, reason: "holds \(shape): its rows have no values")
     }
     self.maxRows = max(1, min(maxRows, Self.maxBlockBytes / max(rowBytes, 1)))
+    placed = header.isFortran ? try Self.placed(self.source, header, name) : nil
+  }
+
+  /// - Throws: A file that has not as many bytes as its array takes: no row of it is whole.
+  private static func placed(
+    _ source: any ByteSource, _ header: NPYFormat.Header, _ name: String
+  ) throws(BatchError) -> any PlacedSource {
+    guard let placed = source as? any PlacedSource else {
+      throw .text(file: name, reason: "is in Fortran order, and cannot be read in any other")
+    }
+    let byteCount = try placed.readThrough() - header.dataStart
+    let wanted = header.shape.elementCount * header.elementType.byteSize
+    guard byteCount == wanted else {
+      throw .text(
+        file: name,
+        reason: "\(header.shape) of \(header.elementType.name) takes \(wanted) bytes; \(byteCount) "
+          + "follow the header")
+    }
+    return placed
   }
 
   /// Passes over the rows before `row`.
   mutating func skip(to row: Int) throws(BatchError) {
+    if placed != nil {
+      self.row = min(row, rowCount)
+      return
+    }
     while self.row < row {
       let count = min(maxRows, row - self.row)
       self.row += try takeRows(count).rowCount
@@ -75,6 +105,7 @@ struct NumberCutter: Sendable {
   mutating func next() throws(BatchError) -> NumberBlock? {
     let count = min(maxRows, rowCount - row)
     guard count > 0 else {
+      if placed != nil { return nil }
       var one: [UInt8] = [0]
       guard try Self.read(&source, &one, from: 0) == 0 else {
         throw .text(file: name, reason: "goes on behind its \(rowCount) rows")
@@ -89,21 +120,55 @@ struct NumberCutter: Sendable {
   /// - Returns: Fewer rows than `count` where the file ends behind those; the next call tells.
   private mutating func takeRows(_ count: Int) throws(BatchError) -> Tensor {
     let buffer = TensorBuffer(byteCount: count * rowBytes)
+    var taken = count
+    if let placed {
+      try takeColumns(count, from: placed, into: buffer.bytes)
+    } else {
+      taken = try fill(buffer.bytes, count)
+    }
+    if header.isBigEndian {
+      NPYFormat.swapBytes(of: buffer.bytes, elementBytes: header.elementType.byteSize)
+    }
+    let rows = Tensor(header.elementType, shape: header.shape.withRows(count), buffer: buffer)
+    return taken == count ? rows : rows.rows(0..<taken)
+  }
+
+  private func takeColumns(
+    _ count: Int, from placed: any PlacedSource, into rows: UnsafeMutableRawBufferPointer
+  ) throws(BatchError) {
+    let elementBytes = header.elementType.byteSize
+    let piece = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: count * elementBytes, alignment: 64)
+    defer { piece.deallocate() }
+    for column in 0..<header.rowElementCount {
+      if column % Self.readsBetweenChecks == 0 { try placed.check() }
+      let element = header.fortranPlace(ofColumn: column) * rowCount + row
+      try placed.read(at: header.dataStart + element * elementBytes, into: piece)
+      NPYFormat.scatter(UnsafeRawBufferPointer(piece), column: column, header, into: rows)
+    }
+    try placed.check()
+  }
+
+  private static let readsBetweenChecks = 1024
+
+  /// - Returns: How many rows came.
+  private mutating func fill(
+    _ rows: UnsafeMutableRawBufferPointer, _ count: Int
+  ) throws(BatchError) -> Int {
     var filled = 0
     while filled < count * rowBytes {
       let part = try source.read(
-        into: UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[filled..<(count * rowBytes)]))
+        into: UnsafeMutableRawBufferPointer(rebasing: rows[filled..<(count * rowBytes)]))
       guard part > 0 else {
         let whole = filled / rowBytes
         guard whole > 0 else {
           throw .text(file: name, reason: "ends in row \(row) of \(rowCount)")
         }
-        return Tensor(header.elementType, shape: header.shape.withRows(count), buffer: buffer)
-          .rows(0..<whole)
+        return whole
       }
       filled += part
     }
-    return Tensor(header.elementType, shape: header.shape.withRows(count), buffer: buffer)
+    return count
   }
 
   private static func take(

@@ -17,8 +17,10 @@ struct OutputPaths: Sendable {
   var writesPredictions: Bool { settings.outputAction == .appendRow }
   var isPerFile: Bool { settings.isPerFile && writesPredictions }
 
-  var errors: String { folder + "/" + Self.errorsName }
+  var errors: String { Self.errors(in: folder) }
   var manifest: String { folder + "/" + Self.manifestName }
+
+  static func errors(in folder: String) -> String { folder + "/" + errorsName }
 
   /// The one file of predictions; nil where there is none or one for each file.
   var predictions: String? {
@@ -35,16 +37,25 @@ struct OutputPaths: Sendable {
     InputKind.stem(of: path) + "." + format.rawValue
   }
 
-  /// - Throws: Two files of the input whose predictions would go to one.
-  func check(_ files: [JobFile]) throws(BatchError) {
+  /// - Parameter files: Paths of the input.
+  /// - Throws: Two of them whose predictions would go to one file, or one's into another's place.
+  func check(_ files: some Sequence<String>) throws(BatchError) {
     guard isPerFile else { return }
-    var owners: [String: String] = [Self.errorsName: "the list of errors"]
-    for file in files {
-      let name = Self.name(for: file.path, settings.outputFormat)
-      if let other = owners.updateValue(file.path, forKey: name) {
+    var owners = [Self.errorsName: "the list of errors", Self.manifestName: "the manifest"]
+    for path in files {
+      let name = Self.name(for: path, settings.outputFormat)
+      if let other = owners.updateValue("'\(path)'", forKey: name) {
         throw .refused(
-          "the predictions for '\(file.path)' and \(other) would both be '\(name)'; rename one, or "
-            + "leave out per_file")
+          "per_file: the predictions for '\(path)' and \(other) would both be '\(name)'; rename one, "
+            + "or leave out per_file")
+      }
+    }
+    for (name, path) in owners {
+      for slash in name.utf8.indices where name.utf8[slash] == UInt8(ascii: "/") {
+        guard let other = owners[String(name[..<slash])] else { continue }
+        throw .refused(
+          "per_file: the predictions for \(path) would lie in a folder '\(name[..<slash])', which is "
+            + "the file for \(other); rename one, or leave out per_file")
       }
     }
   }
@@ -60,8 +71,21 @@ struct OutputPaths: Sendable {
         "output_file_name '\(name)': expected the name of a file other than \(errorsName) and "
           + manifestName)
     }
+    let lower = name.lowercased()
+    if settings.outputAction == .appendRow,
+      let ending = otherEndings.first(where: { lower.hasSuffix($0) })
+    {
+      throw .refused(
+        "output_file_name '\(name)': predictions are written as plain text, CSV or JSON Lines; "
+          + "expected a name that does not end in \(ending)")
+    }
     try checkCarried(settings.carriedColumns)
   }
+
+  /// Of what nothing here writes; who reads the file would go by its name.
+  private static let otherEndings = [
+    ".gz", ".gzip", ".bz2", ".xz", ".zst", ".zip", ".parquet", ".npy", ".npz", ".xlsx",
+  ]
 
   /// No output has two columns of one name. What else a model answers is known when it is loaded.
   private static func checkCarried(_ names: [String]) throws(BatchError) {

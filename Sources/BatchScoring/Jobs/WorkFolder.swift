@@ -52,6 +52,17 @@ struct WorkFolder: Sendable, Equatable {
     }
   }
 
+  /// Removes all of `score` but the list of errors.
+  func removePredictions() throws(BatchError) {
+    do throws(StoreError) {
+      for entry in try FolderTree.entries(score) where entry.name != OutputPaths.errorsName {
+        try FolderTree.remove(score + "/" + entry.name)
+      }
+    } catch {
+      throw BatchError(error)
+    }
+  }
+
   /// Makes all that lies in `score` last.
   func sync() throws(BatchError) {
     do throws(StoreError) {

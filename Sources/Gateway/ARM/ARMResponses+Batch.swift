@@ -65,22 +65,26 @@ extension ARMResponses {
 /// A job as clients see it. Source: `AZUREML.md` §4.1, §7.4.
 enum JobBody {
   /// For the data plane and the lists of an endpoint.
-  static func short(_ job: Job, workspace: String) -> DocumentValue {
+  ///
+  /// - Parameter failedRows: The address of the list of rows that failed, as `JobDesk` has it.
+  static func short(_ job: Job, failedRows: String?, workspace: String) -> DocumentValue {
     let path = "batchEndpoints/\(job.order.endpoint)/jobs/\(job.order.name)"
     return [
       "id": .string("\(workspace)/\(path)"), "name": .string(job.order.name),
       "type": .string("\(ARMResponses.provider)/batchEndpoints/jobs"),
-      "properties": .object(properties(of: job)),
+      "properties": .object(properties(of: job, failedRows)),
     ]
   }
 
   /// `GET {WS}/jobs/{id}`.
-  static func whole(_ job: Job, _ responses: ARMResponses) -> DocumentValue {
+  static func whole(
+    _ job: Job, failedRows: String?, _ responses: ARMResponses
+  ) -> DocumentValue {
     var body = responses.resource(
       path: "jobs/\(job.order.name)", name: job.order.name, type: "jobs", created: job.createdAt,
       modified: job.endedAt ?? job.startedAt ?? job.createdAt)
     body["location"] = nil
-    var members = properties(of: job)
+    var members = properties(of: job, failedRows)
     members["jobType"] = "Pipeline"
     members["jobs"] = [:]
     members["services"] = [:]
@@ -96,7 +100,7 @@ enum JobBody {
     return .object(body)
   }
 
-  private static func properties(of job: Job) -> DocumentObject {
+  private static func properties(of job: Job, _ failedRows: String?) -> DocumentObject {
     let order = job.order
     var properties = DocumentObject()
     properties["status"] = .string(job.status.rawValue)
@@ -113,6 +117,7 @@ enum JobBody {
     own["glob"] = order.input.glob.map { .string($0) }
     own["output"] = .string(order.output.address)
     own["outputFileName"] = .string(order.settings.outputFileName)
+    own["failedRows"] = failedRows.map { .string($0) }
     own["actor"] = .string(order.actor)
     own["reason"] = job.reason.map { .string($0) }
     own["createdAt"] = .string(ISOTime.text(milliseconds: job.createdAt))

@@ -13,8 +13,8 @@ enum BatchRoute: Equatable {
   case job(String)
   case cancel(job: String)
   /// Ours: what a job has written.
-  case outputs(job: String)
-  case outputFile(String, job: String)
+  case outputs(JobOutput, job: String)
+  case outputFile(String, JobOutput, job: String)
   case assets
   case asset(String)
   case assetVersions(String)
@@ -60,11 +60,12 @@ enum BatchRoute: Equatable {
     case 1: return .jobs
     case 2: return .job(rest[1])
     case 3 where lower[2] == "cancel": return .cancel(job: rest[1])
-    case 4 where lower[2] == "outputs" && lower[3] == "score": return .outputs(job: rest[1])
     default:
-      guard rest.count >= 6, lower[2] == "outputs", lower[3] == "score", lower[4] == "files"
+      guard rest.count >= 4, lower[2] == "outputs", let output = JobOutput(rawValue: lower[3])
       else { return nil }
-      return .outputFile(rest[5...].joined(separator: "/"), job: rest[1])
+      if rest.count == 4 { return .outputs(output, job: rest[1]) }
+      guard rest.count >= 6, lower[4] == "files" else { return nil }
+      return .outputFile(rest[5...].joined(separator: "/"), output, job: rest[1])
     }
   }
 
@@ -87,4 +88,12 @@ enum BatchRoute: Equatable {
     default: nil
     }
   }
+}
+
+/// What of a job may be downloaded.
+enum JobOutput: String {
+  /// The whole output of a job that is Completed.
+  case score
+  /// The rows that failed, of a job that is Failed.
+  case logs
 }

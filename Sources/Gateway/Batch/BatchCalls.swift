@@ -42,7 +42,8 @@ final class BatchCalls: Sendable {
 final class BatchExchange: Sendable {
   enum Action: Sendable {
     case submit(JobDesk.Caller)
-    case list
+    /// - Parameter after: `$skipToken`.
+    case list(after: String?)
     case show(job: String)
   }
 
@@ -99,7 +100,7 @@ extension DataPlaneHandler {
           deployment: exchange.header("azureml-model-deployment"),
           requestIdentifier: exchange.header("repeatability_request-id")))
     } else {
-      action = .list
+      action = .list(after: exchange.queryValues["$skiptoken"])
     }
     exchange.context = BatchExchange(
       endpoint: record.specification.name, action: action, actor: actor,
@@ -138,17 +139,17 @@ extension DataPlaneHandler {
       switch call.action {
       case .submit(let caller):
         let job = try desk.submit(document, to: call.endpoint, by: caller)
-        return .success((201, JobBody.short(job, workspace: Self.workspace)))
-      case .list:
-        let jobs = try desk.jobs(of: call.endpoint, limit: 100)
-        return .success(
-          (
-            200,
-            ["value": .array(jobs.map { JobBody.short($0, workspace: Self.workspace) })]
-          ))
+        return .success((201, desk.short(job, workspace: Self.workspace)))
+      case .list(let last):
+        let page = try desk.jobs(of: call.endpoint, after: last, limit: JobList.usualLength)
+        // A path: only a proxy in between knows how it is called from outside.
+        let list = JobList.body(
+          page.jobs.map { desk.short($0, workspace: Self.workspace) }, page, wanted: nil,
+          address: "/batch-endpoints/\(PercentText.encoded(call.endpoint))/jobs")
+        return .success((200, list))
       case .show(let name):
         let job = try desk.job(name, of: call.endpoint)
-        return .success((200, JobBody.short(job, workspace: Self.workspace)))
+        return .success((200, desk.short(job, workspace: Self.workspace)))
       }
     } catch {
       return .failure(error)

@@ -14,7 +14,9 @@ protocol JobRunning: Sendable {
   func job(endpoint: String, requestIdentifier: String) throws(BatchError) -> Job?
   func newName() -> String
   func job(_ name: String) throws(BatchError) -> Job?
-  func jobs(endpoint: String?, deployment: String?, limit: Int) throws(BatchError) -> [Job]
+  func jobs(
+    endpoint: String?, deployment: String?, after last: String?, limit: Int
+  ) throws(BatchError) -> JobPage
   func cancel(_ name: String, by actor: String) throws(BatchError)
 }
 
@@ -91,11 +93,31 @@ final class JobDesk: Sendable {
 
   /// Newest first.
   func jobs(
-    of endpoint: String?, deployment: String? = nil, limit: Int
-  ) throws(ARMError) -> [Job] {
-    try armBatch { () throws(BatchError) in
-      try jobs.jobs(endpoint: endpoint, deployment: deployment, limit: limit)
+    of endpoint: String?, deployment: String? = nil, after last: String? = nil, limit: Int
+  ) throws(ARMError) -> JobPage {
+    do throws(BatchError) {
+      return try jobs.jobs(
+        endpoint: endpoint, deployment: deployment, after: last, limit: limit)
+    } catch .unknownJob(let name) {
+      throw ARMError(
+        400, "BadArgument", "$skipToken is '\(name)'; expected one of a list's nextLink",
+        target: "$skipToken")
+    } catch {
+      throw ARMError(error)
     }
+  }
+
+  /// The address of the list of rows that failed, where a job that failed has left one.
+  func failedRows(of job: Job) -> String? {
+    FailedRows.path(of: job, in: datastore).map { DataAddress.text(datastorePath: $0) }
+  }
+
+  func short(_ job: Job, workspace: String) -> DocumentValue {
+    JobBody.short(job, failedRows: failedRows(of: job), workspace: workspace)
+  }
+
+  func whole(_ job: Job, _ responses: ARMResponses) -> DocumentValue {
+    JobBody.whole(job, failedRows: failedRows(of: job), responses)
   }
 
   // MARK: Orders
@@ -173,7 +195,8 @@ final class JobDesk: Sendable {
     return input
   }
 
-  /// A folder is its own root; a file's is the folder that it lies in.
+  /// A folder is its own root; a file's is the folder that it lies in. Where the caller names a link,
+  /// that is the file that it leads to now: it is the caller's own machine, and own link.
   private func local(
     _ path: String, _ place: JobRequest.Place, glob: String?
   ) throws(ARMError) -> JobOrder.Input {
@@ -187,9 +210,22 @@ final class JobDesk: Sendable {
     if status.st_mode & S_IFMT == S_IFDIR {
       return JobOrder.Input(root: path, path: "", address: path, glob: glob)
     }
-    let root = DurableFile.parent(of: path)
-    let name = String(path.dropFirst(root == "/" ? 1 : root.count + 1))
-    return JobOrder.Input(root: root, path: name, address: path, glob: glob)
+    guard let found = realpath(path, nil) else {
+      throw ARMError(
+        400, "BadArgument",
+        "\(place.path): '\(path)' cannot be read: \(String(cString: strerror(errno)))",
+        target: place.path)
+    }
+    defer { free(found) }
+    let file = String(cString: found)
+    let (root, name) = (DurableFile.parent(of: file), Self.lastName(of: file))
+    let given = Self.lastName(of: path)
+    return JobOrder.Input(
+      root: root, path: name, address: path, glob: glob, name: given == name ? nil : given)
+  }
+
+  private static func lastName(of path: String) -> String {
+    pathParts(path).last { !$0.isEmpty } ?? ""
   }
 
   private func kind(
@@ -272,6 +308,10 @@ final class JobDesk: Sendable {
     if wanted.first == DataCopies.folder {
       throw refusal(
         place, "'\(place.address)' lies in \(DataCopies.folder)/, which has uploaded data alone")
+    }
+    if wanted.first == FailedRows.reserved {
+      throw refusal(
+        place, "'\(place.address)' lies in \(FailedRows.reserved)/, which is the gateway's own")
     }
     let assets = try armControl { () throws(ControlError) in try control.dataAssetPaths() }
     for asset in assets {

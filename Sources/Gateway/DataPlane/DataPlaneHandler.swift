@@ -15,6 +15,8 @@ final class DataPlaneHandler: HTTPHandler {
     var allowsOpenEndpoints: Bool
     /// What the Open Inference Protocol's clients are told this server is.
     var serverName = "swerve"
+    /// What they are told where a deployment's queue is full.
+    var queueFullStatus = 503
   }
 
   let settings: Settings
@@ -303,7 +305,8 @@ final class DataPlaneHandler: HTTPHandler {
         response.headers.append(Self.jsonContent)
       }
     case .failure(let error):
-      var failure = ErrorResponse(.scoring(error), form: scoring.form)
+      var failure = ErrorResponse(
+        .scoring(error), form: scoring.form, queueFullStatus: settings.queueFullStatus)
       failure.isHidden = scoring.endpoint.hidesErrors
       response = failure.response(requestID: scoring.requestID, form: scoring.form)
     }

@@ -3,12 +3,15 @@ internal import Serving
 
 extension ErrorResponse {
   /// An error in a protocol's own statuses and words, where it has some.
-  init(_ error: DataPlaneError, form: AnswerForm) {
+  ///
+  /// - Parameter queueFullStatus: What the Open Inference Protocol gives where there is no room:
+  ///   some of its callers retry on 429 only.
+  init(_ error: DataPlaneError, form: AnswerForm, queueFullStatus: Int = 503) {
     switch form {
     case .score: self.init(error)
     case .invocations, .invocationsCSV: self.init(mlflow: error)
     case .predict: self.init(predict: error)
-    case .inference(let call): self.init(error, call)
+    case .inference(let call): self.init(error, call, queueFullStatus)
     }
   }
 
@@ -58,7 +61,7 @@ extension ErrorResponse {
   }
 
   /// Triton's statuses and sentences, which its clients look for. Source: `WIRE.md` §2.3.
-  private init(_ error: DataPlaneError, _ call: InferenceCall) {
+  private init(_ error: DataPlaneError, _ call: InferenceCall, _ queueFullStatus: Int) {
     let unknown = "Request for unknown model: '\(call.modelName.prefix(200))'"
     let version = call.version.map { " version \($0.prefix(80))" } ?? ""
     switch error {
@@ -81,7 +84,8 @@ extension ErrorResponse {
       self.init(404, "NoTraffic", "\(unknown) has no available versions")
     case .scoring(.queueFull), .scoring(.tooManyAtOnce), .scoring(.tooLate):
       let retry = ErrorResponse(error).headers["Retry-After"] ?? "1"
-      self.init(503, "TooManyRequests", "Exceeds maximum queue size", ["Retry-After": retry])
+      self.init(
+        queueFullStatus, "TooManyRequests", "Exceeds maximum queue size", ["Retry-After": retry])
     case .scoring(.deadlinePassed), .scoring(.waitedTooLong):
       self.init(503, "RequestTimeout", "Request timeout expired", ["Retry-After": "1"])
     case .scoring(.executor(.failed(node: _, reason: _))):

@@ -21,8 +21,9 @@ extension AdminHandler {
     case .jobs: try jobs(request)
     case .job(let name): try job(name, request)
     case .cancel(let name): try cancelJob(name, request)
-    case .outputs(let name): try outputs(of: name, request)
-    case .outputFile(let file, let name): try outputFile(file, of: name, request)
+    case .outputs(let output, let name): try outputs(output, of: name, request)
+    case .outputFile(let file, let output, let name):
+      try outputFile(file, output, of: name, request)
     case .assets: try assets(request)
     case .asset(let name): try asset(name, request)
     case .assetVersions(let name): try assetVersions(of: name, request)

@@ -40,7 +40,7 @@ extension AdminHandler {
     let all = try armControl { () throws(ControlError) in try control.dataAssets(named: name) }
     let view = request.query["listviewtype"]?.lowercased()
     let shown = all.filter { view == "all" || $0.isArchived == (view == "archivedonly") }
-    let values = shown.prefix(try request.top(default: Int(Int32.max) >> 16))
+    let values = shown.prefix(try request.top() ?? Int(Int32.max >> 16))
       .map { request.responses.dataAsset($0) }
     return .document(status: 200, ["value": .array(values)])
   }

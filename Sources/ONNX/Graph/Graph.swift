@@ -21,6 +21,8 @@ struct GraphInput {
   var value: Int
   var elementType: ElementType
   var shape: [Int?]
+  /// Of free dimensions, up to the last that has one.
+  var dimensionNames: [String?]
   var isRequired: Bool
 }
 

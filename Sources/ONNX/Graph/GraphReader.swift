@@ -118,7 +118,7 @@ struct GraphReader {
         format: "ONNX", at: "output '\(output.name)'", reason: "nothing computes it")
     }
     var shape: [Int?]?
-    if case .tensor(_, let dimensions) = output.type { shape = dimensions }
+    if case .tensor(_, let dimensions, _) = output.type { shape = dimensions }
     return GraphOutput(value: value, shape: shape)
   }
 
@@ -140,7 +140,7 @@ struct GraphReader {
         value = try define(input.name, at: place)
       }
       switch input.type {
-      case .tensor(let number, let dimensions):
+      case .tensor(let number, let dimensions, let names):
         guard let type = TensorReader.elementType(number) else {
           throw .unsupported(
             format: "ONNX", what: "\(place) has element type \(number)", advice: "")
@@ -157,7 +157,8 @@ struct GraphReader {
         }
         inputs.append(
           GraphInput(
-            value: value, elementType: type, shape: shape, isRequired: constants[value] == nil))
+            value: value, elementType: type, shape: shape, dimensionNames: names,
+            isRequired: constants[value] == nil))
       case .none:
         throw .malformed(format: "ONNX", at: place, reason: "it has no type")
       case .other(let kind):
@@ -316,7 +317,7 @@ struct GraphReader {
       var type: ElementType?
       switch input.type {
       case .none: break
-      case .tensor(let number, _): type = TensorReader.elementType(number)
+      case .tensor(let number, _, _): type = TensorReader.elementType(number)
       case .other(let kind):
         throw .unsupported(
           format: "ONNX", what: "node '\(label)': its body takes a \(kind)",

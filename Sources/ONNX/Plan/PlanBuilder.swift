@@ -82,10 +82,12 @@ struct PlanBuilder {
       }
       return ModelOutput(name: name, kind: .tensor(type, shape: output.shape ?? [nil]))
     }
-    let inputs = graph.inputs.map {
-      ModelInput(
-        name: graph.valueNames[$0.value], elementType: $0.elementType, shape: $0.shape,
-        isRequired: $0.isRequired)
+    let inputs = graph.inputs.map { input in
+      var described = ModelInput(
+        name: graph.valueNames[input.value], elementType: input.elementType, shape: input.shape,
+        isRequired: input.isRequired)
+      described.dimensionNames = input.dimensionNames
+      return described
     }
     let checks = try graph.inputs.map {
       (input: GraphInput) throws(ModelFormatError) -> Plan.InputCheck in

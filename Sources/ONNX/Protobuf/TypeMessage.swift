@@ -9,8 +9,9 @@ struct ValueInfoMessage {
 
 enum TypeMessage {
   case none
-  /// `dimensions` is nil when the file states no shape; an entry is nil when it is free.
-  case tensor(elementType: Int64, dimensions: [Int?]?)
+  /// `dimensions` is nil when the file states no shape; an entry is nil when it is free. `names`
+  /// are those of the free ones, up to the last that has one.
+  case tensor(elementType: Int64, dimensions: [Int?]?, names: [String?])
   case other(String)
 }
 
@@ -56,12 +57,14 @@ extension TypeMessage {
   ) throws(ModelFormatError) -> TypeMessage {
     var elementType: Int64 = 0
     var dimensions: [Int?]?
+    var names: [String?] = []
     var reader = try ProtobufReader(file, range, depth: depth, taking: 0)
     while try reader.nextField() {
       switch reader.field {
       case 1: elementType = try reader.integer()
       case 2:
         var found: [Int?] = []
+        names = []
         var shape = try ProtobufReader(file, reader.range(), depth: depth + 1, taking: 0)
         while try shape.nextField() {
           guard shape.field == 1 else {
@@ -69,17 +72,25 @@ extension TypeMessage {
             continue
           }
           var size: Int?
+          var name = ""
           // Three times, for a list that grows.
           var dimension = try ProtobufReader(
             file, shape.range(), depth: depth + 2, taking: 3 * MemoryLayout<Int?>.stride)
           while try dimension.nextField() {
-            if dimension.field == 1 {
+            switch dimension.field {
+            case 1:
               // Old exporters write -1 or 0 where the size is free.
               let value = Int(try dimension.integer())
               size = value > 0 ? value : nil
-            } else {
-              try dimension.skip()
+            case 2: name = try dimension.string()
+            default: try dimension.skip()
             }
+          }
+          if size == nil, !name.isEmpty {
+            try file.budget.take(
+              3 * (found.count + 1 - names.count) * MemoryLayout<String?>.stride)
+            while names.count < found.count { names.append(nil) }
+            names.append(name)
           }
           found.append(size)
         }
@@ -87,6 +98,6 @@ extension TypeMessage {
       default: try reader.skip()
       }
     }
-    return .tensor(elementType: elementType, dimensions: dimensions)
+    return .tensor(elementType: elementType, dimensions: dimensions, names: names)
   }
 }

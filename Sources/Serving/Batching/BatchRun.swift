@@ -173,16 +173,16 @@ struct BatchRun {
     guard mayGoOn(member, now: started) else { return }
     var times = member.times
     scratch.executor.deadline = member.call.deadline
-    do throws(ExecutorError) {
-      let values = try deployment.scorer.executor.predict(
+    do throws(ScoringError) {
+      let values = try deployment.scorer.predict(
         member.prepared.inputs, outputs: member.prepared.outputs, scratch: scratch.executor)
       times.execute = clock.now() &- started
       deployment.metrics.countRun(rows: times.rows)
       answer(member, values, times: &times)
-    } catch .deadlinePassed {
+    } catch .executor(.deadlinePassed) {
       member.call.expire(now: clock.now())
     } catch {
-      member.call.answer(.failure(.executor(error)), times: times)
+      member.call.answer(.failure(error), times: times)
     }
   }
 

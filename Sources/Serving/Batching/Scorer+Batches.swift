@@ -32,7 +32,7 @@ extension Scorer {
     let (outputs, names) =
       switch form {
       case .inference: protocolOutputs(request)
-      case .score, .invocations: try chosen(request.outputs)
+      case .score, .invocations: chosen(request.outputs)
       case .predict, .invocationsCSV: (self.outputs, outputNames)
       }
     return PreparedRequest(
@@ -50,11 +50,13 @@ extension Scorer {
       try AnswerBudget.check(
         values, names: prepared.names,
         recordCount: ScoringAnswer.recordCount(values, answerShape, isFrame: prepared.isFrame))
+      try AnswerText.check(values, names: prepared.names)
     case .predict:
       try AnswerBudget.check(
         values, names: prepared.names,
         recordCount: PredictAnswer.recordCount(
           values, isColumnar: prepared.request?.isColumnar ?? false))
+      try AnswerText.check(values, names: prepared.names, isBase64: PredictAnswer.isBase64)
     }
     switch form {
     case .score:

@@ -57,7 +57,8 @@ extension PayloadDecoder {
     var scanner = PayloadScanner(header)
     scanner.collector = collector
     var context = TensorContext(model: call.modelName)
-    var inputs: [Tensor?]?
+    var inputs: [Tensor?] = []
+    var hasInputs = false
     var outputsPosition: Int?
     var binaryByDefault = false
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "a JSON object with inputs") {
@@ -65,36 +66,44 @@ extension PayloadDecoder {
         let key = try scanner.string()
         try scanner.expect(UInt8(ascii: ":"), "':'")
         _ = scanner.peek()
-        switch key {
-        case "inputs" where inputs == nil:
-          inputs = try readNamedTensors(&scanner, tail: tail, &context)
-        case "id":
-          guard scanner.peek() == UInt8(ascii: "\"") else {
-            if scanner.takes("null") { break }
-            throw scanner.unexpected("a string")
+        let position = scanner.position
+        do throws(PayloadFault) {
+          switch key {
+          case "inputs":
+            guard !hasInputs else { throw scanner.fault("is there twice") }
+            hasInputs = true
+            inputs = try readNamedTensors(&scanner, tail: tail, &context)
+          case "id":
+            guard scanner.peek() == UInt8(ascii: "\"") else {
+              if scanner.takes("null") { break }
+              throw scanner.unexpected("a string")
+            }
+            id = try scanner.string()
+          case "outputs":
+            outputsPosition = position
+            try scanner.skipValue(depth: 1)
+          case "parameters":
+            binaryByDefault = try readParameters(&scanner)
+          default: try scanner.skipValue(depth: 1)
           }
-          id = try scanner.string()
-        case "outputs":
-          outputsPosition = scanner.position
-          try scanner.skipValue(depth: 1)
-        case "parameters":
-          binaryByDefault = try readParameters(&scanner)
-        case "inputs": throw scanner.fault("is there twice")
-        default: try scanner.skipValue(depth: 1)
+        } catch {
+          context.isUncertain = true
+          try scanner.pass(over: position, error, depth: 1)
         }
       } while try scanner.continues(until: UInt8(ascii: "}"))
     }
     guard scanner.peek() == nil else {
       throw scanner.fault("goes on behind the JSON object with \(scanner.description())")
     }
-    guard let inputs else {
-      throw scanner.fault(
-        "Unable to parse 'inputs': there is no such member; expected a list of inputs", at: 0)
-    }
-    guard context.nextByte == tail.count else {
-      throw scanner.fault(
-        "unexpected additional input data\(context.forModel): the inputs take "
-          + "\(context.nextByte) bytes behind the JSON, \(tail.count) came", at: 0)
+    if !hasInputs {
+      try scanner.note(
+        scanner.fault(
+          "Unable to parse 'inputs': there is no such member; expected a list of inputs", at: 0))
+    } else if context.nextByte != tail.count, !context.isUncertain {
+      try scanner.note(
+        scanner.fault(
+          "unexpected additional input data\(context.forModel): the inputs take "
+            + "\(context.nextByte) bytes behind the JSON, \(tail.count) came", at: 0))
     }
     var request = DecodedRequest(form: .inferenceProtocol, inputs: inputs)
     request.id = id
@@ -120,21 +129,26 @@ extension PayloadDecoder {
       let start = scanner.position
       let name = try scanner.string()
       try scanner.expect(UInt8(ascii: ":"), "':'")
-      switch name {
-      case "binary_data_output": isBinary = try readBool(&scanner, name)
-      case "priority", "timeout": _ = try readCount(&scanner, name)
-      case "sequence_start", "sequence_end": _ = try readBool(&scanner, name)
-      case _ where name.hasPrefix("triton_"):
-        throw scanner.fault(
-          "parameter keys starting with 'triton_' are reserved, got '\(name.prefix(80))'",
-          at: start)
-      default:
-        switch scanner.peek() {
-        case UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "n"):
-          throw scanner.unexpected(
-            "a string, a number or a boolean for parameter '\(name.prefix(80))'")
-        default: try scanner.skipValue(depth: 2)
+      let position = scanner.position
+      do throws(PayloadFault) {
+        switch name {
+        case "binary_data_output": isBinary = try readBool(&scanner, name)
+        case "priority", "timeout": _ = try readCount(&scanner, name)
+        case "sequence_start", "sequence_end": _ = try readBool(&scanner, name)
+        case _ where name.hasPrefix("triton_"):
+          throw scanner.fault(
+            "parameter keys starting with 'triton_' are reserved, got '\(name.prefix(80))'",
+            at: start)
+        default:
+          switch scanner.peek() {
+          case UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "n"):
+            throw scanner.unexpected(
+              "a string, a number or a boolean for parameter '\(name.prefix(80))'")
+          default: try scanner.skipValue(depth: 2)
+          }
         }
+      } catch {
+        try scanner.pass(over: position, error, depth: 2)
       }
     } while try scanner.continues(until: UInt8(ascii: "}"))
     return isBinary
@@ -154,18 +168,20 @@ extension PayloadDecoder {
     repeat {
       _ = scanner.peek()
       let start = scanner.position
-      let request = try readOutput(&scanner)
-      guard isOutput(request.name) else {
-        try scanner.note(
-          scanner.fault(
+      do throws(PayloadFault) {
+        let request = try readOutput(&scanner)
+        guard isOutput(request.name) else {
+          throw scanner.fault(
             "unexpected inference output '\(request.name.prefix(80))'\(context.forModel)"
-              + nearText(request.name, signature.outputs.map(\.name)), at: start))
-        continue
+              + nearText(request.name, signature.outputs.map(\.name)), at: start)
+        }
+        guard !requests.contains(where: { $0.name == request.name }) else {
+          throw scanner.fault("output '\(request.name)' already exists in request", at: start)
+        }
+        requests.append(request)
+      } catch {
+        try scanner.pass(over: start, error, depth: 2)
       }
-      guard !requests.contains(where: { $0.name == request.name }) else {
-        throw scanner.fault("output '\(request.name)' already exists in request", at: start)
-      }
-      requests.append(request)
     } while try scanner.continues(until: UInt8(ascii: "]"))
     return requests
   }
@@ -205,14 +221,19 @@ extension PayloadDecoder {
       let start = scanner.position
       let name = try scanner.string()
       try scanner.expect(UInt8(ascii: ":"), "':'")
-      switch name {
-      case "binary_data": request.isBinary = try readBool(&scanner, name)
-      case "classification":
-        let count = try readCount(&scanner, name)
-        request.classCount = count == 0 ? nil : count
-      case "shared_memory_region":
-        throw scanner.fault("shared memory is not served here", at: start)
-      default: try scanner.skipValue(depth: 3)
+      let position = scanner.position
+      do throws(PayloadFault) {
+        switch name {
+        case "binary_data": request.isBinary = try readBool(&scanner, name)
+        case "classification":
+          let count = try readCount(&scanner, name)
+          request.classCount = count == 0 ? nil : count
+        case "shared_memory_region":
+          throw scanner.fault("shared memory is not served here", at: start)
+        default: try scanner.skipValue(depth: 3)
+        }
+      } catch {
+        try scanner.pass(over: position, error, depth: 3)
       }
     } while try scanner.continues(until: UInt8(ascii: "}"))
   }

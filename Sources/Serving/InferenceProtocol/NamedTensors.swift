@@ -8,6 +8,8 @@ struct TensorContext {
   var model: String?
   /// How much of the bytes behind the JSON is taken.
   var nextByte = 0
+  /// Whether an input could not be read that may have taken some of them.
+  var isUncertain = false
 
   var forModel: String { model.map { " for model '\($0)'" } ?? "" }
 }
@@ -21,6 +23,26 @@ private struct NamedTensorHead {
   var dataPosition: Int?
   var binaryByteCount: Int?
   var shapePosition: Int
+  /// Whether a member could not be read: told already.
+  var isBroken = false
+}
+
+/// What has been read of a list of inputs.
+private struct NamedTensors {
+  var tensors: [Tensor?]
+  /// Where each of the model's inputs is; nil for one that the request does not name.
+  var positions: [Int?]
+  /// The names of those, in the request's order.
+  var names: [String] = []
+  /// Names that the model does not have.
+  var unknownNames: [String] = []
+  /// Whether there is one without a name.
+  var hasNameless = false
+
+  init(_ signature: ModelSignature) {
+    tensors = [Tensor?](repeating: nil, count: signature.inputs.count)
+    positions = [Int?](repeating: nil, count: signature.inputs.count)
+  }
 }
 
 extension PayloadDecoder {
@@ -30,46 +52,45 @@ extension PayloadDecoder {
     _ scanner: inout PayloadScanner, tail: Span<UInt8>, _ context: inout TensorContext
   ) throws(PayloadFault) -> [Tensor?] {
     let start = scanner.position
-    var tensors = [Tensor?](repeating: nil, count: signature.inputs.count)
-    var names: [String] = []
-    // What is missing cannot be told where an input could not be read.
-    var hasFaults = false
+    var found = NamedTensors(signature)
     if try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of inputs") {
       repeat {
         _ = scanner.peek()
         let inputPosition = scanner.position
-        let index: Int
-        let tensor: Tensor
         do throws(PayloadFault) {
-          (index, tensor) = try readNamedTensor(&scanner, tail: tail, &context)
+          try readNamedTensor(&scanner, tail: tail, &context, into: &found)
         } catch {
-          try scanner.note(error)
-          hasFaults = true
-          scanner.position = inputPosition
-          try scanner.skipValue(depth: 2)
-          continue
+          found.hasNameless = true
+          context.isUncertain = true
+          try scanner.pass(over: inputPosition, error, depth: 2)
         }
-        let name = signature.inputs[index].name
-        guard tensors[index] == nil else {
-          throw scanner.fault(
-            "input '\(name)' already exists in request: it is there a second time",
-            at: inputPosition)
-        }
-        names.append(name)
-        tensors[index] = tensor
       } while try scanner.continues(until: UInt8(ascii: "]"))
     }
-    let missing = signature.inputs.indices.filter {
-      tensors[$0] == nil && signature.inputs[$0].isRequired
-    }.map { signature.inputs[$0].name }
-    guard missing.isEmpty || hasFaults else {
-      throw PayloadFault(
-        offset: start,
-        reason: "expected \(signature.inputs.count) inputs but got \(names.count) inputs"
-          + "\(context.forModel). Got input(s) [\(quoted(names))], but missing required input(s) "
-          + "[\(quoted(missing))]. Please provide all required input(s).")
+    try refuseMissing(found, &scanner, context, at: start)
+    for fault in rowFaults(found.tensors, at: found.positions, forModel: context.model) {
+      try scanner.note(fault)
     }
-    return tensors
+    return found.tensors
+  }
+
+  private func refuseMissing(
+    _ found: NamedTensors, _ scanner: inout PayloadScanner, _ context: TensorContext, at start: Int
+  ) throws(PayloadFault) {
+    // One without a name may be any of them.
+    if found.hasNameless { return }
+    let known = signature.inputs.map(\.name)
+    // Named by a name that is nearly theirs: told already.
+    let meant = found.unknownNames.compactMap { NameDistance.nearest(to: $0, in: known) }
+    let missing = signature.inputs.indices.filter {
+      found.positions[$0] == nil && signature.inputs[$0].isRequired && !meant.contains(known[$0])
+    }.map { known[$0] }
+    guard !missing.isEmpty else { return }
+    try scanner.note(
+      PayloadFault(
+        offset: start,
+        reason: "expected \(signature.inputs.count) inputs but got \(found.names.count) inputs"
+          + "\(context.forModel). Got input(s) [\(quoted(found.names))], but missing required "
+          + "input(s) [\(quoted(missing))]. Please provide all required input(s)."))
   }
 
   private func quoted(_ names: [String]) -> String {
@@ -77,73 +98,137 @@ extension PayloadDecoder {
   }
 
   private func readNamedTensor(
-    _ scanner: inout PayloadScanner, tail: Span<UInt8>, _ context: inout TensorContext
-  ) throws(PayloadFault) -> (index: Int, tensor: Tensor) {
+    _ scanner: inout PayloadScanner, tail: Span<UInt8>, _ context: inout TensorContext,
+    into found: inout NamedTensors
+  ) throws(PayloadFault) {
     let head = try readHead(&scanner)
     let end = scanner.position
     // Taken whatever is wrong with the input, so that those behind it find their bytes.
     let firstByte = context.nextByte
     if let count = head.binaryByteCount, count <= tail.count - firstByte {
       context.nextByte += count
+    } else if head.binaryByteCount != nil || head.isBroken {
+      context.isUncertain = true
     }
-    guard let name = head.name, let dimensions = head.dimensions, let datatype = head.datatype
-    else {
-      throw scanner.fault("expected the members name, shape, datatype and data", at: head.start)
+    guard let name = head.name else {
+      found.hasNameless = true
+      return try refuseIncomplete(head, &scanner)
     }
     guard let index = signature.inputIndex(named: name) else {
       let known = signature.inputs.map(\.name)
-      throw scanner.fault(
-        "unexpected inference input '\(name.prefix(80))'\(context.forModel); the model takes "
-          + listed(known) + nearText(name, known), at: head.start)
+      if found.unknownNames.count < PayloadDecoder.maxNamesTold { found.unknownNames.append(name) }
+      return try scanner.note(
+        scanner.fault(
+          "unexpected inference input '\(name.prefix(80))'\(context.forModel); the model takes "
+            + listed(known) + nearText(name, known), at: head.start))
     }
+    guard found.positions[index] == nil else {
+      return try scanner.note(
+        scanner.fault(
+          "input '\(name)' already exists in request: it is there a second time", at: head.start))
+    }
+    found.positions[index] = head.shapePosition
+    found.names.append(name)
+    if head.dimensions == nil || head.datatype == nil { try refuseIncomplete(head, &scanner) }
     let input = signature.inputs[index]
+    // Whatever is wrong with one of them, the others are looked at too.
+    var type: ElementType?
+    if let datatype = head.datatype {
+      type = try elementType(datatype, of: input, &scanner, context)
+    }
+    var shape: (read: Shape?, fits: Bool) = (nil, false)
+    if let dimensions = head.dimensions {
+      shape = try self.shape(dimensions, of: input, &scanner, context, at: head.shapePosition)
+    }
+    do throws(PayloadFault) {
+      switch (head.dataPosition, head.binaryByteCount) {
+      case (let position?, nil):
+        guard let type, let read = shape.read else { break }
+        scanner.position = position
+        let tensor = try readData(&scanner, type, read, name)
+        if shape.fits { found.tensors[index] = tensor }
+      case (nil, let byteCount?):
+        guard let type, let read = shape.read else { break }
+        let tensor = try readBinary(
+          byteCount, of: tail, from: firstByte, type, read, name, context, at: head.start)
+        if shape.fits { found.tensors[index] = tensor }
+      case (nil, nil) where head.isBroken: break
+      case (nil, nil), (_?, _?):
+        throw scanner.fault(
+          "Input must set only one of the following fields: 'data', 'binary_data_size'; input "
+            + "'\(name)' sets \(head.dataPosition == nil ? "none" : "both")", at: head.start)
+      }
+    } catch {
+      try scanner.note(error)
+    }
+    // The head has been read to its end: what it holds is JSON.
+    scanner.position = end
+  }
+
+  /// Notes that members are missing, where none is told to be no good already.
+  private func refuseIncomplete(
+    _ head: NamedTensorHead, _ scanner: inout PayloadScanner
+  ) throws(PayloadFault) {
+    if head.isBroken { return }
+    try scanner.note(
+      scanner.fault("expected the members name, shape, datatype and data", at: head.start))
+  }
+
+  /// The type that the model and the request agree on; nil where they do not.
+  private func elementType(
+    _ datatype: (text: String, position: Int), of input: ModelInput,
+    _ scanner: inout PayloadScanner, _ context: TensorContext
+  ) throws(PayloadFault) -> ElementType? {
     guard let type = ElementType(wireName: datatype.text) else {
-      throw scanner.fault(
-        "is '\(datatype.text.prefix(80))'; expected one of "
-          + ElementType.allCases.map(\.wireName).joined(separator: ", "), at: datatype.position)
+      try scanner.note(
+        scanner.fault(
+          "is '\(datatype.text.prefix(80))'; expected one of "
+            + ElementType.allCases.map(\.wireName).joined(separator: ", "), at: datatype.position))
+      return nil
     }
     guard type == input.elementType else {
-      throw scanner.fault(
-        "inference input data-type is '\(datatype.text)', model expects "
-          + "'\(input.elementType.wireName)' for '\(context.model ?? name)'",
-        at: datatype.position)
+      try scanner.note(
+        scanner.fault(
+          "inference input data-type is '\(datatype.text)', model expects "
+            + "'\(input.elementType.wireName)' for '\(context.model ?? input.name)'",
+          at: datatype.position))
+      return nil
     }
+    return type
+  }
+
+  /// The shape that the request states, as far as there can be one, and whether the model takes it.
+  private func shape(
+    _ dimensions: [Int], of input: ModelInput, _ scanner: inout PayloadScanner,
+    _ context: TensorContext, at position: Int
+  ) throws(PayloadFault) -> (read: Shape?, fits: Bool) {
     let shape: Shape
     do throws(TensorError) {
       shape = try Shape(checking: dimensions)
     } catch {
-      throw scanner.fault(
-        "shape \(wireText(dimensions)) of input '\(name)' cannot be: a tensor has at most "
-          + "\(Shape.maxRank) dimensions, and none that causes total element count to exceed "
-          + "maximum size of \(Int.max / 16)", at: head.shapePosition)
+      try scanner.note(
+        scanner.fault(
+          "shape \(wireText(dimensions)) of input '\(input.name)' cannot be: a tensor has at most "
+            + "\(Shape.maxRank) dimensions, and none that causes total element count to exceed "
+            + "maximum size of \(Int.max / 16)", at: position))
+      return (nil, false)
     }
     guard input.accepts(shape) else {
-      throw scanner.fault(
-        "unexpected shape for input '\(name)'\(context.forModel). Expected "
-          + "\(wireText(input.shape.map { $0 ?? -1 })), got \(wireText(dimensions)).",
-        at: head.shapePosition)
+      try scanner.note(
+        scanner.fault(
+          "unexpected shape for input '\(input.name)'\(context.forModel). Expected "
+            + "\(wireText(input.shape.map { $0 ?? -1 })), got \(wireText(dimensions)).",
+          at: position))
+      return (shape, false)
     }
     // Rows without values cost an answer's memory and not a byte of the body.
     let mostRows = max(scanner.text.count, 1024)
     guard shape.elementCount > 0 || dimensions.allSatisfy({ $0 <= mostRows }) else {
-      throw scanner.fault(
-        "has no elements and a dimension over \(mostRows)", at: head.shapePosition)
+      try scanner.note(
+        scanner.fault("has no elements and a dimension over \(mostRows)", at: position))
+      return (nil, false)
     }
-    let tensor: Tensor
-    switch (head.dataPosition, head.binaryByteCount) {
-    case (let position?, nil):
-      scanner.position = position
-      tensor = try readData(&scanner, type, shape, name)
-    case (nil, let byteCount?):
-      tensor = try readBinary(
-        byteCount, of: tail, from: firstByte, type, shape, name, context, at: head.start)
-    case (nil, nil), (_?, _?):
-      throw scanner.fault(
-        "Input must set only one of the following fields: 'data', 'binary_data_size'; input "
-          + "'\(name)' sets \(head.dataPosition == nil ? "none" : "both")", at: head.start)
-    }
-    scanner.position = end
-    return (index, tensor)
+    return (shape, true)
   }
 
   private func readHead(_ scanner: inout PayloadScanner) throws(PayloadFault) -> NamedTensorHead {
@@ -156,20 +241,32 @@ extension PayloadDecoder {
       try scanner.expect(UInt8(ascii: ":"), "':'")
       _ = scanner.peek()
       let position = scanner.position
-      switch key {
-      case "name": head.name = try scanner.string()
-      case "datatype": head.datatype = (try scanner.string(), position)
-      case "shape":
-        head.shapePosition = position
-        head.dimensions = try readDimensions(&scanner)
-      case "data":
-        head.dataPosition = position
-        try scanner.skipValue(depth: 3)
-      case "parameters": head.binaryByteCount = try readInputParameters(&scanner)
-      default: try scanner.skipValue(depth: 3)
+      do throws(PayloadFault) {
+        try readMember(key, at: position, &scanner, into: &head)
+      } catch {
+        head.isBroken = true
+        try scanner.pass(over: position, error, depth: 3)
       }
     } while try scanner.continues(until: UInt8(ascii: "}"))
     return head
+  }
+
+  private func readMember(
+    _ key: String, at position: Int, _ scanner: inout PayloadScanner,
+    into head: inout NamedTensorHead
+  ) throws(PayloadFault) {
+    switch key {
+    case "name": head.name = try scanner.string()
+    case "datatype": head.datatype = (try scanner.string(), position)
+    case "shape":
+      head.shapePosition = position
+      head.dimensions = try readDimensions(&scanner)
+    case "data":
+      head.dataPosition = position
+      try scanner.skipValue(depth: 3)
+    case "parameters": head.binaryByteCount = try readInputParameters(&scanner)
+    default: try scanner.skipValue(depth: 3)
+    }
   }
 
   /// - Returns: `binary_data_size`; nil when it is not among them.
@@ -278,7 +375,7 @@ extension PayloadDecoder {
     return dimensions
   }
 
-  /// The names in an Open Inference Protocol request's `outputs`.
+  /// The names in an Open Inference Protocol request's `outputs`; those of the model.
   func readOutputNames(_ scanner: inout PayloadScanner) throws(PayloadFault) -> [String] {
     var names: [String] = []
     guard try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list of outputs") else {
@@ -295,7 +392,18 @@ extension PayloadDecoder {
           if key == "name" { name = try scanner.string() } else { try scanner.skipValue(depth: 3) }
         } while try scanner.continues(until: UInt8(ascii: "}"))
       }
-      guard let name else { throw scanner.fault("expected the member name", at: start) }
+      guard let name else {
+        try scanner.note(scanner.fault("expected the member name", at: start))
+        continue
+      }
+      guard signature.outputIndex(named: name) != nil else {
+        let known = signature.outputs.map(\.name)
+        try scanner.note(
+          scanner.fault(
+            "unexpected inference output '\(name.prefix(80))'; the model gives \(listed(known))"
+              + nearText(name, known), at: start))
+        continue
+      }
       names.append(name)
     } while try scanner.continues(until: UInt8(ascii: "]"))
     return names

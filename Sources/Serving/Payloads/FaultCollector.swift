@@ -43,7 +43,22 @@ extension PayloadScanner {
     guard let collector, collector.take(fault) else { throw fault }
   }
 
-  var collectsFaults: Bool { collector != nil }
+  /// The same for the value that begins at `start`, which is then passed over.
+  @_lifetime(self: copy self)
+  mutating func pass(
+    over start: Int, _ fault: PayloadFault, depth: Int
+  ) throws(PayloadFault) {
+    guard let collector else { throw fault }
+    position = start
+    do throws(PayloadFault) {
+      try skipValue(depth: depth)
+    } catch {
+      // From there on it is no JSON. Whoever has met that first has told of it.
+      if collector.faults.last?.offset != fault.offset { try note(fault) }
+      throw error
+    }
+    try note(fault)
+  }
 }
 
 extension PayloadPlace {

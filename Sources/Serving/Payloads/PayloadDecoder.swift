@@ -29,6 +29,8 @@ package struct PayloadDecoder: Sendable {
   let columns: [String]?
   let columnBytes: [[UInt8]]
   let targets: [String: Target]
+  /// Inputs that must have as many rows as each other.
+  let rowGroups: [[Int]]
   /// How the usual small bodies are read; nil where the model takes no such ones.
   let plainTable: PlainTable?
 
@@ -81,6 +83,7 @@ package struct PayloadDecoder: Sendable {
         ? Target(input: index, column: 0) : Target(input: 0, column: index)
     }
     self.targets = targets
+    rowGroups = PayloadDecoder.rowGroups(signature)
     plainTable = PlainTable(signature, layout: layout, columns: columnBytes)
   }
 
@@ -162,12 +165,17 @@ package struct PayloadDecoder: Sendable {
         try scanner.expect(UInt8(ascii: ":"), "':'")
         _ = scanner.peek()
         if let form {
-          if let found {
-            throw scanner.fault(
-              "has both '\(found.rawValue)' and '\(form.rawValue)'; expected one of them", at: 0)
+          let position = scanner.position
+          do throws(PayloadFault) {
+            if let found {
+              throw scanner.fault(
+                "has both '\(found.rawValue)' and '\(form.rawValue)'; expected one of them", at: 0)
+            }
+            found = form
+            isDone = try read(&scanner, form: form)
+          } catch {
+            try scanner.pass(over: position, error, depth: 1)
           }
-          found = form
-          isDone = try read(&scanner, form: form)
         } else if key == "params", let parameters = signature.parameters {
           ignored = try readParameters(&scanner, known: parameters)
         } else if key == "outputs" {
@@ -186,6 +194,8 @@ package struct PayloadDecoder: Sendable {
       throw scanner.fault("goes on behind the JSON object with \(scanner.description())")
     }
     guard var request = isDone else {
+      // Told already what is wrong with it; nobody scores what is read to find that.
+      if found != nil { return DecodedRequest(form: .azure, inputs: []) }
       let near = unknown.lazy.compactMap { NameDistance.nearest(to: $0, in: PayloadDecoder.forms) }
       let hint = near.first.map { "; did you mean '\($0)'?" } ?? ""
       throw PayloadFault(

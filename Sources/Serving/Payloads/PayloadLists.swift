@@ -13,7 +13,7 @@ extension PayloadDecoder {
     let holdsBytes = scanner.peek() == UInt8(ascii: "{") ? try self.holdsBytes(scanner) : false
     let isRecords = scanner.peek() == UInt8(ascii: "{") && !holdsBytes
     var rows = makeRows(scanner, hasNames: isRecords)
-    if !isRecords { try refuseNameless(at: start) }
+    if !isRecords, let fault = namelessFault(at: start) { try scanner.note(fault) }
     repeat {
       if isRecords {
         try readRecord(&scanner, into: &rows)

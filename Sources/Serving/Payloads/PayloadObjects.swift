@@ -1,3 +1,4 @@
+internal import Documents
 internal import Executors
 internal import Tensors
 
@@ -12,6 +13,8 @@ extension PayloadDecoder {
     var names: [String] = []
     var columnCount: Int?
     var hasTensor = false
+    var isBroken = false
+    var positions = [Int?](repeating: nil, count: signature.inputs.count)
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "an object") {
       repeat {
         _ = scanner.peek()
@@ -19,28 +22,44 @@ extension PayloadDecoder {
         let key = try scanner.string()
         try scanner.expect(UInt8(ascii: ":"), "':'")
         _ = scanner.peek()
-        guard seen.insert(key).inserted else {
-          throw scanner.fault("names '\(key)' twice", at: keyPosition)
-        }
-        if names.count < PayloadDecoder.maxNamesTold { names.append(key) }
-        if let target = targets[key] {
-          let valuePosition = scanner.position
-          let count = try readColumn(&scanner, target, into: &rows)
-          if let columnCount, columnCount != count {
-            throw scanner.fault(
-              "has \(count) values; expected \(columnCount), as the columns before it",
-              at: valuePosition)
+        let position = scanner.position
+        do throws(PayloadFault) {
+          guard seen.insert(key).inserted else {
+            throw scanner.fault("names '\(key)' twice", at: keyPosition)
           }
-          columnCount = count
-        } else if let index = signature.inputIndex(named: key) {
-          tensors[index] = try readNested(&scanner, for: signature.inputs[index])
-          hasTensor = true
-        } else {
-          try scanner.skipValue(depth: 2)
+          if names.count < PayloadDecoder.maxNamesTold { names.append(key) }
+          if let target = targets[key] {
+            let count = try readColumn(&scanner, target, into: &rows)
+            if let columnCount, columnCount != count {
+              throw scanner.fault(
+                "has \(count) values; expected \(columnCount), as the columns before it",
+                at: position)
+            }
+            columnCount = count
+          } else if let index = signature.inputIndex(named: key) {
+            hasTensor = true
+            positions[index] = position
+            tensors[index] = try readNested(&scanner, for: signature.inputs[index])
+          } else {
+            try scanner.skipValue(depth: 2)
+          }
+        } catch {
+          isBroken = true
+          try scanner.pass(over: position, error, depth: 2)
         }
       } while try scanner.continues(until: UInt8(ascii: "}"))
     }
-    if hasTensor || columns == nil { return try checked(tensors, at: start) }
+    if isBroken { breakAll(&rows) }
+    if hasTensor || columns == nil {
+      let missing = signature.inputs.indices.filter {
+        positions[$0] == nil && signature.inputs[$0].isRequired
+      }.map { signature.inputs[$0].name }
+      guard missing.isEmpty else {
+        throw PayloadFault(offset: start, reason: missingInputsText(missing, among: names))
+      }
+      for fault in rowFaults(tensors, at: positions) { try scanner.note(fault) }
+      return tensors
+    }
     let missing = (columns ?? []).enumerated().filter { index, name in
       !seen.contains(name) && !isOptional(index)
     }.map(\.element)
@@ -58,19 +77,15 @@ extension PayloadDecoder {
     return try finish(rows, at: start)
   }
 
-  private func checked(
-    _ tensors: [Tensor?], at start: Int
-  ) throws(PayloadFault) -> [Tensor?] {
-    let missing = signature.inputs.indices.filter {
-      tensors[$0] == nil && signature.inputs[$0].isRequired
+  private func missingInputsText(_ missing: [String], among names: [String]) -> String {
+    let known = signature.inputs.map(\.name)
+    var text = "has no \(listed(missing))"
+    if let first = missing.first,
+      let near = NameDistance.nearest(to: first, in: names.filter { !known.contains($0) })
+    {
+      text += "; is '\(near.prefix(80))' meant as '\(first)'?"
     }
-    guard missing.isEmpty else {
-      throw PayloadFault(
-        offset: start,
-        reason: "has no \(listed(missing.map { signature.inputs[$0].name })); the model takes "
-          + listed(signature.inputs.map(\.name)))
-    }
-    return tensors
+    return text + "; the model takes \(listed(known))"
   }
 
   private func readColumn(

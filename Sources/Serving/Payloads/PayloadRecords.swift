@@ -27,7 +27,12 @@ extension PayloadDecoder {
         try scanner.expect(UInt8(ascii: ":"), "':'")
         if let column {
           if seen[column] {
-            throw scanner.fault("names column '\(columns[column])' twice", at: keyPosition)
+            _ = scanner.peek()
+            try scanner.pass(
+              over: scanner.position,
+              scanner.fault("names column '\(columns[column])' twice", at: keyPosition), depth: 3)
+            breakAll(&rows)
+            continue
           }
           seen[column] = true
           expected = column + 1

@@ -50,7 +50,7 @@ extension PayloadDecoder {
     if isRecord {
       try readRecord(&scanner, into: &rows)
     } else {
-      try refuseNameless(at: 0)
+      if let fault = namelessFault(at: 0) { throw fault }
       try readRow(&scanner, map: nil, into: &rows)
     }
   }

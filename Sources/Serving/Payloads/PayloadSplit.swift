@@ -8,6 +8,8 @@ extension PayloadDecoder {
   func readSplit(_ scanner: inout PayloadScanner) throws(PayloadFault) -> [Tensor?] {
     let start = scanner.position
     var names: [String]?
+    // Names that could not be read: told already.
+    var hasColumns = false
     var columnsPosition = start
     var dataPosition: Int?
     var indexPosition = start
@@ -21,7 +23,12 @@ extension PayloadDecoder {
         switch key {
         case "columns":
           columnsPosition = scanner.position
-          names = try readNames(&scanner)
+          do throws(PayloadFault) {
+            names = try readNames(&scanner)
+          } catch {
+            hasColumns = true
+            try scanner.pass(over: columnsPosition, error, depth: 2)
+          }
         case "data":
           dataPosition = scanner.position
           try scanner.skipValue(depth: 2)
@@ -29,8 +36,11 @@ extension PayloadDecoder {
           indexPosition = scanner.position
           indexCount = try readIndexCount(&scanner)
         default:
-          throw scanner.fault(
-            "'\(key)' is no member of a table; expected columns, index and data", at: keyPosition)
+          try scanner.pass(
+            over: scanner.position,
+            scanner.fault(
+              "'\(key.prefix(80))' is no member of a table; expected columns, index and data",
+              at: keyPosition), depth: 2)
         }
       } while try scanner.continues(until: UInt8(ascii: "}"))
     }
@@ -48,8 +58,12 @@ extension PayloadDecoder {
         map = names.map { targets[$0] }
         isBroken = true
       }
-    } else {
-      try refuseNameless(at: start)
+    } else if hasColumns {
+      // What their rows must be cannot be said.
+      scanner.position = end
+      return []
+    } else if let fault = namelessFault(at: start) {
+      try scanner.note(fault)
     }
     scanner.position = dataPosition
     var rows = makeRows(scanner, hasNames: names != nil)
@@ -93,9 +107,11 @@ extension PayloadDecoder {
   }
 
   /// A signature of named columns takes no rows without names: MLflow does not guess.
-  func refuseNameless(at position: Int) throws(PayloadFault) {
-    guard signature.inputs.contains(where: { $0.columnRules != nil }), let columns else { return }
-    throw PayloadFault(
+  func namelessFault(at position: Int) -> PayloadFault? {
+    guard signature.inputs.contains(where: { $0.columnRules != nil }), let columns else {
+      return nil
+    }
+    return PayloadFault(
       offset: position,
       reason: "has no column names; the model's signature names \(listed(columns))")
   }

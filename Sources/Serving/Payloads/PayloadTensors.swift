@@ -74,9 +74,12 @@ extension PayloadDecoder {
       } while try scanner.continues(until: UInt8(ascii: "]"))
     }
     if let expected = dimensions[depth], expected != count {
-      throw PayloadFault(
-        offset: start,
-        reason: "has \(count) elements; expected \(expected), as the lists before it")
+      try scanner.note(
+        PayloadFault(
+          offset: start,
+          reason: "has \(count) elements; expected \(expected), as the lists before it"))
+      builder.isBroken = true
+      return
     }
     dimensions[depth] = count
   }

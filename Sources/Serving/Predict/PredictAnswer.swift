@@ -80,10 +80,12 @@ enum PredictAnswer {
     }
   }
 
-  /// Texts of an output whose name ends so are bytes.
+  /// Whether texts of an output of this name are bytes.
+  static func isBase64(_ name: String) -> Bool { name.hasSuffix("_bytes") }
+
   private static func text(_ output: InferenceAnswer.Output) -> TensorText {
     var text = TensorText(output.tensor)
-    text.isBase64 = output.tensor.elementType == .string && output.name.hasSuffix("_bytes")
+    text.isBase64 = output.tensor.elementType == .string && isBase64(output.name)
     return text
   }
 }

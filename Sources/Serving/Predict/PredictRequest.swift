@@ -27,7 +27,8 @@ extension PayloadDecoder {
   ) throws(PayloadFault) -> DecodedRequest {
     var scanner = PayloadScanner(body)
     scanner.collector = collector
-    var inputs: [Tensor?]?
+    var inputs: [Tensor?] = []
+    var hasInputs = false
     var isColumnar = false
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "a JSON object") {
       repeat {
@@ -35,29 +36,35 @@ extension PayloadDecoder {
         let key = try scanner.string()
         try scanner.expect(UInt8(ascii: ":"), "':'")
         _ = scanner.peek()
-        switch key {
-        case "instances", "inputs":
-          guard inputs == nil else {
-            throw scanner.fault("Not expecting both 'inputs' and 'instances' key", at: start)
+        let position = scanner.position
+        do throws(PayloadFault) {
+          switch key {
+          case "instances", "inputs":
+            guard !hasInputs else {
+              throw scanner.fault("Not expecting both 'inputs' and 'instances' key", at: start)
+            }
+            hasInputs = true
+            isColumnar = key == "inputs"
+            inputs =
+              isColumnar ? try readColumns(&scanner) : try readInstances(&scanner)
+          case "signature_name":
+            let name = try scanner.string()
+            guard ["", "serving_default", "predict"].contains(name) else {
+              throw scanner.fault(
+                "Serving signature name: \"\(name.prefix(80))\" not found in signature def; "
+                  + "the model has 'serving_default'", at: start)
+            }
+          default: try scanner.skipValue(depth: 1)
           }
-          isColumnar = key == "inputs"
-          inputs =
-            isColumnar ? try readColumns(&scanner) : try readInstances(&scanner)
-        case "signature_name":
-          let name = try scanner.string()
-          guard ["", "serving_default", "predict"].contains(name) else {
-            throw scanner.fault(
-              "Serving signature name: \"\(name.prefix(80))\" not found in signature def; "
-                + "the model has 'serving_default'", at: start)
-          }
-        default: try scanner.skipValue(depth: 1)
+        } catch {
+          try scanner.pass(over: position, error, depth: 1)
         }
       } while try scanner.continues(until: UInt8(ascii: "}"))
     }
     guard scanner.peek() == nil else {
       throw scanner.fault("goes on behind the JSON object with \(scanner.description())")
     }
-    guard let inputs else { throw scanner.fault("Missing 'inputs' or 'instances' key", at: 0) }
+    guard hasInputs else { throw scanner.fault("Missing 'inputs' or 'instances' key", at: 0) }
     var request = DecodedRequest(form: .tensorFlow, inputs: inputs)
     request.isColumnar = isColumnar
     return request
@@ -114,26 +121,37 @@ extension PayloadDecoder {
     }
     var tensors: [Tensor?] = []
     for (column, input) in zip(columns, signature.inputs) {
-      if column.rows == 0, !input.isRequired {
+      if column.isBroken || column.builder.isBroken || column.rows == 0 && !input.isRequired {
         tensors.append(nil)
         continue
       }
-      let dimensions = [rows] + column.dimensions.dropFirst().map { $0 ?? 0 }
-      let shape = try shape(dimensions, at: start)
-      guard input.accepts(shape) else {
-        throw PayloadFault(
-          offset: start,
-          reason: "has shape \(shape); input '\(input.name)' takes "
-            + wireText(input.shape.map { $0 ?? -1 }))
+      do throws(PayloadFault) {
+        tensors.append(try tensor(of: column, input, rows: rows, at: start))
+      } catch {
+        try scanner.note(error)
+        tensors.append(nil)
       }
-      guard let tensor = column.builder.tensor(shape) else {
-        throw PayloadFault(
-          offset: start,
-          reason: "has '\(input.name)' in \(column.rows) of \(rows) instances; expected it in all")
-      }
-      tensors.append(tensor)
     }
     return tensors
+  }
+
+  private func tensor(
+    of column: NamedColumn, _ input: ModelInput, rows: Int, at start: Int
+  ) throws(PayloadFault) -> Tensor {
+    let dimensions = [rows] + column.dimensions.dropFirst().map { $0 ?? 0 }
+    let shape = try shape(dimensions, at: start)
+    guard input.accepts(shape) else {
+      throw PayloadFault(
+        offset: start,
+        reason: "has shape \(shape); input '\(input.name)' takes "
+          + wireText(input.shape.map { $0 ?? -1 }))
+    }
+    guard let tensor = column.builder.tensor(shape) else {
+      throw PayloadFault(
+        offset: start,
+        reason: "has '\(input.name)' in \(column.rows) of \(rows) instances; expected it in all")
+    }
+    return tensor
   }
 
   private func readNamedInstance(
@@ -141,6 +159,7 @@ extension PayloadDecoder {
   ) throws(PayloadFault) {
     let start = scanner.position
     var seen = [Bool](repeating: false, count: columns.count)
+    var unknown: [String] = []
     if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "an instance (an object)") {
       repeat {
         _ = scanner.peek()
@@ -148,23 +167,40 @@ extension PayloadDecoder {
         let key = try scanner.string()
         try scanner.expect(UInt8(ascii: ":"), "':'")
         _ = scanner.peek()
+        let position = scanner.position
         guard let index = signature.inputIndex(named: key), !seen[index] else {
           let known = signature.inputs.map(\.name)
-          throw scanner.fault(
-            "Failed to process element: \(row) key: \(key.prefix(80)) of 'instances' list. "
-              + "Error: the model takes \(listed(known))\(nearText(key, known))", at: keyPosition)
+          if unknown.count < PayloadDecoder.maxNamesTold { unknown.append(key) }
+          try scanner.pass(
+            over: position,
+            scanner.fault(
+              "Failed to process element: \(row) key: \(key.prefix(80)) of 'instances' list. "
+                + "Error: the model takes \(listed(known))\(nearText(key, known))",
+              at: keyPosition), depth: 3)
+          continue
         }
         seen[index] = true
-        try columns[index].read(&scanner, with: self)
+        do throws(PayloadFault) {
+          try columns[index].read(&scanner, with: self)
+        } catch {
+          columns[index].isBroken = true
+          try scanner.pass(over: position, error, depth: 3)
+        }
       } while try scanner.continues(until: UInt8(ascii: "}"))
     }
+    let known = signature.inputs.map(\.name)
+    // Named by a name that is nearly theirs: told already.
+    let meant = unknown.compactMap { NameDistance.nearest(to: $0, in: known) }
     let missing = signature.inputs.indices.filter {
       !seen[$0] && signature.inputs[$0].isRequired
     }
-    guard missing.isEmpty else {
-      throw scanner.fault(
-        "Failed to process element: \(row) of 'instances' list. Error: it has no "
-          + listed(missing.map { signature.inputs[$0].name }), at: start)
+    for index in missing { columns[index].isBroken = true }
+    let names = missing.map { known[$0] }.filter { !meant.contains($0) }
+    guard names.isEmpty else {
+      return try scanner.note(
+        scanner.fault(
+          "Failed to process element: \(row) of 'instances' list. Error: it has no "
+            + listed(names), at: start))
     }
   }
 }
@@ -176,6 +212,8 @@ private struct NamedColumn {
   var dimensions: [Int?] = [nil]
   var elements = 0
   var rows = 0
+  /// Something is wrong with it that is told already.
+  var isBroken = false
 
   @_lifetime(scanner: copy scanner)
   mutating func read(

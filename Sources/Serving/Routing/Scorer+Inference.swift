@@ -37,6 +37,7 @@ extension Scorer {
       for index in outputs.indices { outputs[index].isBinary = true }
     }
     try AnswerBudget.check(outputs)
+    try AnswerText.check(outputs)
     let headerByteCount = InferenceAnswer.write(
       outputs, id: request.id, model: call.modelName,
       version: call.usesModelVersions ? modelVersion : deploymentName, to: &writer)

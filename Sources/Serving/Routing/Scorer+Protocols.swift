@@ -24,13 +24,8 @@ extension Scorer {
     times.decode = decoded &- started
     if decoded >= deadline { throw .executor(.deadlinePassed) }
     scratch.executor.deadline = deadline
-    let values: [ModelValue]
-    do {
-      values = try executor.predict(
-        prepared.inputs, outputs: prepared.outputs, scratch: scratch.executor)
-    } catch {
-      throw .executor(error)
-    }
+    let values = try predict(
+      prepared.inputs, outputs: prepared.outputs, scratch: scratch.executor)
     let executed = clock.now()
     times.execute = executed &- decoded
     times.rows = rowCount(prepared.inputs)

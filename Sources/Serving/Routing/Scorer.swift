@@ -53,18 +53,12 @@ struct Scorer: Sendable {
     }
     // What a large body was read into goes with it.
     defer { if body.count > Scorer.maxKeptBodyBytes { scratch.inputs = [] } }
-    let (outputs, outputNames) = try chosen(asked)
+    let (outputs, outputNames) = chosen(asked)
     let decoded = clock.now()
     times.decode = decoded &- started
     if decoded >= deadline { throw .executor(.deadlinePassed) }
     scratch.executor.deadline = deadline
-    let values: [ModelValue]
-    do {
-      values = try executor.predict(
-        scratch.inputs, outputs: outputs, scratch: scratch.executor)
-    } catch {
-      throw .executor(error)
-    }
+    let values = try predict(scratch.inputs, outputs: outputs, scratch: scratch.executor)
     let executed = clock.now()
     times.execute = executed &- decoded
     times.rows = rowCount(scratch.inputs)
@@ -72,6 +66,7 @@ struct Scorer: Sendable {
     try AnswerBudget.check(
       values, names: outputNames,
       recordCount: ScoringAnswer.recordCount(values, answerShape, isFrame: isFrame))
+    try AnswerText.check(values, names: outputNames)
     var writer = JSONWriter()
     switch form {
     case .score:
@@ -97,17 +92,10 @@ struct Scorer: Sendable {
   /// The outputs that a request names; the usual ones when it names none.
   func chosen(
     _ asked: [String]?
-  ) throws(ScoringError) -> (outputs: [Int], names: [String]) {
+  ) -> (outputs: [Int], names: [String]) {
     guard let asked else { return (outputs, outputNames) }
-    var chosen: [Int] = []
-    for name in asked {
-      guard let index = signature.outputIndex(named: name) else {
-        throw .badInput(
-          "$.outputs unexpected inference output '\(name.prefix(80))'; the model gives "
-            + listed(signature.outputs.map(\.name)))
-      }
-      chosen.append(index)
-    }
+    // The decoder has refused names that the model does not have.
+    let chosen = asked.compactMap { signature.outputIndex(named: $0) }
     return (chosen, chosen.map { signature.outputs[$0].name })
   }
 }

@@ -87,6 +87,66 @@ import Testing
     #expect(workshop.text() == workshop.text("whole"))
   }
 
+  /// Does something to a file, and puts its time of modification back.
+  private static func hidden(_ path: String, _ body: () throws -> Void) rethrows {
+    var status = stat()
+    stat(path, &status)
+    try body()
+    var times = [status.st_atim, status.st_mtim]
+    utimensat(AT_FDCWD, path, &times, 0)
+  }
+
+  @Test(arguments: [10, 400_000]) func `a change whose time was put back makes no mix of two`(
+    _ offset: Int
+  ) throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", JobWorkshop.rows(0..<60_000))
+    let path = workshop.path + "/data/a.csv"
+    let trap = StepTrap(at: 12) { () throws(BatchError) in
+      Self.hidden(path) { try? overwrite(path, at: offset, with: "7") }
+    }
+    let job = try workshop.run(workshop.order("job", threads: 1)) {
+      Self.options(&$0)
+      $0.maxBlockBytes = 20_000
+      $0.steps = trap.steps
+    }
+    #expect(trap.wasHit)
+    if offset == 10 {
+      #expect(job.status == .failed)
+      #expect(
+        job.reason == "InputChanged: a.csv: it was changed after the job began, and its time of "
+          + "modification put back")
+    } else {
+      // Nothing of that had been read: it is the file as it is now.
+      #expect(job.status == .completed, "\(job.reason ?? "")")
+      try workshop.run(workshop.order("whole"))
+      #expect(workshop.text() == workshop.text("whole"))
+    }
+  }
+
+  @Test func `a chmod, another link and a time that was set again are no change`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", JobWorkshop.rows(0..<1000))
+    try workshop.write("b.csv", JobWorkshop.rows(1000..<1500))
+    try workshop.run(workshop.order("whole"))
+    for moment in [5, 20, 40] {
+      let name = "job-\(moment)"
+      let data = workshop.path + "/data/"
+      let trap = StepTrap(at: moment) { () throws(BatchError) in
+        chmod(data + "a.csv", 0o600)
+        link(data + "a.csv", data + ".link-\(moment)")
+        for file in ["a.csv", "b.csv"] { Self.hidden(data + file) { chmod(data + file, 0o640) } }
+      }
+      let job = try workshop.run(workshop.order(name) { $0.miniBatchRows = 16 }) {
+        Self.options(&$0)
+        $0.steps = trap.steps
+      }
+      #expect(trap.wasHit)
+      #expect(job.status == .completed, "\(job.reason ?? "")")
+      #expect(workshop.text(name) == workshop.text("whole"))
+    }
+  }
+
   @Test func `other bytes under the same stamp are noticed`() throws {
     let workshop = try JobWorkshop()
     try workshop.write("a.csv", JobWorkshop.rows(0..<300))

@@ -44,7 +44,172 @@ import Testing
     #expect(try Self.score(workshop, workshop.order()) == Self.header + "0,2.25,e.csv\n")
     // Nothing at all to score is no failure of a row.
     try workshop.write("only/a.csv", "a,b\n")
-    #expect(try Self.score(workshop, workshop.order("none", input: "only")) == "")
+    #expect(try Self.score(workshop, workshop.order("none", input: "only")) == Self.header)
+    let bare = workshop.order("bare", input: "only") { $0.hasHeader = false }
+    #expect(try Self.score(workshop, bare) == "")
+    let carried = workshop.order("carried", input: "only") { $0.carriedColumns = ["id"] }
+    #expect(try Self.score(workshop, carried).hasPrefix("failed: No succeeded mini batch item"))
+  }
+
+  @Test func `an output name that promises another form is refused`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", "a,b\n1,1\n")
+    let service = workshop.service()
+    try service.start()
+    defer { service.stop() }
+    for name in ["p.csv.gz", "P.CSV.GZ", "p.parquet", "p.jsonl.zst"] {
+      let error = #expect(throws: BatchError.self) {
+        _ = try service.submit(
+          workshop.order { $0.outputFileName = name }, requestIdentifier: nil)
+      }
+      #expect(
+        error?.description.hasPrefix("output_file_name '\(name)': predictions are written as plain")
+          == true)
+    }
+  }
+
+  // MARK: Arrays of JSON
+
+  @Test func `a JSON array of records is read as its records`() throws {
+    let workshop = try JobWorkshop()
+    // As pandas writes it, over one line and over many.
+    try workshop.write("a.json", #"[{"a":1,"b":1},{"a":1,"b":60}]"#)
+    try workshop.write(
+      "b.json",
+      "\u{FEFF}\n[\r\n  {\n    \"b\":60,\n    \"a\":1\n  },\n {\"a\":60,\n\"b\":1}\n]\n")
+    try workshop.write("c.json", "[[1,1],[1,60]]")
+    try workshop.write(
+      "d.json", #"[{"a":1,"note":"x, ] \" {","b":1},{"a":1,"b":"bad"},{"a":60,"b":1}]"#)
+    let text = try Self.score(workshop, workshop.order())
+    #expect(
+      text == Self.header + "0,1.5,a.json\n1,3.125,a.json\n0,3.125,b.json\n1,2.25,b.json\n"
+        + "0,1.5,c.json\n1,3.125,c.json\n0,1.5,d.json\n2,2.25,d.json\n")
+    let errors = try #require(workshop.text("job", "errors.jsonl"))
+    #expect(errors.hasPrefix(#"{"file":"d.json","row":1,"#), "\(errors)")
+  }
+
+  @Test func `an element that is missing in an array is told, and an empty array has no rows`()
+    throws
+  {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.json", "[[1,1], , [1,60],[1,1]]")
+    try workshop.write("b.json", "[[1,60],]")
+    try workshop.write("c.json", "[ ]\n")
+    try workshop.write("d.json", "[,[1,60]]")
+    let job = try workshop.run(workshop.order())
+    #expect(
+      workshop.text()
+        == Self.header + "0,1.5,a.json\n2,1.5,a.json\n0,3.125,b.json\n", "\(workshop.text() ?? "")")
+    let errors = try #require(workshop.text("job", "errors.jsonl"))
+    let places = errors.split(separator: "\n").map { $0.prefix(27) }
+    #expect(
+      places == [
+        #"{"file":"a.json","row":1,"r"#, #"{"file":"b.json","row":1,"r"#,
+        #"{"file":"d.json","row":0,"r"#,
+      ], "\(errors)")
+    #expect(job.progress.scoredRows == 3 && job.progress.failedRows == 3)
+  }
+
+  @Test func `an array that is not closed is told with the rows that it has`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.json", #"[{"a":1,"b":1},{"a":1,"b":60},"#)
+    try workshop.write("b.json", #"[{"a":1,"b":1},{"a":1,"b""#)
+    let job = try workshop.run(workshop.order())
+    #expect(job.progress.scoredRows == 3 && job.progress.failedRows == 2)
+    let errors = try #require(workshop.text("job", "errors.jsonl"))
+    #expect(
+      errors.split(separator: "\n").allSatisfy {
+        $0.contains("the JSON array is not closed: the file ends too early")
+      }, "\(errors)")
+  }
+
+  @Test func `an array is gone on with where a crash ended it, packed or not`() throws {
+    let workshop = try JobWorkshop()
+    let rows = (0..<200).map { "{\"a\": \($0 % 97),\n \"b\": \($0 % 89).5}" }
+    let text = Array("[\(rows.joined(separator: ",\n"))]".utf8)
+    try workshop.write("a.json", text)
+    try workshop.write("b.json.gz", try #require(ContentCoding.gzip.compressed(text)))
+    try workshop.run(workshop.order("whole"))
+    for step in [20, 45, 70, 95] {
+      let name = "job-\(step)"
+      try workshop.crash(
+        workshop.order(name) { $0.miniBatchRows = 20 }, at: step, JobWorkshop.commitOften)
+      let second = workshop.service(JobWorkshop.commitOften)
+      try second.start()
+      #expect(try workshop.ending(of: name, second).status == .completed)
+      second.stop()
+      #expect(workshop.text(name) == workshop.text("whole"), "step \(step)")
+    }
+  }
+
+  // MARK: Arrays of NumPy
+
+  /// As `numpy.save` writes an array, with numbers of 8 bytes in the order given.
+  private static func npy(
+    _ type: String, fortran: Bool, _ shape: String, _ numbers: [UInt64], bigEndian: Bool
+  ) -> [UInt8] {
+    var header =
+      "{'descr': '\(type)', 'fortran_order': \(fortran ? "True" : "False"), 'shape': \(shape), }"
+    header += String(repeating: " ", count: 118 - header.utf8.count - 1) + "\n"
+    var file: [UInt8] = [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59, 1, 0, 118, 0] + Array(header.utf8)
+    for number in numbers {
+      let ordered = bigEndian ? number.bigEndian : number.littleEndian
+      withUnsafeBytes(of: ordered) { file += $0 }
+    }
+    return file
+  }
+
+  @Test(arguments: [false, true]) func `arrays of any order are read, and gone on with`(
+    _ isBigEndian: Bool
+  ) throws {
+    let workshop = try JobWorkshop()
+    let count = 70
+    let rows = (0..<count).map { [Double($0 % 97), Double($0 % 89) + 0.5] }
+    try workshop.write(
+      "plain/a.npy", NPYFormat.write(Tensor(rows.flatMap(\.self), shape: Shape(count, 2))))
+    let columns = (0..<2).flatMap { column in rows.map { $0[column].bitPattern } }
+    let type = isBigEndian ? ">f8" : "<f8"
+    try workshop.write(
+      "fortran/a.npy",
+      Self.npy(type, fortran: true, "(\(count), 2)", columns, bigEndian: isBigEndian))
+    try workshop.write(
+      "order/a.npy",
+      Self.npy(
+        type, fortran: false, "(\(count), 2)", rows.flatMap { $0.map(\.bitPattern) },
+        bigEndian: isBigEndian))
+    let expected = try Self.score(workshop, workshop.order("plain", input: "plain"))
+    #expect(expected.utf8.count { $0 == 0x0A } == count + 1)
+    for input in ["fortran", "order"] {
+      #expect(try Self.score(workshop, workshop.order(input, input: input)) == expected)
+      for step in [12, 24, 36] {
+        let name = "\(input)-\(step)"
+        try workshop.crash(
+          workshop.order(name, input: input) { $0.miniBatchRows = 9 }, at: step,
+          JobWorkshop.commitOften)
+        let second = workshop.service(JobWorkshop.commitOften)
+        try second.start()
+        #expect(try workshop.ending(of: name, second).status == .completed)
+        second.stop()
+        #expect(workshop.text(name) == expected, "\(name)")
+        #expect(
+          workshop.text(name, "_SUCCESS.json")?.contains("\"rows\":\(count)") == true)
+      }
+    }
+  }
+
+  @Test func `an array in Fortran's order that is cut off or too long has no rows`() throws {
+    let workshop = try JobWorkshop()
+    let whole = Self.npy(
+      "<f8", fortran: true, "(2, 2)", [1, 2, 3, 4].map { ($0 as Double).bitPattern },
+      bigEndian: false)
+    try workshop.write("a.npy", Array(whole.dropLast(3)))
+    try workshop.write("b.npy", whole + [0])
+    try workshop.write("c.npy", whole)
+    let job = try workshop.run(workshop.order())
+    #expect(job.progress.failedRows == 2 && job.progress.scoredRows == 2)
+    let errors = try #require(workshop.text("job", "errors.jsonl"))
+    #expect(errors.contains("[2, 2] of float64 takes 32 bytes; 29 follow the header"), "\(errors)")
+    #expect(errors.contains("[2, 2] of float64 takes 32 bytes; 33 follow the header"), "\(errors)")
   }
 
   @Test func `every form is read, packed or not, by its ending in any case`() throws {
@@ -192,6 +357,16 @@ import Testing
     #expect(try Self.score(workshop, workshop.order("most", glob: most)).hasSuffix(",a.csv\n"))
   }
 
+  @Test func `a file may be called otherwise than it is`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("store/3f2a", "a,b\n1,1\n")
+    var order = workshop.order(input: "store/3f2a")
+    order.input.name = "rows.csv"
+    #expect(try Self.score(workshop, order) == Self.header + "0,1.5,rows.csv\n")
+    let stored = try #require(try workshop.store.job("job")).job.order
+    #expect(stored == order)
+  }
+
   @Test func `one file is an input too`() throws {
     let workshop = try JobWorkshop()
     try workshop.write("sub/a.csv", "a,b\n1,1\n")
@@ -209,11 +384,33 @@ import Testing
     #expect(
       workshop.text("job", "sub/b.csv")
         == Self.header + "0,3.125,sub/b.jsonl\n1,2.25,sub/b.jsonl\n")
-    #expect(workshop.text("job", "sub/empty.csv") == "")
+    #expect(workshop.text("job", "sub/empty.csv") == Self.header)
     #expect(workshop.text("job", "predictions.csv") == nil)
     try workshop.write("a.jsonl", "[1,1]\n")
-    let clash = try workshop.run(workshop.order("clash") { $0.isPerFile = true })
-    #expect(clash.reason?.contains("would both be 'a.csv'") == true)
+  }
+
+  @Test(arguments: [
+    (["a.csv", "a.jsonl"], "for 'a.jsonl' and 'a.csv' would both be 'a.csv'"),
+    (["sub/x.csv", "sub/x.csv.gz"], "would both be 'sub/x.csv'"),
+    (["errors.jsonl.csv", "b.csv/c.csv", "b.json"], "in a folder 'b.csv'"),
+  ])
+  func `files whose predictions would meet are refused before there is a job`(
+    _ files: [String], _ words: String
+  ) throws {
+    let workshop = try JobWorkshop()
+    for file in files { try workshop.write(file, "") }
+    let service = workshop.service()
+    try service.start()
+    defer { service.stop() }
+    let error = #expect(throws: BatchError.self) {
+      _ = try service.submit(
+        workshop.order("clash") { $0.isPerFile = true }, requestIdentifier: nil)
+    }
+    #expect(error?.description.contains(words) == true, "\(error.debugDescription)")
+    #expect(try service.job("clash") == nil)
+    // In one file they do not meet.
+    _ = try service.submit(workshop.order("one"), requestIdentifier: nil)
+    #expect(try workshop.ending(of: "one", service).status == .completed)
   }
 
   private static func order(_ workshop: JobWorkshop) throws -> Job {

@@ -27,7 +27,22 @@ import Testing
 
   /// The names of the next ones; nil where none may begin.
   private static func taken(_ count: Int, _ queue: inout JobQueue) -> [String?] {
-    (0..<count).map { _ in name(queue.take()) }
+    (0..<count).map { _ in name(queue.take(at: 0)) }
+  }
+
+  private static let workshop = Result { try JobWorkshop() }
+
+  /// One that waits for room.
+  private static func rest(
+    _ name: String, _ queue: inout JobQueue, until time: UInt64, ignoresCancel: Bool = false
+  ) throws {
+    let workshop = try Self.workshop.get()
+    guard case .begun(let entry) = queue.placeToCancel(name) else {
+      Issue.record("\(name) does not run")
+      return
+    }
+    let run = JobRun(entry.job, workshop.surroundings(), entry.control) { _ in }
+    queue.rest(name, JobQueue.Rest(run: run, wakesAt: time, ignoresCancel: ignoresCancel))
   }
 
   @Test func `a deployment's jobs come one behind the other, and four run at once`() {
@@ -60,40 +75,58 @@ import Testing
     #expect(Self.taken(2, &queue) == ["j4", nil])
   }
 
-  @Test func `jobs that wait for room hold up no others, and come back in their turn`() {
+  @Test func `jobs that wait for room hold up no others, and come back in their turn`() throws {
     var queue = Self.queue((0..<10).map { ("j\($0)", "\($0)") })
     var workers = [queue.addWorkers()]
     #expect(Self.taken(5, &queue) == ["j0", "j1", "j2", "j3", nil])
-    for number in 0..<4 { queue.giveTurn("j\(number)") }
+    for number in 0..<4 {
+      try Self.rest("j\(number)", &queue, until: UInt64(100 - number * 10))
+    }
+    var wakes = [queue.nextWake]
     workers.append(queue.addWorkers())
     #expect(Self.taken(4, &queue) == ["j4", "j5", "j6", "j7"])
-    var turns = [queue.takeTurn("j0")]
+    // There is no turn for them.
+    wakes.append(queue.nextWake)
+    var taken = [Self.name(queue.take(at: 80))]
     queue.leave("j5", hasEnded: true)
-    turns.append(queue.takeTurn("j0"))
-    // It is one of the four again, so nobody else begins.
-    #expect(Self.taken(1, &queue) == [nil])
-    turns.append(queue.takeTurn("j1"))
+    wakes.append(queue.nextWake)
+    taken += [Self.name(queue.take(at: 69))]
+    queue.leave("j8", hasEnded: true)
+    queue.leave("j6", hasEnded: true)
+    taken += [Self.name(queue.take(at: 75)), Self.name(queue.take(at: 75))]
+    #expect(taken == [nil, "j8", "j3", "j9"])
+    #expect(wakes == [70, nil, 70])
     // One that is only to end waits for nobody.
-    queue.begun("j1")?.stop()
-    turns.append(queue.takeTurn("j1"))
-    #expect(turns == [false, true, false, true])
+    _ = try queue.begun("j0")?.cancel(by: "test") {}
     workers.append(queue.addWorkers())
-    #expect(workers == [4, 4, 0])
+    let ending = Self.name(queue.take(at: 0))
+    #expect(ending == "j0" && workers == [4, 0, 1])
+    // Where the end could not be stored, it waits for room like the others, but for no turn.
+    try Self.rest("j0", &queue, until: 200, ignoresCancel: true)
+    let ends = [Self.name(queue.take(at: 150)), Self.name(queue.take(at: 200))]
+    #expect(ends == [nil, "j0"])
   }
 
-  @Test func `threads have a bound, and none is started when the service stops`() {
+  @Test func `jobs that wait for room take no threads, and none is started at a stop`() throws {
     var queue = Self.queue((0..<100).map { ("j\($0)", "\($0)") })
     var workers = queue.addWorkers()
     for number in 0..<100 {
-      guard queue.take() != nil else { break }
-      queue.giveTurn("j\(number)")
+      let taken = Self.name(queue.take(at: 0))
+      #expect(taken == "j\(number)")
+      try Self.rest("j\(number)", &queue, until: 9)
       workers += queue.addWorkers()
     }
-    #expect(workers == JobQueue.maxWorkers)
+    #expect(workers == JobQueue.maxJobsAtOnce)
     _ = queue.stop()
-    let more = queue.addWorkers()
-    let goesOn = queue.takeTurn("j7")
-    #expect(more == 0 && goesOn && Self.taken(1, &queue) == [nil])
+    let (more, wake) = (queue.addWorkers(), queue.nextWake)
+    #expect(more == 0 && wake == nil && Self.taken(1, &queue) == [nil])
+  }
+
+  @Test func `of a deployment whose job waits for room, no other begins`() throws {
+    var queue = Self.queue([("a", "1"), ("b", "1"), ("c", "2")])
+    #expect(Self.taken(1, &queue) == ["a"])
+    try Self.rest("a", &queue, until: 9)
+    #expect(Self.taken(2, &queue) == ["c", nil])
   }
 
   @Test func `a job that was canceled while it waited is not taken, or taken to be ended`() throws {
@@ -111,7 +144,7 @@ import Testing
     queue.putBack(entry)
     queue.noteCancel("b")
     #expect(queue.job("b")?.status == .cancelRequested)
-    let next = queue.take()
+    let next = queue.take(at: 0)
     let taken = try #require(next)
     #expect(Self.name(taken) == "b" && taken.control.isCanceled && taken.control.canceler == "me")
   }

@@ -103,6 +103,15 @@ import Testing
     let root = try ContainedFolder(disk)
     #expect(try root.read("out/predictions.csv", maxBytes: 1 << 20) == workshop.output("here"))
     #expect(try root.entries("").map(\.name) == ["out"])
+    // The rows that failed are kept in the datastore all the same.
+    try workshop.write("a.csv", JobWorkshop.rows(0..<100, badEvery: 50))
+    var failing = workshop.order("failing") { $0.errorThreshold = 0 }
+    failing.output.root = disk
+    failing.output.folder = "none"
+    #expect(try workshop.run(failing).status == .failed)
+    #expect(workshop.failedRows("failing")?.contains("bad49") == true)
+    #expect(try root.entries("").map(\.name) == ["out"])
+    #expect(workshop.leftovers == [])
   }
 
   private static func fill(

@@ -1,4 +1,7 @@
+import Glibc
 import Serving
+import Store
+import TestTimes
 import Testing
 
 @testable import BatchScoring
@@ -41,8 +44,92 @@ import Testing
           == "\(threshold + 1) row\(threshold == 0 ? "" : "s") failed, \(threshold) may; the first: "
           + "a.csv: row 19: column 'b': expected a number (float64), got 'bad19'")
       #expect(workshop.output() == nil)
+      // All up to the one that was too much.
+      let all = [19, 39, 59].map { error("a.csv", $0) } + [19, 39].map { error("b.csv", $0) }
+      let kept = try #require(workshop.failedRows())
+      #expect(kept.split(separator: "\n").map(String.init) == Array(all.prefix(threshold + 1)))
+      #expect(try entries(of: "azureml", workshop) == [])
+      #expect(try entries(of: ".swerve/failed-rows/job", workshop) == ["errors.jsonl"])
     }
     #expect(workshop.leftovers == [])
+  }
+
+  private func entries(of folder: String, _ workshop: JobWorkshop) throws -> [String] {
+    let path = workshop.path + "/store/" + folder
+    return FolderTree.exists(path) ? try FolderTree.entries(path).map(\.name) : []
+  }
+
+  @Test func `a job that fails leaves the list of rows over a crash at any step`() throws {
+    let workshop = try Self.workshop()
+    try workshop.run(workshop.order("whole") { $0.errorThreshold = 3 }, Self.options)
+    let expected = try #require(workshop.failedRows("whole"))
+    #expect(expected.split(separator: "\n").count == 4)
+    var place = 0
+    while true {
+      place += 1
+      let name = "job-\(place)"
+      let crash = StepTrap(at: place, lasting: true) { () throws(BatchError) in
+        throw .interrupted(.crash)
+      }
+      let first = workshop.service {
+        Self.options(&$0)
+        $0.steps = crash.steps
+      }
+      try first.start()
+      _ = try first.submit(
+        workshop.order(name) { $0.errorThreshold = 3 }, requestIdentifier: nil)
+      while !crash.wasHit, try first.job(name)?.status.isFinal == false { pause(milliseconds: 2) }
+      first.stop()
+      let second = workshop.service(Self.options)
+      try second.start()
+      let job = try workshop.ending(of: name, second)
+      second.stop()
+      #expect(job.status == .failed)
+      #expect(workshop.failedRows(name) == expected, "step \(place)")
+      #expect(workshop.output(name) == nil && workshop.leftovers == [], "step \(place)")
+      if !crash.wasHit { break }
+    }
+    #expect(place > 10)
+  }
+
+  @Test func `a job whose input changes leaves the rows that had failed`() throws {
+    let workshop = try Self.workshop()
+    let path = workshop.path + "/data/b.csv"
+    let trap = StepTrap(at: 12) { () throws(BatchError) in truncate(path, 10) }
+    let job = try workshop.run(workshop.order()) {
+      Self.options(&$0)
+      $0.steps = trap.steps
+    }
+    #expect(job.reason?.hasPrefix("InputChanged: b.csv") == true, "\(job.reason ?? "")")
+    let kept = try #require(workshop.failedRows())
+    #expect(kept.hasPrefix(error("a.csv", 19) + "\n"))
+    #expect(
+      FailedRows.path(of: job, in: workshop.path + "/store")
+        == ".swerve/failed-rows/job/errors.jsonl")
+  }
+
+  @Test func `half a line at the end of the list is cut off`() throws {
+    let workshop = try JobWorkshop()
+    let work = WorkFolder(path: workshop.path + "/torn")
+    for folder in [work.path, work.score] { mkdir(folder, 0o755) }
+    let long = String(repeating: "x", count: 70_000)
+    for (text, kept) in [("a\nb", "a\n"), ("a\n\(long)", "a\n"), ("\(long)\n", "\(long)\n")] {
+      try DurableFile.write(Array(text.utf8), to: work.score + "/errors.jsonl")
+      try FailedRows.keep(from: work, ofJob: "torn", in: workshop.path + "/store")
+      #expect(workshop.failedRows("torn") == kept)
+      try FolderTree.remove(workshop.path + "/store/.swerve")
+    }
+  }
+
+  @Test func `what lies where the list would go stays as it is`() throws {
+    let workshop = try Self.workshop()
+    for folder in [".swerve", ".swerve/failed-rows", ".swerve/failed-rows/job"] {
+      mkdir(workshop.path + "/store/" + folder, 0o755)
+    }
+    try DurableFile.write(
+      Array("mine".utf8), to: workshop.path + "/store/.swerve/failed-rows/job/errors.jsonl")
+    #expect(try workshop.run(workshop.order { $0.errorThreshold = 0 }).status == .failed)
+    #expect(workshop.failedRows() == "mine" && workshop.leftovers == [])
   }
 
   private func error(_ file: String, _ row: Int) -> String {
@@ -111,6 +198,16 @@ import Testing
         == "No succeeded mini batch item returned from run(): 2 rows failed; the first: a.csv: "
         + "row 0: column 'a': expected a number (float64), got 'x'")
     #expect(workshop.output() == nil)
+    #expect(workshop.failedRows()?.split(separator: "\n").count == 2)
+  }
+
+  @Test func `a job of which no row failed leaves no list`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.txt", "no rows")
+    let job = try workshop.run(workshop.order())
+    #expect(job.status == .failed)
+    #expect(FailedRows.path(of: job, in: workshop.path + "/store") == nil)
+    #expect(!FolderTree.exists(workshop.path + "/store/azureml/job"))
   }
 
   @Test func `a file that cannot be read counts as one failure`() throws {

@@ -31,7 +31,8 @@ import Testing
       order.deployment = deployment
       _ = try service.submit(order, requestIdentifier: nil)
     }
-    let waiting = (0..<7).map { "waits-\($0)" }
+    // More than there will ever be threads.
+    let waiting = (0..<(JobQueue.maxWorkers + 6)).map { "waits-\($0)" }
     for name in waiting { try submit(name, name) }
     for name in waiting { try workshop.state(of: name, service) { $0.status == .paused } }
     isFull.store(false, ordering: .relaxed)

@@ -19,10 +19,14 @@ final class JobWorkshop: Sendable {
   let database: Database
   let registry: ModelRegistry
   let metrics = MetricRegistry()
-  let log = Log(descriptor: open("/dev/null", O_WRONLY), level: .error)
+  let log: Log
 
   /// - Parameter folder: An empty one to use; nil: a new one, removed in the end.
-  init(on folder: String? = nil) throws {
+  init(
+    on folder: String? = nil,
+    log: Log = Log(descriptor: open("/dev/null", O_WRONLY), level: .error)
+  ) throws {
+    self.log = log
     path = folder ?? ownFolder.path
     for folder in ["data", "store", "source"] { mkdir(path + "/" + folder, 0o755) }
     database = try Database(path: path + "/swerve.db")
@@ -78,14 +82,19 @@ final class JobWorkshop: Sendable {
   // MARK: Jobs
 
   func service(_ change: (inout JobOptions) -> Void = { _ in }) -> JobService {
+    JobService(surroundings(change))
+  }
+
+  func surroundings(_ change: (inout JobOptions) -> Void = { _ in }) -> JobSurroundings {
     var surroundings = JobSurroundings(
       store: JobStore(database: database), registry: registry, workFolder: path + "/work",
+      datastore: path + "/store",
       metrics: JobMetrics(metrics), log: log)
     surroundings.options.yieldsToOthers = false
     surroundings.options.roomInterval = 5_000_000
     surroundings.options.reportInterval = 0
     change(&surroundings.options)
-    return JobService(surroundings)
+    return surroundings
   }
 
   func order(
@@ -205,11 +214,20 @@ final class JobWorkshop: Sendable {
     output(job, file).map { String(decoding: $0, as: UTF8.self) }
   }
 
+  /// The list of rows that failed, of a job that failed.
+  func failedRows(_ job: String = "job") -> String? {
+    guard let root = try? ContainedFolder(path + "/store/.swerve/failed-rows/\(job)") else {
+      return nil
+    }
+    return (try? root.read("errors.jsonl", maxBytes: 1 << 30))
+      .map { String(decoding: $0, as: UTF8.self) }
+  }
+
   /// What unfinished work has left behind.
   var leftovers: [String] {
     var names = (try? FolderTree.entries(path + "/work"))?.map(\.name) ?? []
     names += ((try? FolderTree.entries(path + "/store"))?.map(\.name) ?? [])
-      .filter { $0.hasPrefix(".") }
+      .filter { $0.hasPrefix(".") && $0 != FailedRows.reserved }
     return names
   }
 }

@@ -149,7 +149,7 @@ package enum FuzzedReader: String, CaseIterable, Sendable {
       inputs: [
         ModelInput(name: "image", elementType: .float32, shape: [nil, 1, 2, 2]),
         ModelInput(name: "tokens", elementType: .int64, shape: [nil, nil]),
-      ], outputs: [])
+      ], outputs: [ModelOutput(name: "y", kind: .tensor(.float32, shape: [nil]))])
     return [typed, columns, tensors]
   }()
 }

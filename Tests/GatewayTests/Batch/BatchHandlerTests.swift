@@ -308,6 +308,115 @@ import Testing
     #expect(try bench.jobs.jobs(endpoint: nil, deployment: nil, limit: 1).isEmpty)
   }
 
+  @Test func `a list comes in pages, of which each names the next`() throws {
+    let bench = try Self.bench()
+    try Self.write("age\n1\n", to: "in/a.csv", in: bench)
+    let body = Self.body("azureml://datastores/workspaceblobstore/paths/in")
+    for _ in 0..<205 {
+      #expect(try bench.send("POST", "\(Self.endpoint)/jobs", body).status == 201)
+    }
+    let key = try bench.adminKeys.create("remote", by: Actor(name: "test")).key
+    for (query, count, key) in [
+      ("?api-version=2024-04-01", 205, nil), ("", 205, key), ("?$top=150", 150, nil),
+      ("?$top=100", 100, nil), ("?$top=1", 1, nil), ("?$top=0", 0, nil), ("?$top=3000", 205, nil),
+    ] as [(String, Int, String?)] {
+      for path in ["\(Self.endpoint)/jobs", "\(AdminBench.workspace)/jobs"] {
+        var names: [DocumentValue] = []
+        var next: String? = path + query
+        while let target = next {
+          let page = try bench.send("GET", target, key: key).body
+          names += (page.value(at: "value")?.elements ?? []).compactMap { $0.value(at: "name") }
+          next = nil
+          if case .string(let link)? = page.value(at: "nextLink") {
+            // Over the socket a URL has no host.
+            let origin = key == nil ? "" : "http://"
+            #expect(link.hasPrefix(origin) && (key == nil) == link.hasPrefix("/"), "\(link)")
+            #expect(link.contains("api-version=2024-04-01") == query.contains("api-version"))
+            let start = link.firstRange(of: "/subscriptions")?.lowerBound
+            next = String(link[(start ?? link.startIndex)...])
+          }
+        }
+        let expected = (0..<count).map { DocumentValue.string("job-\(205 - $0)") }
+        #expect(names == expected, "\(path)\(query): \(names.count)")
+      }
+    }
+    let wrong = try bench.send("GET", "\(Self.endpoint)/jobs?$skipToken=nobody")
+    #expect(wrong.status == 400 && "\(wrong.body)".contains("skipToken is"))
+  }
+
+  @Test func `a local input that is a link is the file that it leads to`() throws {
+    let bench = try Self.bench()
+    try Self.write("age\n1\n", to: "in/3f2a", in: bench)
+    let (file, link) = (bench.desk.datastore + "/in/3f2a", bench.folder + "/rows.csv")
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: file)
+    func body(_ path: String) -> DocumentValue {
+      ["properties": ["inputData": ["x": ["jobInputType": "UriFile", "uri": .string(path)]]]]
+    }
+    let made = try bench.send("POST", "\(Self.endpoint)/jobs", body(link))
+    #expect(made.status == 201, "\(made.body)")
+    let input = try #require(try bench.jobs.job("job-1")).order.input
+    #expect(input.root + "/" + input.path == file)
+    #expect(input.name == "rows.csv" && input.address == link)
+    let broken = bench.folder + "/broken.csv"
+    try FileManager.default.createSymbolicLink(atPath: broken, withDestinationPath: "/nothing")
+    #expect(try bench.send("POST", "\(Self.endpoint)/jobs", body(broken)).status == 400)
+    // Only the owner's own paths are looked at so.
+    let key = try bench.adminKeys.create("remote", by: Actor(name: "test")).key
+    #expect(try bench.send("POST", "\(Self.endpoint)/jobs", body(link), key: key).status == 400)
+  }
+
+  @Test func `the rows that failed are given out of a job that failed`() throws {
+    let bench = try Self.bench()
+    try Self.write("age\n1\n", to: "in/a.csv", in: bench)
+    _ = try bench.send(
+      "POST", "\(Self.endpoint)/jobs",
+      Self.body("azureml://datastores/workspaceblobstore/paths/in"))
+    // Nobody else's output lies where they go.
+    let taken = try bench.send(
+      "POST", "\(Self.endpoint)/jobs",
+      Self.body(
+        "azureml://datastores/workspaceblobstore/paths/in",
+        [
+          (
+            "OutputData",
+            [
+              "score": [
+                "JobOutputType": "UriFolder",
+                "Uri": "azureml://datastores/workspaceblobstore/paths/.swerve/failed-rows/job-2",
+              ]
+            ]
+          )
+        ]))
+    #expect(
+      taken.status == 400 && "\(taken.body)".contains("lies in .swerve/,"), "\(taken.body)"
+    )
+    let job = "\(AdminBench.workspace)/jobs/job-1"
+    bench.jobs.change("job-1") { $0.status = .failed }
+    #expect(try bench.send("GET", job + "/outputs/logs").status == 404)
+    #expect(try bench.send("GET", job).body.value(at: "properties.swerve.failedRows") == nil)
+    try Self.write("{}\n", to: ".swerve/failed-rows/job-1/errors.jsonl", in: bench)
+    let address =
+      "azureml://datastores/workspaceblobstore/paths/.swerve/failed-rows/job-1/errors.jsonl"
+    for path in [job, "\(Self.endpoint)/jobs/job-1"] {
+      #expect(
+        try bench.send("GET", path).body.value(at: "properties.swerve.failedRows")
+          == .string(address))
+    }
+    let key = try bench.adminKeys.create("remote", by: Actor(name: "test")).key
+    for key in [nil, key] {
+      let files = try bench.send("GET", job + "/outputs/logs", key: key).body
+      #expect(files.value(at: "value") == [["path": "errors.jsonl", "bytes": 3]])
+      let file = try bench.send("GET", job + "/outputs/logs/files/errors.jsonl", key: key)
+      #expect(String(decoding: file.response.body, as: UTF8.self) == "{}\n")
+      #expect(
+        try bench.send("GET", job + "/outputs/logs/files/../score/x", key: key).status != 200)
+    }
+    let score = try bench.send("GET", job + "/outputs/score")
+    #expect(score.status == 409 && "\(score.body)".contains(address), "\(score.body)")
+    bench.jobs.change("job-1") { $0.status = .completed }
+    #expect(try bench.send("GET", job + "/outputs/logs").status == 404)
+  }
+
   @Test func `a finished job's files are given out, of a running one none`() throws {
     let bench = try Self.bench()
     try Self.write("age\n1\n", to: "in/a.csv", in: bench)

@@ -49,16 +49,27 @@ final class FakeJobs: JobRunning {
   }
 
   func jobs(
-    endpoint: String?, deployment: String?, limit: Int
-  ) throws(BatchError) -> [Job] {
+    endpoint: String?, deployment: String?, after last: String?, limit: Int
+  ) throws(BatchError) -> JobPage {
     try check()
-    return state.withLock { state in
-      Array(
-        state.jobs.reversed().filter {
-          (endpoint == nil || $0.order.endpoint == endpoint)
-            && (deployment == nil || $0.order.deployment == deployment)
-        }.prefix(limit))
+    let (all, isKnown) = state.withLock { state in
+      var all = state.jobs.reversed().filter {
+        (endpoint == nil || $0.order.endpoint == endpoint)
+          && (deployment == nil || $0.order.deployment == deployment)
+      }
+      guard let last else { return (all, true) }
+      let isKnown = state.jobs.contains { $0.order.name == last }
+      all = Array(all.drop { $0.order.name != last }.dropFirst())
+      return (all, isKnown)
     }
+    if let last, !isKnown { throw .unknownJob(last) }
+    return JobPage(
+      jobs: Array(all.prefix(limit)),
+      last: all.count > limit ? all.prefix(limit).last?.order.name : nil)
+  }
+
+  func jobs(endpoint: String?, deployment: String?, limit: Int) throws(BatchError) -> [Job] {
+    try jobs(endpoint: endpoint, deployment: deployment, after: nil, limit: limit).jobs
   }
 
   func cancel(_ name: String, by actor: String) throws(BatchError) {

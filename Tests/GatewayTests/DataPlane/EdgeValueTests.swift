@@ -76,6 +76,53 @@ struct EdgeValueTests {
     }
   }
 
+  @Test func `bytes that are no UTF-8 are refused where JSON was asked for, not replaced`() throws {
+    let fixture = try fixture()
+    let bytes: [UInt8] = [2, 0, 0, 0, 0xC3, 0xA4, 1, 0, 0, 0, 0xC3]
+    func post(_ outputs: String) throws -> HTTPClient.Response {
+      let head = Array(
+        (#"{"inputs":[{"name":"S","datatype":"BYTES","shape":[2],"#
+          + #""parameters":{"binary_data_size":\#(bytes.count)}},"#
+          + #"{"name":"I","datatype":"INT64","shape":[1],"data":[1]},"#
+          + #"{"name":"U","datatype":"UINT64","shape":[1],"data":[1]}],"outputs":[\#(outputs)]}"#)
+          .utf8)
+      return try fixture.client().send(
+        method: "POST", path: "/v2/models/echo/infer",
+        headers: [("Inference-Header-Content-Length", String(head.count))], body: head + bytes)
+    }
+    let refused = try post(#"{"name":"I"},{"name":"S"}"#)
+    #expect(refused.status == 400)
+    #expect(
+      refused.text.contains("element 1 of output 'S' is not UTF-8, which JSON cannot carry"),
+      "\(refused.text)")
+    #expect(refused.text.contains(#"\"binary_data\": true"#), "\(refused.text)")
+    let binary = try post(#"{"name":"S","parameters":{"binary_data":true}}"#)
+    #expect(binary.status == 200 && Array(binary.body.suffix(bytes.count)) == bytes)
+    #expect(try post(#"{"name":"I"}"#).status == 200)
+    // The same bytes by the other protocols, which have no binary form.
+    let texts = #"{"inputs":{"S":[{"b64":"w6Q="},{"b64":"ww=="}],"I":[1,2],"U":[1,2]}}"#
+    for path in ["/v1/models/echo:predict", "/endpoints/echo/invocations", "/endpoints/echo/score"]
+    {
+      let response = try fixture.post(texts, to: path, headers: [])
+      #expect(response.status == 400, "\(path): \(response.text)")
+      #expect(response.text.contains("element 1 of output 'S'"), "\(path): \(response.text)")
+    }
+    // Where the name says that it is bytes, they are base64.
+    let values: [ModelValue] = [
+      .tensor(
+        Tensor(
+          strings: {
+            var s = ByteStrings()
+            s.append([0xC3])
+            return s
+          }(), shape: Shape(1)))
+    ]
+    try AnswerText.check(values, names: ["t_bytes"], isBase64: PredictAnswer.isBase64)
+    #expect(throws: ScoringError.self) {
+      try AnswerText.check(values, names: ["t"], isBase64: PredictAnswer.isBase64)
+    }
+  }
+
   @Test func `they survive binary tensors`() throws {
     let fixture = try fixture()
     func bytes<Value: FixedWidthInteger>(_ values: [Value]) -> [UInt8] {

@@ -49,6 +49,12 @@ import Testing
   private func load(
     _ fixture: DataPlaneFixture, rate: Double, seconds: Double, clients: Int = 48
   ) -> LoadTally {
+    Self.load(fixture, rate: rate, seconds: seconds, clients: clients)
+  }
+
+  static func load(
+    _ fixture: DataPlaneFixture, rate: Double, seconds: Double, clients: Int
+  ) -> LoadTally {
     let tally = LoadTally()
     let port = fixture.server.port ?? 0
     let start = MonotonicClock.system.now() + 20_000_000
@@ -289,12 +295,12 @@ private func at(_ share: Double, _ ordered: [Double]) -> Double {
   guard !ordered.isEmpty else { return 0 }
   return ordered[min(ordered.count - 1, Int(Double(ordered.count) * share))]
 }
-private func p99(_ ordered: [Double]) -> Double { (at(0.99, ordered) * 100).rounded() / 100 }
-private func median(_ ordered: [Double]) -> Double { (at(0.5, ordered) * 100).rounded() / 100 }
-private func percent(_ share: Double) -> String { "\((share * 1000).rounded() / 10) %" }
+func p99(_ ordered: [Double]) -> Double { (at(0.99, ordered) * 100).rounded() / 100 }
+func median(_ ordered: [Double]) -> Double { (at(0.5, ordered) * 100).rounded() / 100 }
+func percent(_ share: Double) -> String { "\((share * 1000).rounded() / 10) %" }
 
 /// Waits up to ten seconds for something that other threads bring about.
-private func eventually(_ isTrue: () -> Bool) -> Bool {
+func eventually(_ isTrue: () -> Bool) -> Bool {
   let end = MonotonicClock.system.now() + 10_000_000_000
   while MonotonicClock.system.now() < end {
     if isTrue() { return true }

@@ -18,7 +18,7 @@ import Testing
   }
 
   @Test(arguments: FuzzedReader.allCases)
-  func `every seed is taken by its reader`(reader: FuzzedReader) throws {
+  func `O18 · every seed is taken by its reader`(reader: FuzzedReader) throws {
     let seeds = try Self.seeds(reader)
     #expect(seeds.count >= 4)
     for seed in seeds where !seed.name.hasPrefix("crash-") {
@@ -31,7 +31,7 @@ import Testing
 
   /// Bit flips, cuts, and bytes that lie about lengths, the same ones at every run.
   @Test(arguments: FuzzedReader.allCases)
-  func `five hundred mutants of a reader's seeds are errors or values`(
+  func `O18 · five hundred mutants of a reader's seeds are errors or values`(
     reader: FuzzedReader
   ) throws {
     for bytes in try Self.mutants(of: reader) { bytes.withUnsafeBytes { _ = reader.read($0) } }
@@ -39,7 +39,7 @@ import Testing
 
   // Those of models: `MutantTrial`.
 
-  @Test func `five hundred mutants of bodies are read within their memory`() async {
+  @Test func `O18 · five hundred mutants of bodies are read within their memory`() async {
     await #expect(processExitsWith: .success) { try SeedTests.readMutantsWithinMemory(of: .body) }
   }
 

@@ -152,6 +152,66 @@ struct InferenceRequestTests {
     #expect(text.contains(expected), "\(text)")
   }
 
+  @Test func `one answer tells everything that is wrong with a request`() {
+    let text = sentence(
+      decode(
+        #"""
+        {"id": 7, "parameters": {"priority": -1, "triton_x": 1, "timeout": "soon"},
+         "inputs": [
+           {"name": "a", "shape": [1, 3], "datatype": "FP64", "data": [1, 2, 3]},
+           {"name": "s", "shape": ["x"], "datatype": "TEXT", "data": ["u"]},
+           {"name": "flagg", "shape": [1], "datatype": "BOOL", "data": [true]},
+           {"name": "flag", "shape": [2], "datatype": "BOOL", "data": [true, 7, false]},
+           {"name": "a", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]},
+           {"shape": [1]}, 5],
+         "outputs": [{"name": "x"}, {"name": "y", "parameters": {"classification": -2}},
+           {"name": "y"}, {}, {"name": "p", "parameters": {"binary_data": 1}}]}
+        """#))
+    for part in [
+      "a string (at $.id", "'priority' (at $.parameters.priority", "'triton_x' (at",
+      "'timeout' (at $.parameters.timeout",
+      "data-type is 'FP64', model expects 'FP32' for 'm' (at $.inputs[0].datatype",
+      "Expected [-1,2], got [1,3]. (at $.inputs[0].shape",
+      "expected a dimension: an integer from 0 on (at $.inputs[1].shape[0]",
+      "is 'TEXT'; expected one of",
+      "unexpected inference input 'flagg' for model 'm'; the model takes 'a', 's', 'flag'; did you "
+        + "mean 'flag'? (at $.inputs[2]",
+      "is 7; expected true or false (at $.inputs[3].data[1]",
+      "input 'a' already exists in request", "expected the members name, shape, datatype and data",
+      "is 5; expected an input (an object) (at $.inputs[6]",
+      "unexpected inference output 'x'", "'classification' (at $.outputs[1]",
+      "output 'y' already exists in request", "expected the member name",
+      "'binary_data' (at $.outputs[4]",
+    ] { #expect(text.contains(part), "\(part) is not in \(text)") }
+    #expect(!text.contains("missing required"), "\(text)")
+  }
+
+  @Test func `an input that is missing is told beside what is wrong with the others`() {
+    let signature = ModelSignature(
+      inputs: ["left", "right", "weight"].map {
+        ModelInput(name: $0, elementType: .float32, shape: [nil])
+      }, outputs: [])
+    let text = sentence(
+      decode(
+        #"{"inputs":[{"name":"left","shape":[2],"datatype":"FP32","data":["x",1]},"#
+          + #"{"name":"rigth","shape":[1],"datatype":"FP32","data":[1]}]}"#, signature: signature))
+    #expect(text.contains("is the string 'x'; expected a number"), "\(text)")
+    #expect(text.contains("did you mean 'right'?"), "\(text)")
+    // The one that is named nearly is not told a second time.
+    #expect(
+      text.contains("Got input(s) ['left'], but missing required input(s) ['weight']."), "\(text)")
+    // Bytes of an input that cannot be read are no surplus.
+    let binary = sentence(
+      decode(
+        #"{"inputs":[{"name":"left","shape":[1],"datatype":"FP32","#
+          + #""parameters":{"binary_data_size":"4"}},{"name":"right","shape":[2],"#
+          + #""datatype":"FP32","data":[1]},{"name":"weight","shape":[1],"datatype":"FP32","#
+          + #""data":[1]}]}"#, [0, 0, 0, 0], signature: signature))
+    #expect(binary.contains("for 'binary_data_size'"), "\(binary)")
+    #expect(binary.contains("has 1 elements; shape [2] takes 2"), "\(binary)")
+    #expect(!binary.contains("additional input data"), "\(binary)")
+  }
+
   @Test func `raw bytes become the one input's tensor`() throws {
     func raw(_ inputs: [ModelInput], _ bytes: [UInt8]) -> Result<DecodedRequest, ScoringError> {
       decode(

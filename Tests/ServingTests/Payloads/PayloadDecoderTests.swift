@@ -220,7 +220,8 @@ import Testing
       "$.dataframe_records[1] has no column 'd'"
     ),
     (
-      #"{"inputs":[{"name":"Y","shape":[1,4],"datatype":"FP32","data":[1,2,3,4]}]}"#,
+      #"{"inputs":[{"name":"Y","shape":[1,4],"datatype":"FP32","data":[1,2,3,4]},"#
+        + #"{"name":"X","shape":[1,4],"datatype":"FP32","data":[1,2,3,4]}]}"#,
       "$.inputs[0] unexpected inference input 'Y'"
     ),
     (
@@ -409,6 +410,117 @@ import Testing
       (0..<tokens.values(as: Int64.self).count).map { tokens.values(as: Int64.self)[$0] } == [7, 8])
     #expect(
       Self.sentence(#"{"instances":[{"image":[[1,2],[3,4]]}]}"#, decoder).contains("'token'"))
+  }
+
+  private func problems(_ read: () throws(ScoringError) -> DecodedRequest) -> String {
+    do throws(ScoringError) {
+      _ = try read()
+      return "taken"
+    } catch {
+      return error.inputSentence ?? "\(error)"
+    }
+  }
+
+  @Test func `named inputs and columns are all told of, whatever is wrong with one`() {
+    let decoder = PayloadDecoder(
+      ModelSignature(
+        inputs: [
+          ModelInput(name: "image", elementType: .float32, shape: [nil, 2]),
+          ModelInput(name: "token", elementType: .int64, shape: [nil]),
+          ModelInput(name: "mask", elementType: .int64, shape: [nil]),
+        ], outputs: [ModelOutput(name: "logits", kind: .tensor(.float32, shape: [nil]))]))
+    let columns = problems { () throws(ScoringError) in
+      try decoder.decodePredict(
+        Array(
+          #"{"inputs":{"image":[[1,2,3]],"token":[1.5],"msak":[1]},"signature_name":"other"}"#.utf8
+        ).span)
+    }
+    for part in [
+      "$.inputs.image has shape [1, 3]; input 'image' takes [-1, 2]",
+      "$.inputs.token[0] is 1.5; expected an integer", "has no 'mask'; is 'msak' meant as 'mask'?",
+      "Serving signature name: \"other\" not found",
+    ] { #expect(columns.contains(part), "\(part) is not in \(columns)") }
+    let rows = problems { () throws(ScoringError) in
+      try decoder.decodePredict(
+        Array(
+          #"""
+          {"instances":[{"image":[1,2],"token":1,"mask":"x"},{"imge":[1,2],"token":1,"mask":1},
+          {"image":[1,2],"mask":1}],"inputs":[1]}
+          """#.utf8
+        ).span)
+    }
+    for part in [
+      "$.instances[0].mask is the string 'x'", "element: 1 key: imge of 'instances' list",
+      "did you mean 'image'?", "element: 2 of 'instances' list. Error: it has no 'token'",
+      "Not expecting both 'inputs' and 'instances' key",
+    ] { #expect(rows.contains(part), "\(part) is not in \(rows)") }
+    #expect(!rows.contains("it has no 'image'"), "\(rows)")
+    let outputs = problems { () throws(ScoringError) in
+      try decoder.decode(
+        Array(
+          #"""
+          {"inputs":[{"name":"image","shape":[1,2],"datatype":"FP32","data":[1,null,3]},
+          {"name":"token","shape":[1],"datatype":"INT64","data":[1]},
+          {"name":"mask","shape":[1],"datatype":"INT64","data":[1]}],
+          "outputs":[{"name":"logitts"},{}]}
+          """#.utf8
+        ).span)
+    }
+    for part in [
+      "$.inputs[0].data has 3 elements; shape [1, 2] takes 2",
+      "$.outputs[0] unexpected inference output 'logitts'; the model gives 'logits'; did you mean "
+        + "'logits'?", "$.outputs[1] expected the member name",
+    ] { #expect(outputs.contains(part), "\(part) is not in \(outputs)") }
+  }
+
+  @Test func `a table's members are all told of`() {
+    let text = problems { () throws(ScoringError) in
+      try Self.decoder.decode(
+        Array(
+          #"{"dataframe_split":{"cols":[],"columns":[true],"data":[[1]]},"instances":[[1]]}"#.utf8
+        ).span)
+    }
+    for part in [
+      "'cols' is no member of a table", "is true; expected a column name",
+      "has both 'dataframe_split' and 'instances'",
+    ] { #expect(text.contains(part), "\(part) is not in \(text)") }
+    let object = problems { () throws(ScoringError) in
+      try Self.decoder.decode(
+        Array(#"{"input_data":{"a":[1,2],"b":[1],"c":["x",2],"a":[3,4]}}"#.utf8).span)
+    }
+    for part in [
+      "$.input_data.b has 1 values; expected 2", "$.input_data.c[0] is the string 'x'",
+      "names 'a' twice", "has no column 'd'",
+    ] { #expect(object.contains(part), "\(part) is not in \(object)") }
+    let record = problems { () throws(ScoringError) in
+      try Self.decoder.decode(
+        Array(#"{"data":[{"a":1,"a":2,"b":3,"c":4,"d":5},{"a":1,"b":2,"c":"y","d":4}]}"#.utf8).span)
+    }
+    for part in ["names column 'a' twice", "$.data[1].c is the string 'y'"] {
+      #expect(record.contains(part), "\(part) is not in \(record)")
+    }
+    var table = ModelInput(name: "X", elementType: .float32, shape: [nil, 2], columns: ["a", "b"])
+    table.columnRules = [.number, .integer(bits: 32)]
+    let nameless = problems { () throws(ScoringError) in
+      try PayloadDecoder(ModelSignature(inputs: [table], outputs: [])).decode(
+        Array(#"{"data":[[1,2.5],[1]]}"#.utf8).span)
+    }
+    for part in [
+      "$.data has no column names", "$.data[0][1] is 2.5; expected an integer",
+      "$.data[1] has 1 value; expected 2",
+    ] { #expect(nameless.contains(part), "\(part) is not in \(nameless)") }
+    let image = PayloadDecoder(
+      ModelSignature(
+        inputs: [ModelInput(name: "image", elementType: .float32, shape: [nil, 2, 2])], outputs: [])
+    )
+    let ragged = problems { () throws(ScoringError) in
+      try image.decode(
+        Array(#"{"data":[[[1,2],[3]],[[4,null],[5,6,7]],[[1,"x"],[1,2]]]}"#.utf8).span)
+    }
+    for part in [
+      "$.data[0][1] has 1 elements; expected 2", "$.data[1][1] has 3 elements; expected 2",
+      "$.data[2][0][1] is the string 'x'",
+    ] { #expect(ragged.contains(part), "\(part) is not in \(ragged)") }
   }
 
   @Test func `a model that takes an image takes a nested list`() throws {

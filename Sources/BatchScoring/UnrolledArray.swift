@@ -1,0 +1,117 @@
+/// JSON Lines, or one JSON array of records or of lists, which becomes JSON Lines on the way: each of
+/// its elements a line. pandas writes such arrays (`to_json(orient="records")`), over one line or many.
+///
+/// Every byte stays where it is: a comma between two elements becomes a line feed, and a line feed
+/// that is no part of a string a space. So a place in the text is a place in the file, and memory is
+/// what is read at once.
+struct UnrolledArray: ByteSource, Sendable {
+  private enum Form {
+    case unknown, lines, array
+  }
+
+  private var source: any ByteSource & Sendable
+  private let name: String
+  private var form = Form.unknown
+  /// Brackets that are open; 0 before the array, and behind it.
+  private var depth = 0
+  private var isInString = false
+  private var isEscaped = false
+  private var isClosed = false
+  /// Whether anything has come since the last comma between elements, or since the array began.
+  private var hasElement = false
+  private var hasComma = false
+
+  /// - Parameter name: What errors call it.
+  init(_ source: any ByteSource & Sendable, name: String) {
+    self.source = source
+    self.name = name
+  }
+
+  var interrupt: @Sendable () -> Void { source.interrupt }
+
+  func isIdle(milliseconds: Int32) -> Bool { source.isIdle(milliseconds: milliseconds) }
+
+  mutating func read(
+    into buffer: UnsafeMutableRawBufferPointer
+  ) throws(BatchError) -> Int {
+    switch form {
+    case .lines: return try source.read(into: buffer)
+    case .array:
+      let count = try source.read(into: buffer)
+      guard count > 0 || isClosed else {
+        throw .text(file: name, reason: "the JSON array is not closed: the file ends too early")
+      }
+      unroll(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]))
+      return count
+    case .unknown:
+      var filled = 0
+      while form == .unknown, filled < buffer.count {
+        let count = try source.read(
+          into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
+        if count == 0 { break }
+        filled += count
+        form = Self.form(of: UnsafeRawBufferPointer(rebasing: buffer[..<filled]))
+      }
+      if form == .unknown { form = .lines }
+      if form == .array { unroll(UnsafeMutableRawBufferPointer(rebasing: buffer[..<filled])) }
+      return filled
+    }
+  }
+
+  /// What a text is that begins so. No row of JSON Lines is a list of records or of lists.
+  private static func form(of start: UnsafeRawBufferPointer) -> Form {
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    var rest = start[...]
+    if rest.starts(with: mark) { rest = rest.dropFirst(mark.count) }
+    rest = rest.drop(while: isSpace)
+    guard let first = rest.first else { return .unknown }
+    guard first == UInt8(ascii: "[") else { return .lines }
+    rest = rest.dropFirst().drop(while: isSpace)
+    guard let second = rest.first else { return .unknown }
+    return "{[]".utf8.contains(second) ? .array : .lines
+  }
+
+  private static func isSpace(_ byte: UInt8) -> Bool {
+    byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D
+  }
+
+  private mutating func unroll(_ text: UnsafeMutableRawBufferPointer) {
+    let (space, lineFeed) = (UInt8(ascii: " "), UInt8(ascii: "\n"))
+    for index in text.indices where !isClosed {
+      let byte = text[index]
+      if isInString {
+        if isEscaped {
+          isEscaped = false
+        } else if byte == UInt8(ascii: "\\") {
+          isEscaped = true
+        } else if byte == UInt8(ascii: "\"") {
+          isInString = false
+        }
+        continue
+      }
+      switch byte {
+      case UInt8(ascii: "\""):
+        isInString = true
+        hasElement = true
+      case UInt8(ascii: "["), UInt8(ascii: "{"):
+        if depth == 0 { text[index] = space } else { hasElement = true }
+        depth += 1
+      case UInt8(ascii: "]"), UInt8(ascii: "}"):
+        depth -= 1
+        if depth == 0 {
+          // Behind a last comma it stays: a line that is no row, and told as such.
+          if hasElement || !hasComma { text[index] = lineFeed }
+          isClosed = true
+        }
+      case UInt8(ascii: ",") where depth == 1:
+        // A comma with nothing before it stays, and spoils the line that it begins.
+        if hasElement { text[index] = lineFeed }
+        hasElement = false
+        hasComma = true
+      case 0x0A, 0x0D: text[index] = space
+      case space, UInt8(ascii: "\t"): break
+      default: hasElement = true
+      }
+    }
+  }
+}
