@@ -1,7 +1,8 @@
 /// Decides who may wait, and who is still to be run. Holds no clock and no lock.
 struct QueuePolicy: Sendable {
-  /// Rows of one deployment that wait at most. Default 16384.
-  var maxWaitingRows = 16_384
+  /// Rows of one deployment that wait at most. Default 1048576: what bounds requests of many rows is
+  /// their bytes, and the time that those before them take.
+  var maxWaitingRows = 1 << 20
   /// Bytes of their bodies at most. Default 256 MiB.
   var maxWaitingBytes = 256 << 20
   /// Threads that run what waits.

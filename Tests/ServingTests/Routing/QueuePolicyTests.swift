@@ -15,6 +15,15 @@ struct QueuePolicyTests {
         rows: rows, bytes: bytes, run: run, untilStart: untilStart, untilDeadline: untilDeadline))
   }
 
+  @Test func `sixty-four requests of a thousand rows wait as long as there is time`() {
+    let policy = QueuePolicy(threads: 2)
+    let load = QueuePolicy.Load(requests: 63, rows: 63_000, bytes: 63 * 30_000, wait: 15_000_000)
+    let demand = QueuePolicy.Demand(
+      rows: 1000, bytes: 30_000, run: 450_000, untilStart: 5_000_000_000,
+      untilDeadline: 5_000_000_000)
+    #expect(policy.admission(load, demand) == .wait)
+  }
+
   @Test func `a request waits where there is room`() {
     typealias Load = QueuePolicy.Load
     #expect(admission(Load(requests: 1, rows: 3)) == .wait)
