@@ -69,7 +69,9 @@ struct RowCutter {
   private(set) var row = 0
   private(set) var offset = 0
 
-  private static let readBytes = 256 << 10
+  /// Small, since a thread is not taken off its CPU in the middle of a call: a request that wakes
+  /// there waits for its end.
+  private static let readBytes = 64 << 10
   /// Rows wait so long for others to be scored with, where they come from somebody who waits too. A
   /// writer that is at work takes no such time to fill a pipe.
   private static let idleMilliseconds: Int32 = 20
