@@ -174,6 +174,11 @@ struct RowCutter {
     if buffer.starts(with: [0xFF, 0xFE]) || buffer.starts(with: [0xFE, 0xFF]) {
       throw .text(file: name, reason: "is UTF-16; expected UTF-8")
     }
+    // What a name does not say, or a pipe, which has none.
+    if buffer.starts(with: [0x1F, 0x8B]) {
+      throw .text(
+        file: name, reason: "is packed with gzip; unpack it, or end the file's name in .gz")
+    }
     if buffer.starts(with: [0xEF, 0xBB, 0xBF]) { drop(3) }
   }
 
