@@ -83,6 +83,8 @@ class Peer(Process):
         settings = {
             "host": "127.0.0.1", "http_port": self.port, "grpc_port": free_port(),
             "metrics_port": free_port(), "parallel_workers": self.workers, "debug": False,
+            # Otherwise in whatever folder the script is called from.
+            "metrics_dir": str(self.folder / "metrics"),
         }
         (self.folder / "settings.json").write_text(json.dumps(settings))
         for model in ("iris", "forest"):
