@@ -99,9 +99,7 @@ struct PayloadScanner: ~Escapable {
         defer { position += 1 }
         return (start..<position, hasEscapes)
       }
-      guard byte >= 0x20 else {
-        throw fault("a string holds the control character \(byte); it must be escaped")
-      }
+      guard byte >= 0x20 else { throw controlCharacter(byte) }
       if byte == UInt8(ascii: "\\") {
         hasEscapes = true
         position += 1
@@ -110,6 +108,16 @@ struct PayloadScanner: ~Escapable {
     }
     position = text.count
     throw fault("the text ends inside a string")
+  }
+
+  @_lifetime(self: copy self)
+  @inline(never)
+  private mutating func controlCharacter(_ byte: UInt8) -> PayloadFault {
+    // (`UnrolledArray` makes the one of the other.)
+    let isLineBreak = byte == 0x0A || byte == 0x0D
+    return fault(
+      "a string holds \(isLineBreak ? "a line break" : "the control character \(byte)"); it must be "
+        + "escaped")
   }
 
   @_lifetime(self: copy self)
