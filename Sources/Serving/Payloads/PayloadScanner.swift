@@ -122,7 +122,11 @@ struct PayloadScanner: ~Escapable {
 
   @_lifetime(self: copy self)
   mutating func string() throws(PayloadFault) -> String {
-    String(decoding: try stringBytes(), as: UTF8.self)
+    let start = position
+    let (range, hasEscapes) = try rawString()
+    if !hasEscapes, let string = text.extracting(range).asciiString { return string }
+    position = start
+    return String(decoding: try stringBytes(), as: UTF8.self)
   }
 
   @_lifetime(self: copy self)
@@ -234,6 +238,17 @@ struct PayloadScanner: ~Escapable {
       return String(decoding: word, as: UTF8.self)
     default:
       return byte < 0x80 ? "'\(Character(Unicode.Scalar(byte)))'" : "the byte \(byte)"
+    }
+  }
+}
+
+extension Span<UInt8> {
+  /// The bytes as a string; nil where one of them is not ASCII.
+  fileprivate var asciiString: String? {
+    withUnsafeBufferPointer { bytes in
+      var bits: UInt8 = 0
+      for byte in bytes { bits |= byte }
+      return bits < 0x80 ? String(decoding: bytes, as: UTF8.self) : nil
     }
   }
 }
