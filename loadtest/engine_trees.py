@@ -24,8 +24,8 @@ from batch_rivals import numbers
 
 HERE = pathlib.Path(__file__).resolve().parent
 INPUT_ROWS = 10_000
-BLOCKS = [256, INPUT_ROWS]
-FEW = [1, 4, 16]
+BLOCKS = [1000]
+FEW = [1, 16]
 LIGHTGBM = ["lightgbm", "onnxruntime", "onedal", "tl2cgen", "lleaves"]
 XGBOOST = ["xgboost", "xgboost-python", "onnxruntime", "onedal", "tl2cgen"]
 
@@ -386,7 +386,7 @@ class TL2cgen(Library):
                 model, toolchain="gcc", libpath=part, params={"parallel_comp": 16}, nthread=2
             )
             part.rename(built)
-        self.dtype = numpy.float64 if is_lightgbm(case) else numpy.float32
+        self.dtype = "float64" if is_lightgbm(case) else "float32"
         self.matrix = tl2cgen.DMatrix
         self.predictor = tl2cgen.Predictor(built, nthread=1)
         self.path = built

@@ -6,7 +6,7 @@ import Tensors
 /// Measures one model on one thread, for loadtest/engines.
 ///
 /// `engine-run --model FILE --input [NAME=]FILE.npy… [--rows N] [--seconds S] [--output FILE]
-/// [--turns]`. Loads the model, scores the input once, and then again and again in calls of N rows
+/// [--turns] [--kernels best|avx2|portable|plain]`. Loads the model, scores the input once, and then again and again in calls of N rows
 /// (0: all at once) for S seconds. Each turn is one line of JSON: microseconds a row, the median of
 /// the samples and their quartiles. With `--turns` each line `N S` of standard input asks for a turn,
 /// so that a script can let several programs take turns. `--output` gets the predictions as `.npy`;
@@ -19,7 +19,8 @@ import Tensors
       let file = try ModelFile(path: settings.model)
       let executor =
         ModelFormat.detect(file) == .onnx
-        ? try ONNXModel.load(path: settings.model) : try NativeModel.load(file)
+        ? try ONNXModel.load(path: settings.model)
+        : try NativeModel.load(file, kernels: settings.kernels)
       let loadMilliseconds = Double(nanoseconds() - begin) / 1e6
       var measuring = try Measuring(executor, settings.inputs)
       if !settings.output.isEmpty {
@@ -172,6 +173,7 @@ struct Settings {
   var seconds = 1.0
   var output = ""
   var takesTurns = false
+  var kernels = TreeKernels.best
 
   init(_ arguments: [String]) {
     var rest = arguments.dropFirst()
@@ -193,6 +195,14 @@ struct Settings {
       case "--rows": rows = number(value)
       case "--seconds": seconds = number(value)
       case "--output": output = value
+      case "--kernels":
+        let known = [
+          "best": TreeKernels.best, "avx2": .avx2, "portable": .portable, "plain": .plain,
+        ]
+        guard let chosen = known[value] else {
+          end("--kernels is '\(value)'; expected one of \(known.keys.sorted())")
+        }
+        kernels = chosen
       default: end("unknown option \(option)")
       }
     }
