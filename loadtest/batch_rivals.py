@@ -144,4 +144,5 @@ def main():
         job(*rest[:3], int(rest[3]))
 
 
-main()
+if __name__ == "__main__":
+    main()
