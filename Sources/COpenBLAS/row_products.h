@@ -113,6 +113,7 @@ SWERVE_INLINE("avx2,fma") void swerve_turn_4(const double *from, ptrdiff_t step,
 #define M __mmask16
 #define LANES 16
 #define MOST SWERVE_MOST_512
+#define PANEL 4
 #define MASK SWERVE_MASK16
 #define LOAD(p, mask) _mm512_maskz_loadu_ps(mask, p)
 #define STORE _mm512_mask_storeu_ps
@@ -136,6 +137,7 @@ SWERVE_INLINE("avx2,fma") void swerve_turn_4(const double *from, ptrdiff_t step,
 #define M __mmask8
 #define LANES 8
 #define MOST SWERVE_MOST_512
+#define PANEL 4
 #define MASK SWERVE_MASK8
 #define LOAD(p, mask) _mm512_maskz_loadu_pd(mask, p)
 #define STORE _mm512_mask_storeu_pd
@@ -168,6 +170,7 @@ SWERVE_INLINE("avx2,fma") __m256i swerve_mask_4(ptrdiff_t lanes) {
 #define M __m256i
 #define LANES 8
 #define MOST SWERVE_MOST_256
+#define PANEL 2
 #define MASK swerve_mask_8
 #define LOAD _mm256_maskload_ps
 #define STORE _mm256_maskstore_ps
@@ -190,6 +193,7 @@ SWERVE_INLINE("avx2,fma") __m256i swerve_mask_4(ptrdiff_t lanes) {
 #define M __m256i
 #define LANES 4
 #define MOST SWERVE_MOST_256
+#define PANEL 2
 #define MASK swerve_mask_4
 #define LOAD _mm256_maskload_pd
 #define STORE _mm256_maskstore_pd

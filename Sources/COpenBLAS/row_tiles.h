@@ -8,6 +8,7 @@
 //   MOST(v)      rows of the largest tile of `v` vectors, as many as the registers hold
 //   MASK(n)      the first `n` lanes; LOAD, STORE with such a mask
 //   SET1, FMA, ADD, ZERO
+//   PANEL        vectors of a packed panel
 //   TURN_ROWS    rows up to which transposed weights are turned in registers; 0: never
 
 #define INLINE static inline __attribute__((target(TARGET), always_inline, unused))
@@ -68,7 +69,9 @@ TILES(tiles_ahead)
 #undef PREFETCHES
 
 /// The largest tile's vectors for so many rows: the fewer rows, the more.
-INLINE int NAME(vectors)(ptrdiff_t rows) { return rows <= MOST(8) ? 8 : rows <= MOST(4) ? 4 : 2; }
+INLINE int NAME(vectors)(ptrdiff_t rows) {
+  return rows <= MOST(8) ? 8 : rows <= MOST(4) ? 4 : rows <= MOST(2) ? 2 : PANEL;
+}
 
 /// Adds to `m` rows of up to `vectors` vectors, in tiles of about as many rows each.
 INLINE void NAME(group)(const T *a, ptrdiff_t lda, ptrdiff_t m, const T *const *b,
@@ -105,19 +108,21 @@ INLINE int NAME(columns)(const T *from, T *to, ptrdiff_t count, int most, const 
   return vectors;
 }
 
-/// Up to four panels of two vectors of columns of one block, one behind the other; lanes that do not
+/// Up to eight vectors of columns of one block, as panels, one behind the other; lanes that do not
 /// exist are zeros.
 INLINE void NAME(pack)(const T *b, ptrdiff_t n, ptrdiff_t count, ptrdiff_t length, T *packed) {
   M masks[8];
-  int panels = (int)(count >= 8 * LANES ? 4 : (count + 2 * LANES - 1) / (2 * LANES));
-  for (int v = 0; v < 2 * panels; v++) masks[v] = MASK(count - v * LANES);
+  const ptrdiff_t width = PANEL * LANES;
+  int panels = (int)(count >= 8 * LANES ? 8 / PANEL : (count + width - 1) / width);
+  for (int v = 0; v < PANEL * panels; v++) masks[v] = MASK(count - v * LANES);
   for (ptrdiff_t i = 0; i < length; i++)
     for (int panel = 0; panel < panels; panel++) {
-      const T *from = b + i * n + panel * 2 * LANES;
-      T *to = packed + (panel * SWERVE_BLOCK + i) * 2 * LANES;
-      V left = LOAD(from, masks[2 * panel]), right = LOAD(from + LANES, masks[2 * panel + 1]);
-      memcpy(to, &left, sizeof left);
-      memcpy(to + LANES, &right, sizeof right);
+      const T *from = b + i * n + panel * width;
+      T *to = packed + (panel * SWERVE_BLOCK + i) * width;
+      _Pragma("unroll") for (int v = 0; v < PANEL; v++) {
+        V part = LOAD(from + v * LANES, masks[PANEL * panel + v]);
+        memcpy(to + v * LANES, &part, sizeof part);
+      }
     }
 }
 
@@ -125,6 +130,8 @@ INLINE void NAME(pack)(const T *b, ptrdiff_t n, ptrdiff_t count, ptrdiff_t lengt
 /// a core holds are read in long runs, and packed sooner for that.
 #define PACKED_ROWS 128
 #define STREAMED_ROWS 8
+// Streaming some times over is still better than packing for so few rows.
+#define MOST_STREAMED (3 * STREAMED_ROWS)
 // Columns of a stream: of a weights' row about a page.
 #define RUN (4096 / (ptrdiff_t)sizeof(T))
 
@@ -176,11 +183,11 @@ OUTLINE void NAME(streamed)(const T *a, const T *b, T *out, ptrdiff_t m, ptrdiff
   }
 }
 
-/// out += a · b, `b` as (k, n), packed four panels at a time.
+/// out += a · b, `b` as (k, n), packed eight vectors of columns at a time.
 OUTLINE void NAME(product_packed)(const T *a, const T *b, T *out, ptrdiff_t m, ptrdiff_t n,
                                   ptrdiff_t k, int fetches) {
-  const ptrdiff_t width = 2 * LANES;
-  T packed[4 * SWERVE_BLOCK * 2 * LANES];
+  const ptrdiff_t width = PANEL * LANES, panels = 8 / PANEL;
+  T packed[SWERVE_BLOCK * 8 * LANES];
   ptrdiff_t steps[SWERVE_BLOCK], packed_steps[SWERVE_BLOCK];
   for (ptrdiff_t i = 0; i < SWERVE_BLOCK && i < k; i++) {
     steps[i] = i * n;
@@ -189,19 +196,19 @@ OUTLINE void NAME(product_packed)(const T *a, const T *b, T *out, ptrdiff_t m, p
   for (ptrdiff_t from = 0; from < k; from += SWERVE_BLOCK) {
     ptrdiff_t length = k - from < SWERVE_BLOCK ? k - from : SWERVE_BLOCK;
     const T *right = b + from * n;
-    for (ptrdiff_t column = 0; column < n; column += 4 * width) {
+    for (ptrdiff_t column = 0; column < n; column += panels * width) {
       ptrdiff_t left = n - column;
       NAME(pack)(right + column, n, left, length, packed);
-      for (ptrdiff_t panel = 0; panel < 4 && panel * width < left; panel++) {
+      for (ptrdiff_t panel = 0; panel < panels && panel * width < left; panel++) {
         const T *from_b[8];
         T *to[8];
         M masks[8];
         ptrdiff_t start = column + panel * width;
         ptrdiff_t count = n - start < width ? n - start : width;
-        int vectors = NAME(columns)(packed + panel * SWERVE_BLOCK * width, out + start, count, 2,
-                                    from_b, to, masks);
-        // What the next four panels are made of; behind the last block there is nothing.
-        const T *ahead = start + 4 * width < n          ? right + start + 4 * width
+        int vectors = NAME(columns)(packed + panel * SWERVE_BLOCK * width, out + start, count,
+                                    PANEL, from_b, to, masks);
+        // What the next panels are made of; behind the last block there is nothing.
+        const T *ahead = start + panels * width < n     ? right + start + panels * width
                          : length == SWERVE_BLOCK && from + length < k
                              ? right + SWERVE_BLOCK * n + panel * width : 0;
         NAME(group)(a + from, k, m, from_b, packed_steps, to, n, length, masks, vectors,
@@ -216,7 +223,12 @@ OUTLINE void NAME(product)(const T *a, const T *b, T *out, ptrdiff_t m, ptrdiff_
   // Caches hold small weights; others are fetched some rows before they are needed.
   const int fetches = k * n > SWERVE_FETCHED;
   const int is_large = k * n * (ptrdiff_t)sizeof(T) > SWERVE_LARGE && n >= 8 * LANES;
-  if (is_large && m <= STREAMED_ROWS) return NAME(streamed)(a, b, out, m, n, k);
+  if (is_large && m <= MOST_STREAMED) {
+    for (ptrdiff_t row = 0; row < m; row += STREAMED_ROWS)
+      NAME(streamed)(a + row * k, b, out + row * n,
+                     m - row < STREAMED_ROWS ? m - row : STREAMED_ROWS, n, k);
+    return;
+  }
   if (n > 2 * LANES && (m >= PACKED_ROWS || is_large))
     return NAME(product_packed)(a, b, out, m, n, k, fetches);
   const int most = NAME(vectors)(m);
@@ -323,9 +335,9 @@ OUTLINE void NAME(transposed)(const T *a, const T *b, T *out, ptrdiff_t m, ptrdi
 #if TURN_ROWS > 0
   if (m <= TURN_ROWS) return NAME(turned)(a, b, out, m, n, k);
 #endif
-  const ptrdiff_t width = 2 * LANES;
+  const ptrdiff_t width = PANEL * LANES;
   const int fetches = k * n > SWERVE_FETCHED;
-  T packed[SWERVE_BLOCK * 2 * LANES];
+  T packed[SWERVE_BLOCK * PANEL * LANES];
   ptrdiff_t steps[SWERVE_BLOCK], ahead_steps[SWERVE_BLOCK];
   for (ptrdiff_t i = 0; i < SWERVE_BLOCK; i++) {
     steps[i] = i * width;
@@ -340,7 +352,7 @@ OUTLINE void NAME(transposed)(const T *a, const T *b, T *out, ptrdiff_t m, ptrdi
       const T *from_b[8];
       T *to[8];
       M masks[8];
-      int vectors = NAME(columns)(packed, out + column, count, 2, from_b, to, masks);
+      int vectors = NAME(columns)(packed, out + column, count, PANEL, from_b, to, masks);
       const T *ahead = n - column > width ? b + (column + width) * k + from
                        : length == SWERVE_BLOCK ? b + from + SWERVE_BLOCK : 0;
       NAME(group)(a + from, k, m, from_b, steps, to, n, length, masks, vectors,
@@ -388,6 +400,8 @@ OUTLINE void NAME(windows)(const T *a, const T *image, const ptrdiff_t *steps,
 #undef TILES
 #undef PACKED_ROWS
 #undef STREAMED_ROWS
+#undef MOST_STREAMED
+#undef PANEL
 #undef RUN
 #undef NAME
 #undef TARGET
