@@ -7,6 +7,8 @@
                                           input to OUTPUT (.npy), then measures a turn for each line
                                           `ROWS SECONDS` of standard input: one line of JSON each
     engine_turns.py compare FILE FILE     prints how many rows differ in some bit
+    engine_turns.py distance FILE FILE    prints how far they are apart, as a share of what a
+                                          deployment's warm-up allows: 1e-5 and 1e-4 of the value
 
 A case is {"name", "model", "input", "peers", "library", "rows"}: the file that ours reads, a `.npy`
 or {input's name: .npy}, the peers to measure, the one of them whose bits are the right ones (or null),
@@ -83,5 +85,15 @@ def compare(one, other):
     return int((bits[0] != bits[1]).any(axis=1).sum())
 
 
+def distance(one, other):
+    import numpy
+
+    first, second = (numpy.load(path).astype(float) for path in (one, other))
+    if first.size != second.size:
+        return -1
+    second = second.reshape(first.shape)
+    return float((abs(first - second) / (1e-5 + 1e-4 * abs(second))).max())
+
+
 if __name__ == "__main__":
-    print(compare(*sys.argv[2:4]))
+    print({"compare": compare, "distance": distance}[sys.argv[1]](*sys.argv[2:4]))
