@@ -29,8 +29,8 @@ struct RowCutter {
   struct Limits: Sendable, Equatable {
     var maxRows = 65_536
     /// A block ends with the row that reaches this. Small enough that a block and its numbers
-    /// stay in the cache of the core that reads it.
-    var maxBytes = 1 << 20
+    /// stay in the cache of the core that reads it, and that it is read in a tenth of a millisecond.
+    var maxBytes = 1 << 17
     /// A longer row is no row: a fault, and it is passed over.
     var maxRowBytes = 4 << 20
 

@@ -107,6 +107,7 @@ final class AppendedFile {
       }
       if count > 0 {
         written += count
+        ThreadPriority.giveWay()
       } else if count == 0 || errno != EINTR {
         throw .system(count == 0 ? EIO : errno, "writing \(path)")
       }
