@@ -15,7 +15,8 @@ import numpy
 
 import engine_turns
 
-CORPUS = pathlib.Path(os.environ.get("SWERVE_CORPUS", "../shared/corpus"))
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CORPUS = pathlib.Path(os.environ.get("SWERVE_SHARED", ROOT.parent / "shared")) / "corpus"
 INPUT_ROWS = 512
 # Different rows that calls take in turn.
 MOST_BLOCKS = 64
