@@ -82,7 +82,7 @@ def make(folder):
                 "peers": ["onnxruntime"], "library": None, "rows": [1, 8, 64, 256],
             })
     if not (CORPUS / "manifest.json").exists():
-        print(f"{CORPUS} has no corpus: SWERVE_CORPUS says where it is", file=sys.stderr)
+        print(f"{CORPUS} has no corpus: SWERVE_SHARED says where it is", file=sys.stderr)
         return cases
     manifest = json.loads((CORPUS / "manifest.json").read_text())
     known = {model["name"]: model for model in manifest["models"]}
