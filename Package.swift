@@ -108,6 +108,11 @@ let package = Package(
       dependencies: ["BatchScoring", "Serving", "Registry", "Store", "Telemetry"],
       path: "loadtest/BatchRun", swiftSettings: settings),
 
+    // One model on one thread, for loadtest/engines.
+    .executableTarget(
+      name: "engine-run", dependencies: ["ONNX", "Executors", "Tensors"],
+      path: "loadtest/EngineRun", swiftSettings: settings),
+
     // Answers the cases of Tests/ONNXBackend/run.py.
     .executableTarget(
       name: "onnx-score", dependencies: ["ONNX", "Executors", "Tensors"],

@@ -42,22 +42,30 @@ def numbers(random, count):
     return table, label
 
 
-def make(folder, rows):
+def train(path):
+    """LightGBM's model of these columns; what drew its rows can draw more."""
     import lightgbm
     import numpy
-    import polars
 
-    table_path, model_path = folder / "table.csv", folder / "model.txt"
     random = numpy.random.Generator(numpy.random.PCG64(20261121))
-    names = [f"f{column}" for column in range(COLUMNS)]
     training, label = numbers(random, TRAINING_ROWS)
-    if not model_path.exists():
+    if not path.exists():
         parameters = {
             "objective": "binary", "num_leaves": 31, "learning_rate": 0.05, "seed": 1,
             "deterministic": True, "force_row_wise": True, "verbose": -1,
         }
+        names = [f"f{column}" for column in range(COLUMNS)]
         data = lightgbm.Dataset(training.astype(float), label, feature_name=names)
-        lightgbm.train(parameters, data, TREES).save_model(model_path)
+        lightgbm.train(parameters, data, TREES).save_model(path)
+    return random
+
+
+def make(folder, rows):
+    import polars
+
+    table_path = folder / "table.csv"
+    random = train(folder / "model.txt")
+    names = [f"f{column}" for column in range(COLUMNS)]
     if not table_path.exists():
         table, _ = numbers(random, rows)
         part = table_path.with_suffix(".part")
@@ -144,4 +152,5 @@ def main():
         job(*rest[:3], int(rest[3]))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RELEASE = pathlib.Path(os.environ.get("SWERVE_BUILD", ROOT / ".build/release"))
@@ -24,16 +25,18 @@ class StartFailure(Exception):
 class Process:
     """One child: SIGTERM when left, SIGKILL after 40 s."""
 
-    def __init__(self, command, log):
+    def __init__(self, command, log, environment=None, speaks=True):
+        """What it prints is for `first_line`, or joins the log of one that does not speak to us."""
         self.log = pathlib.Path(log)
         with open(log, "ab") as output:
             # In a session of its own: Ctrl-C ends the script, and the script ends the child.
             self.child = subprocess.Popen(
                 [str(part) for part in command],
-                stdout=subprocess.PIPE,
+                stdout=subprocess.PIPE if speaks else output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                env=environment,
             )
         self.pid = self.child.pid
 
@@ -48,7 +51,8 @@ class Process:
                 self.child.wait(40)
             except subprocess.TimeoutExpired:
                 self.child.kill()
-        self.child.stdout.close()
+        if self.child.stdout:
+            self.child.stdout.close()
         return self.child.wait()
 
     def kill(self):
@@ -104,7 +108,7 @@ class Gateway(Process):
 class BareHandler(Process):
     """The ceiling, with as many threads and as long an answer."""
 
-    def __init__(self, threads, response_bytes, folder):
+    def __init__(self, threads, response_bytes, folder, extra=()):
         program = RELEASE / "bare-handler"
         if not program.exists():
             raise SystemExit(
@@ -113,6 +117,7 @@ class BareHandler(Process):
             )
         port = free_port()
         options = ["--port", port, "--threads", threads, "--response-bytes", response_bytes]
+        options += extra
         super().__init__([program, *options], pathlib.Path(folder) / "bare-handler.log")
         self.first_line(10)
         self.address = f"http://127.0.0.1:{port}"
@@ -151,11 +156,27 @@ def free_port():
 
 
 # Prints what wrk keeps in its histogram, so that runs can be pooled, and not only averaged.
+# With LOADTEST_TARGETS, a file of lines `path key`, each request is for the next of them.
 WRK_SCRIPT = """
 local file = io.open(os.getenv("LOADTEST_BODY"), "rb")
 wrk.method = "POST"
 wrk.body = file:read("*a")
 file:close()
+local targets = os.getenv("LOADTEST_TARGETS")
+if targets then
+  local turns, turn = {}, 0
+  init = function()
+    for line in io.lines(targets) do
+      local path, key = line:match("(%S+) (%S+)")
+      wrk.headers["Authorization"] = "Bearer " .. key
+      turns[#turns + 1] = wrk.format(nil, path)
+    end
+  end
+  request = function()
+    turn = turn % #turns + 1
+    return turns[turn]
+  end
+end
 done = function(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format("SUMMARY %d %d %d\\n", summary.requests, summary.duration,
@@ -168,7 +189,7 @@ end
 """
 
 
-def run_wrk(url, headers, body_file, connections, seconds, folder):
+def run_wrk(url, headers, body_file, connections, seconds, folder, targets=None):
     """One run: requests, rate, failures, and the latencies as {microseconds: count}."""
     script = pathlib.Path(folder) / "wrk.lua"
     script.write_text(WRK_SCRIPT)
@@ -180,7 +201,9 @@ def run_wrk(url, headers, body_file, connections, seconds, folder):
         capture_output=True,
         text=True,
         timeout=seconds + 60,
-        env=dict(os.environ, LOADTEST_BODY=str(body_file)),
+        env=os.environ
+        | {"LOADTEST_BODY": str(body_file)}
+        | ({"LOADTEST_TARGETS": str(targets)} if targets else {}),
     )
     latencies, summary = {}, None
     for line in result.stdout.splitlines():
@@ -211,13 +234,18 @@ def become_other_machine():
 
 def open_loop(gateway, endpoint, body, rate, seconds, connections=1000):
     """Sends `rate` requests a second at fixed times; what `open-loop` says of them."""
+    url = f"{gateway.address}/endpoints/{endpoint}/score"
+    return run_open_loop(url, gateway.headers(endpoint), body, rate, seconds, connections)
+
+
+def run_open_loop(url, headers, body_file, rate, seconds, connections=1000):
     program = RELEASE / "open-loop"
     if not program.exists():
         raise SystemExit(f"{program} is missing: swift build -c release --product open-loop")
-    port = gateway.address.rsplit(":", 1)[1].strip("/")
-    command = [program, "--port", port, "--path", f"/endpoints/{endpoint}/score"]
-    command += ["--rate", rate, "--seconds", seconds, "--body", body, "--connections", connections]
-    for name, value in gateway.headers(endpoint).items():
+    place = urllib.parse.urlsplit(url)
+    command = [program, "--port", place.port, "--path", place.path, "--rate", rate]
+    command += ["--seconds", seconds, "--body", body_file, "--connections", connections]
+    for name, value in headers.items():
         command += ["--header", f"{name}: {value}"]
     result = subprocess.run(
         [str(part) for part in command],
@@ -269,6 +297,31 @@ def resident_megabytes(pid):
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def family(pid):
+    """The process and all that descend from it."""
+    children = {}
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rsplit(")", 1)[1].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        children.setdefault(parent, []).append(int(path.parent.name))
+    found = [pid]
+    for process in found:
+        found += children.get(process, [])
+    return found
+
+
+def proportional_megabytes(processes):
+    """Their memory together; what several share is counted once."""
+    kilobytes = 0
+    for pid in processes:
+        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                kilobytes += int(line.split()[1])
+    return kilobytes / 1024
 
 
 def cpu_ticks():

@@ -73,7 +73,7 @@ struct BlockScorer {
     names = outputs.map { model.signature.outputs[$0].name }
     self.columns = columns
     self.scratch = scratch ?? model.executor.makeScratch()
-    sliceRows = model.executor.batchDependentNodes.isEmpty ? 4096 : 1
+    sliceRows = model.executor.batchDependentNodes.isEmpty ? 512 : 1
   }
 
   func score(_ block: TextBlock) -> ScoredBlock {
@@ -91,6 +91,7 @@ struct BlockScorer {
       return scored
     }
     scored.faults = table.faults
+    ThreadPriority.giveWay()
     let rows = table.readRows
     var cells: CarriedCells?
     if let carried {
@@ -128,6 +129,7 @@ struct BlockScorer {
         let count = min(sliceRows, pace.maxRunRows, parts[next].upperBound - slice.upperBound)
         slice = slice.upperBound..<(slice.upperBound + count)
         score(slice, of: inputs, rows, cells, firstRow, late: &parts, into: &scored)
+        ThreadPriority.giveWay()
       }
       next += 1
     }

@@ -29,8 +29,8 @@ struct RowCutter {
   struct Limits: Sendable, Equatable {
     var maxRows = 65_536
     /// A block ends with the row that reaches this. Small enough that a block and its numbers
-    /// stay in the cache of the core that reads it.
-    var maxBytes = 1 << 20
+    /// stay in the cache of the core that reads it, and that it is read in a tenth of a millisecond.
+    var maxBytes = 1 << 17
     /// A longer row is no row: a fault, and it is passed over.
     var maxRowBytes = 4 << 20
 
@@ -69,7 +69,9 @@ struct RowCutter {
   private(set) var row = 0
   private(set) var offset = 0
 
-  private static let readBytes = 256 << 10
+  /// Small, since a thread is not taken off its CPU in the middle of a call: a request that wakes
+  /// there waits for its end.
+  private static let readBytes = 64 << 10
   /// Rows wait so long for others to be scored with, where they come from somebody who waits too. A
   /// writer that is at work takes no such time to fill a pipe.
   private static let idleMilliseconds: Int32 = 20
@@ -171,6 +173,11 @@ struct RowCutter {
     while buffer.count < 4, !isAtEnd { guard try fills() else { break } }
     if buffer.starts(with: [0xFF, 0xFE]) || buffer.starts(with: [0xFE, 0xFF]) {
       throw .text(file: name, reason: "is UTF-16; expected UTF-8")
+    }
+    // What a name does not say, or a pipe, which has none.
+    if buffer.starts(with: [0x1F, 0x8B]) {
+      throw .text(
+        file: name, reason: "is packed with gzip; unpack it, or end the file's name in .gz")
     }
     if buffer.starts(with: [0xEF, 0xBB, 0xBF]) { drop(3) }
   }

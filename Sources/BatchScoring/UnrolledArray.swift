@@ -2,8 +2,9 @@
 /// its elements a line. pandas writes such arrays (`to_json(orient="records")`), over one line or many.
 ///
 /// Every byte stays where it is: a comma between two elements becomes a line feed, and a line feed
-/// that is no part of a string a space. So a place in the text is a place in the file, and memory is
-/// what is read at once.
+/// becomes a space, or in a string, which may hold none, a carriage return, for which the element is
+/// refused as well. So a place in the text is a place in the file, an element is one line whatever it
+/// holds, and memory is what is read at once.
 struct UnrolledArray: ByteSource, Sendable {
   private enum Form {
     case unknown, lines, array
@@ -80,6 +81,7 @@ struct UnrolledArray: ByteSource, Sendable {
     for index in text.indices where !isClosed {
       let byte = text[index]
       if isInString {
+        if byte == lineFeed { text[index] = UInt8(ascii: "\r") }
         if isEscaped {
           isEscaped = false
         } else if byte == UInt8(ascii: "\\") {

@@ -100,6 +100,8 @@ struct BatchEndpointCommand: ParsableCommand {
     var format = OutputFormat.json
     @Option(help: "Print only this part of the result.") var query: String?
 
+    func validate() throws { try OutputOptions.check(query: query) }
+
     func run() throws {
       let control = try client.client()
       var invocation = JobInvocation(input: try address(input, control, flag: "--input"))

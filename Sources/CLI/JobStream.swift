@@ -17,18 +17,23 @@ struct JobStream {
   private let write: (String) -> Void
   private let clock: () -> UInt64
   private let isTerminal: Bool
+  /// Of the terminal.
+  private let columns: () -> Int
 
   init(_ control: ControlClient) {
     self.init(
-      isTerminal: isatty(2) == 1, clock: Self.monotonicTime, write: StandardError.write,
+      isTerminal: isatty(2) == 1, columns: { StandardError.columns }, clock: Self.monotonicTime,
+      write: StandardError.write,
       look: { name throws(CommandFailure) in try Self.look(at: name, control) })
   }
 
   init(
-    isTerminal: Bool, clock: @escaping () -> UInt64, write: @escaping (String) -> Void,
+    isTerminal: Bool, columns: @escaping () -> Int = { 80 }, clock: @escaping () -> UInt64,
+    write: @escaping (String) -> Void,
     look: @escaping (_ job: String) throws(CommandFailure) -> Look
   ) {
     self.isTerminal = isTerminal
+    self.columns = columns
     self.clock = clock
     self.write = write
     self.look = look
@@ -62,7 +67,10 @@ struct JobStream {
         let sample = JobSample(job)
         pace.add(sample, at: now)
         status = sample.status
-        line = JobLine.text(sample, pace, width: isTerminal ? 24 : 0)
+        line =
+          isTerminal
+          ? JobLine.text(sample, pace, columns: columns() - 1)
+          : JobLine.text(sample, pace, width: 0)
         if ["Completed", "Failed", "Canceled", "NotResponding"].contains(status) { ended = job }
       case .unanswered(let failure) where !isKnown: throw failure
       case .unanswered(let failure):
@@ -73,7 +81,9 @@ struct JobStream {
         (status, line) = try waiting(reason, since: lastAnswer, now)
       }
       if isTerminal {
-        write("\r\(line)\u{1B}[K")
+        // Of a line that goes on in the next one, the next look would take back the end alone.
+        let shown = ended == nil ? String(line.prefix(max(columns() - 1, 1))) : line
+        write("\r\(shown)\u{1B}[K")
       } else if status != lastStatus || now &- lastLine >= Self.lineInterval {
         write("\(name): \(line)\n")
         lastLine = now
@@ -194,6 +204,13 @@ struct JobPace {
 
 /// `Running  [######------]  50 %  1,200,000 rows  240,000 rows/s  3 failed  5 s left`.
 enum JobLine {
+  /// With as much of a bar as there is room for in `columns`.
+  static func text(_ sample: JobSample, _ pace: JobPace, columns: Int) -> String {
+    let bare = text(sample, pace, width: 0)
+    let room = columns - bare.count - "  []".count
+    return room < 4 ? bare : text(sample, pace, width: min(room, 24))
+  }
+
   /// - Parameter width: Of the bar; 0: none.
   static func text(_ sample: JobSample, _ pace: JobPace, width: Int) -> String {
     var parts = [sample.status]

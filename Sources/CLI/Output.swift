@@ -13,6 +13,18 @@ struct OutputOptions: ParsableArguments {
   @Option(help: "Print only this part of the result: a dotted path such as traffic.blue.")
   var query: String?
 
+  func validate() throws { try Self.check(query: query) }
+
+  /// Before anything is done: who asks wrongly asks again, and would make a second job.
+  static func check(query: String?) throws {
+    guard let query else { return }
+    do throws(CommandFailure) {
+      _ = try DocumentPath(query)
+    } catch {
+      throw ValidationError("--query: \(error.message)")
+    }
+  }
+
   func print(_ result: DocumentValue) throws(CommandFailure) {
     var result = result
     if let query { result = try DocumentPath(query).value(in: result) }

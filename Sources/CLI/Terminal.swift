@@ -12,6 +12,13 @@ enum StandardOutput {
 enum StandardError {
   static func write(_ text: String) { _ = writeAll(Array(text.utf8), to: 2) }
 
+  /// Of the terminal that it is; 80 where none says.
+  static var columns: Int {
+    var size = winsize()
+    guard ioctl(2, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return Int(size.ws_col)
+  }
+
   static func warn(_ sentences: [String]) {
     for sentence in sentences { write("swerve: warning: \(sentence)\n") }
   }

@@ -2,3 +2,4 @@
 #include <cblas-openblas.h>
 
 #include "row_products.h"
+#include "vector_functions.h"

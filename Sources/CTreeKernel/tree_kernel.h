@@ -247,26 +247,33 @@ struct swerve_ranks {
   int32_t columns;
 };
 
+SWERVE_INLINE int32_t swerve_rank_of(double value, const struct swerve_ranks *ranks) {
+  if (value <= ranks->zero_limit && value >= -ranks->zero_limit) value = 0;
+  double place = (value - ranks->lowest) * ranks->scale;
+  // Also for NaN, which no comparison is true of.
+  place = place > 0 ? place : 0;
+  place = place < ranks->last_bucket ? place : ranks->last_bucket;
+  int32_t rank = ranks->first_ranks[(int32_t)place];
+  for (int32_t step = 0; step < ranks->steps; step++)
+    rank += ranks->thresholds[rank] < value;
+  return value != value ? ranks->nan_rank : rank;
+}
+
+/// A rank's code in one of its feature's columns.
+SWERVE_INLINE int8_t swerve_code_in(int32_t rank, int32_t column) {
+  int32_t code = rank - 255 * column;
+  code = code < 0 ? 0 : code > 255 ? 255 : code;
+  return (int8_t)(code - 128);
+}
+
 #define SWERVE_RANK_ANY(NAME, T)                                                               \
   __attribute__((unused)) static void NAME(                                                    \
       const T *values, ptrdiff_t stride, ptrdiff_t count, const struct swerve_ranks *ranks,    \
       int8_t *codes) {                                                                         \
     for (ptrdiff_t row = 0; row < count; row++) {                                              \
-      double value = (double)values[row * stride];                                             \
-      if (value <= ranks->zero_limit && value >= -ranks->zero_limit) value = 0;                \
-      double place = (value - ranks->lowest) * ranks->scale;                                   \
-      /* Also for NaN, which no comparison is true of. */                                      \
-      place = place > 0 ? place : 0;                                                           \
-      place = place < ranks->last_bucket ? place : ranks->last_bucket;                         \
-      int32_t rank = ranks->first_ranks[(int32_t)place];                                       \
-      for (int32_t step = 0; step < ranks->steps; step++)                                      \
-        rank += ranks->thresholds[rank] < value;                                               \
-      rank = value != value ? ranks->nan_rank : rank;                                          \
-      for (int32_t column = 0; column < ranks->columns; column++) {                            \
-        int32_t code = rank - 255 * column;                                                    \
-        code = code < 0 ? 0 : code > 255 ? 255 : code;                                         \
-        codes[column * SWERVE_ROWS + row] = (int8_t)(code - 128);                              \
-      }                                                                                        \
+      int32_t rank = swerve_rank_of((double)values[row * stride], ranks);                      \
+      for (int32_t column = 0; column < ranks->columns; column++)                              \
+        codes[column * SWERVE_ROWS + row] = swerve_code_in(rank, column);                      \
     }                                                                                          \
   }
 

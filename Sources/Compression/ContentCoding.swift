@@ -16,6 +16,15 @@ package enum ContentCoding: String, Sendable, CaseIterable {
   /// The first coding of an `Accept-Encoding` header that we write and that it does not forbid
   /// with `q=0`; nil when it names none of ours.
   package init?(acceptedBy header: String) {
+    switch header {
+    // What most clients send: of these no more is made.
+    case "gzip, deflate", "gzip, deflate, br", "gzip, deflate, br, zstd", "gzip": self = .gzip
+    case "identity", "*/*", "": return nil
+    default: self.init(listedIn: header)
+    }
+  }
+
+  private init?(listedIn header: String) {
     for part in header.split(separator: ",") {
       let fields = part.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" } }
       guard let name = fields.first, let coding = ContentCoding(headerValue: name) else {

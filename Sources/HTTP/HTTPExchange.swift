@@ -127,6 +127,8 @@ internal import Synchronization
   /// The path's segments, percent-decoded: `["endpoints", "iris", "score"]`. A slash at the end
   /// adds none.
   package var pathSegments: [String] {
+    let bytes = unsafe targetBytes(pathRange)
+    if unsafe !bytes.contains(UInt8(ascii: "%")) { return unsafe plainSegments(bytes) }
     var segments = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
     if !segments.isEmpty { segments.removeFirst() }
     if segments.last?.isEmpty == true { segments.removeLast() }
@@ -139,6 +141,23 @@ internal import Synchronization
       }
       return String(decoding: decoded.bytes, as: UTF8.self)
     }
+  }
+
+  /// `pathSegments` of a path in which nothing is encoded.
+  private func plainSegments(_ path: UnsafeBufferPointer<UInt8>) -> [String] {
+    var segments: [String] = []
+    segments.reserveCapacity(8)
+    var start = 0
+    for index in 0...path.count {
+      guard unsafe index == path.count || path[index] == UInt8(ascii: "/") else { continue }
+      // Before the first slash there is nothing, and nothing is behind the last one.
+      if start > 0, index < path.count || index > start {
+        let part = unsafe UnsafeBufferPointer(rebasing: path[start..<index])
+        segments.append(unsafe String(decoding: part, as: UTF8.self))
+      }
+      start = index + 1
+    }
+    return segments
   }
 
   /// The first header of this name, which is given in lower case; nil when absent. On the

@@ -6,7 +6,7 @@ internal import COpenBLAS
 /// stands, and on every CPU with or without wide vectors. OpenBLAS's `gemm` does not give that
 /// (its path, and the order of its sums, depends on the number of rows), so products of rows
 /// with weights run on kernels of our own (`row_products.h`). They are faster than it for a few
-/// rows and reach half to nine tenths of its speed for many.
+/// rows and about as fast for many.
 package enum BLAS {
   /// Keeps every call on the caller's thread: parallelism comes from our own instances.
   /// Called once, before any other thread runs.
@@ -29,7 +29,7 @@ package enum BLAS {
     }
   }
 
-  private static let productLevel = swerve_product_level()
+  static let productLevel = swerve_product_level()
 
   /// Adds `left` · `right` to `output`, which already holds zeros or the bias of each element.
   ///
@@ -144,7 +144,95 @@ package enum BLAS {
     }
   }
 
+  /// Adds to each element of a row of `output` the weights of that row times what lies under them
+  /// in an image: weight `i` of the element `x` of line `l` lies on `image[lines[l] + x + steps[i]]`.
+  ///
+  /// The sums are those of a product with the columns laid out: the same bits.
+  ///
+  /// - Parameters:
+  ///   - weights: `Float`s of shape `(rows, steps.count)`, at any byte.
+  ///   - output: `rows` rows, `rowStep` after each other, each of `lines.count` lines of `width`.
+  package static func addWindows(
+    weights: RawSpan, image: Span<Float>, steps: Span<Int>, lines: Span<Int>, rows: Int,
+    width: Int, rowStep: Int, to output: inout MutableSpan<Float>
+  ) {
+    if rows == 0 || width == 0 || lines.isEmpty || steps.isEmpty { return }
+    checkWindows(
+      weights.byteCount / MemoryLayout<Float>.size, image.count, steps, lines, rows: rows,
+      width: width, rowStep: rowStep, output.count)
+    let level = productLevel
+    unsafe weights.withUnsafeBytes { weights in
+      unsafe image.withUnsafeBufferPointer { image in
+        unsafe steps.withUnsafeBufferPointer { steps in
+          unsafe lines.withUnsafeBufferPointer { lines in
+            unsafe output.withUnsafeMutableBufferPointer { output in
+              unsafe swerve_float_windows(
+                level, weights.baseAddress, image.baseAddress, steps.baseAddress,
+                lines.baseAddress, output.baseAddress, rowStep, rows, lines.count, width,
+                steps.count)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// Adds to each element of a row of `output` the weights of that row times what lies under them
+  /// in an image: weight `i` of the element `x` of line `l` lies on `image[lines[l] + x + steps[i]]`.
+  ///
+  /// The sums are those of a product with the columns laid out: the same bits.
+  ///
+  /// - Parameters:
+  ///   - weights: `Double`s of shape `(rows, steps.count)`, at any byte.
+  ///   - output: `rows` rows, `rowStep` after each other, each of `lines.count` lines of `width`.
+  package static func addWindows(
+    weights: RawSpan, image: Span<Double>, steps: Span<Int>, lines: Span<Int>, rows: Int,
+    width: Int, rowStep: Int, to output: inout MutableSpan<Double>
+  ) {
+    if rows == 0 || width == 0 || lines.isEmpty || steps.isEmpty { return }
+    checkWindows(
+      weights.byteCount / MemoryLayout<Double>.size, image.count, steps, lines, rows: rows,
+      width: width, rowStep: rowStep, output.count)
+    let level = productLevel
+    unsafe weights.withUnsafeBytes { weights in
+      unsafe image.withUnsafeBufferPointer { image in
+        unsafe steps.withUnsafeBufferPointer { steps in
+          unsafe lines.withUnsafeBufferPointer { lines in
+            unsafe output.withUnsafeMutableBufferPointer { output in
+              unsafe swerve_double_windows(
+                level, weights.baseAddress, image.baseAddress, steps.baseAddress,
+                lines.baseAddress, output.baseAddress, rowStep, rows, lines.count, width,
+                steps.count)
+            }
+          }
+        }
+      }
+    }
+  }
+
   /// The kernels run without bounds: this is the check they stand on.
+  private static func checkWindows(
+    _ weights: Int, _ image: Int, _ steps: Span<Int>, _ lines: Span<Int>, rows: Int, width: Int,
+    rowStep: Int, _ output: Int
+  ) {
+    var (least, most) = (Int.max, 0)
+    for index in steps.indices {
+      least = min(least, steps[index])
+      most = max(most, steps[index])
+    }
+    precondition(least >= 0 && most < image, "steps from \(least) to \(most) in \(image)")
+    let room = image - most - width
+    for index in lines.indices {
+      precondition(lines[index] >= 0 && lines[index] <= room, "a line outside of its image")
+    }
+    let written = lines.count * width
+    precondition(
+      rows > 0 && width > 0 && weights == rows * steps.count && rowStep >= written
+        && output >= (rows - 1) * rowStep + written,
+      "\(rows) rows of \(lines.count) lines of \(width) with \(weights) and \(output) elements")
+  }
+
+  /// As above, for products.
   private static func check(
     _ left: Int, _ right: Int, _ output: Int, rows: Int, inner: Int, columns: Int
   ) {

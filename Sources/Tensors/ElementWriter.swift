@@ -71,6 +71,31 @@ package struct ElementWriter {
     position += rows * count
   }
 
+  /// Appends `blocks` blocks: of each of `parts` a run of as many elements as `runs` says, from
+  /// behind the run of the block before.
+  package mutating func append(blocks: Int, of parts: [Tensor], runs: [Int]) {
+    let width = runs.reduce(0, +)
+    guard elementType != .string else {
+      for block in 0..<blocks {
+        for (part, run) in zip(parts, runs) {
+          append(from: part, start: block * run, count: run)
+        }
+      }
+      return
+    }
+    precondition(position + blocks * width <= shape.elementCount, "more elements than \(shape) has")
+    var place = position
+    for (part, run) in zip(parts, runs) {
+      precondition(part.elementType == elementType, "elements of two types in one tensor")
+      precondition(
+        run >= 0 && part.shape.elementCount == blocks * run,
+        "\(blocks) runs of \(run) in \(part.shape.elementCount) elements")
+      tensor.spreadElements(from: part, blocks: blocks, count: run, to: place, step: width)
+      place += run
+    }
+    position += blocks * width
+  }
+
   /// The tensor. Precondition: every element has been written.
   package consuming func finish() -> Tensor {
     precondition(position == shape.elementCount, "\(position) elements written of \(shape)")

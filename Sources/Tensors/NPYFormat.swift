@@ -245,4 +245,18 @@ extension NPYFormat.Header {
     }
     return place
   }
+
+  /// The column, in C's order, of the number that has this place in Fortran's.
+  package func column(ofFortranPlace place: Int) -> Int {
+    var rest = place
+    var column = 0
+    // The first dimension behind the rows counts fastest in Fortran's order, and slowest in C's.
+    var distance = rowElementCount
+    for axis in 1..<max(shape.rank, 1) where shape[axis] > 0 {
+      distance /= shape[axis]
+      column += rest % shape[axis] * distance
+      rest /= shape[axis]
+    }
+    return column
+  }
 }

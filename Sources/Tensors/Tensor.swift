@@ -249,6 +249,30 @@ package struct Tensor: Sendable {
     }
   }
 
+  /// Copies the elements of `source`, which is of the same type and no string tensor, `count` at a
+  /// time: to `target`, and each time `step` further. `ElementWriter` has checked every index.
+  mutating func spreadElements(
+    from source: borrowing Tensor, blocks: Int, count: Int, to target: Int, step: Int
+  ) {
+    makeUnique()
+    guard count > 0, let from = unsafe source.unalignedAddress, let to = unsafe address else {
+      return
+    }
+    let size = elementType.byteSize
+    if count == 1, size == 4 {
+      let to = unsafe to.assumingMemoryBound(to: UInt32.self) + target
+      for block in 0..<blocks {
+        unsafe to[block * step] = unsafe from.loadUnaligned(
+          fromByteOffset: block * 4, as: UInt32.self)
+      }
+      return
+    }
+    for block in 0..<blocks {
+      unsafe (to + (target + block * step) * size).copyMemory(
+        from: from + block * count * size, byteCount: count * size)
+    }
+  }
+
   /// Writes element `place` of `source`, which is of the same type and no string tensor, to
   /// `target`.
   package mutating func setElement(_ target: Int, from source: borrowing Tensor, at place: Int) {

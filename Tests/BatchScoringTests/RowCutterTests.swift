@@ -87,6 +87,16 @@ struct PieceSource: ByteSource {
     #expect(error?.description == "t.csv: is UTF-16; expected UTF-8")
   }
 
+  @Test func `what is packed and not called so is named`() {
+    var cutter = RowCutter(
+      PieceSource(bytes: [0x1F, 0x8B, 8, 0, 0, 0, 0, 0], pieceBytes: 1), name: "t.csv",
+      grammar: .csv(skipsBlankLines: true))
+    let error = #expect(throws: BatchError.self) { try cutter.takeHeader() }
+    #expect(
+      error?.description
+        == "t.csv: is packed with gzip; unpack it, or end the file's name in .gz")
+  }
+
   @Test(arguments: [1, 3, 10, 11, 100])
   func `a row that is too long is a fault and those around it are rows`(_ pieceBytes: Int) throws {
     let text = "1,2\n" + String(repeating: "x", count: 25) + "\n3,4\n12345678,\n123456789,\n5,6"

@@ -215,7 +215,9 @@ import Testing
     let text = Array("a,b\n1,2\n".utf8) + [0xFF] + Array(",5\"\"\n5,6\n7,8\n".utf8)
     let outcome = Self.run(text, model: "a", carrying: [])
     #expect(outcome.lines.count == 3)
-    #expect(outcome.faults.count == 1 && outcome.faults[0].hasPrefix("row 1: a cell is not UTF-8"))
+    #expect(
+      outcome.faults.count == 1
+        && outcome.faults[0].hasPrefix("row 1: has a cell that is not UTF-8"))
   }
 
   @Test func `a line of JSON that is no UTF-8 fails, wherever that is`() {

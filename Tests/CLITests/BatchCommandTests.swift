@@ -114,6 +114,17 @@ import Testing
       "--query", "failed_rows", "-o", "tsv")
     #expect(tolerated.status == 0, "\(tolerated.error)")
     #expect(tolerated.output == "1\n")
+    // A command that is written wrongly does nothing.
+    let count = {
+      try gateway.swerve("job", "list", "-o", "tsv").output.split(separator: "\n").count
+    }
+    let before = try count()
+    let wrong = try CommandResult.run([
+      "batch-endpoint", "invoke", "-n", "diabetes-batch", "--input", folder.path, "--query",
+      "[status,name]", "--workspace", gateway.workspace.path,
+    ])
+    #expect(wrong.status == 2 && wrong.error.contains("--query: '[status,name]'"), "\(wrong.error)")
+    #expect(try count() == before)
     for (arguments, words) in [
       (["--input", "azureml:nobody:1"], "data asset 'nobody' does not exist"),
       (["--input", "/no/such/folder"], "cannot be read"),

@@ -83,11 +83,12 @@ import Testing
 
   /// Follows through what each look brings; a second passes with each, or as many as are said.
   private static func follow(
-    _ looks: [JobStream.Look], isKnown: Bool = false, seconds: UInt64 = 1
+    _ looks: [JobStream.Look], isKnown: Bool = false, seconds: UInt64 = 1, terminal: Int? = nil
   ) throws -> (job: DocumentValue, lines: [String]) {
     let seen = Mutex((looks: looks[...], time: UInt64(0), lines: [String]()))
     let stream = JobStream(
-      isTerminal: false, clock: { seen.withLock { $0.time } },
+      isTerminal: terminal != nil, columns: { terminal ?? 80 },
+      clock: { seen.withLock { $0.time } },
       write: { line in seen.withLock { $0.lines.append(line) } },
       look: { (_) throws(CommandFailure) in
         let look = seen.withLock { seen in
@@ -99,6 +100,40 @@ import Testing
       })
     let job = try stream.follow("j1", isKnown: isKnown)
     return (job, seen.withLock { $0.lines })
+  }
+
+  /// Of a line that wraps, a carriage return takes back its end alone, and each look leaves a line.
+  @Test(arguments: [200, 100, 80, 60, 20, 1])
+  func `on a terminal a line is as long as there is room, and the last one whole`(
+    _ columns: Int
+  ) throws {
+    let reason = "no space: " + String(repeating: "x", count: 200)
+    func job(_ status: String, _ reason: String? = nil) -> DocumentValue {
+      [
+        "name": "j1",
+        "properties": [
+          "status": .string(status),
+          "swerve": [
+            "reason": reason.map { .string($0) } ?? .null,
+            "progress": [
+              "scoredRows": 1_199_997, "failedRows": 3, "readBytes": 500, "totalBytes": 1000,
+            ],
+          ],
+        ],
+      ]
+    }
+    let (_, lines) = try Self.follow(
+      [
+        .job(job("Running")), .job(job("Paused", reason)), .later(reason),
+        .job(job("Failed", reason)),
+      ], terminal: columns)
+    #expect(lines.last == "\n")
+    let shown = lines.dropLast().map { $0.dropFirst().dropLast(3) }
+    for line in shown.dropLast() { #expect(line.count <= max(columns - 1, 1), "\(line)") }
+    #expect(shown.last?.hasSuffix(reason) == true)
+    #expect(shown.first?.contains("#") == (columns >= 60), "\(shown.first ?? "")")
+    let whole = "Running  50 %  1,199,997 rows  3 failed"
+    if columns < 60 { #expect(shown.first == whole.prefix(max(columns - 1, 1))) }
   }
 
   @Test func `a job is followed over a restart and a full disk`() throws {

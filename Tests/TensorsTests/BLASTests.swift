@@ -27,7 +27,7 @@ import Testing
     let a = numbers(64 * inner, seed: 1)
     let b = numbers(inner * columns, seed: 2)
     let all = product(a[...], b, rows: 64, inner: inner, columns: columns)
-    for rows in [1, 2, 5, 6, 7, 8, 13, 24, 31] {
+    for rows in [1, 2, 5, 6, 7, 8, 11, 12, 13, 24, 31] {
       let some = product(a[..<(rows * inner)], b, rows: rows, inner: inner, columns: columns)
       #expect(some == Array(all[..<(rows * columns)]))
     }
@@ -53,7 +53,7 @@ import Testing
     let transposed = (0..<columns).flatMap { column in
       (0..<inner).map { b[$0 * columns + column] }
     }
-    for rows in [1, 2, 6, 26] {
+    for rows in [1, 2, 6, 8, 9, 26] {
       let want = product(a[..<(rows * inner)], b, rows: rows, inner: inner, columns: columns)
       for (weights, isTransposed) in [(b, false), (transposed, true)] {
         for shift in 0..<4 {
@@ -68,6 +68,53 @@ import Testing
           #expect(output == want)
         }
       }
+    }
+  }
+
+  @Test func `weights beyond the caches give a row the same bits in every batch`() {
+    let (inner, columns) = (330, 1300)
+    let a = numbers(140 * inner, seed: 7)
+    let b = numbers(inner * columns, seed: 8)
+    let all = product(a[...], b, rows: 140, inner: inner, columns: columns)
+    for rows in [1, 3, 8, 9, 40] {
+      let some = product(a[..<(rows * inner)], b, rows: rows, inner: inner, columns: columns)
+      #expect(some == Array(all[..<(rows * columns)]))
+    }
+    for column in [0, 1023, 1024, columns - 1] {
+      var total: Float = 0
+      for start in stride(from: 0, to: inner, by: 320) {
+        var sum: Float = 0
+        for k in start..<min(start + 320, inner) { sum.addProduct(a[k], b[k * columns + column]) }
+        total += sum
+      }
+      #expect(all[column] == total)
+    }
+  }
+
+  @Test(arguments: [1, 2, 4, 7, 13, 30], [1, 12, 16, 33, 70])
+  func `windows give the bits of a product with the columns laid out`(rows: Int, width: Int) {
+    let steps = (0..<325).map { $0 * 3 % 700 }
+    let lines = [0, 5, 80, 81, 200]
+    let image = numbers(1000, seed: 9)
+    let weights = numbers(rows * steps.count, seed: 10)
+    var columns: [Float] = []
+    for step in steps {
+      for line in lines { columns += image[(line + step)..<(line + step + width)] }
+    }
+    let count = lines.count * width
+    let want = product(
+      weights[...], columns, rows: rows, inner: steps.count, columns: count)
+    // Rows stand apart, and what is between them stays.
+    let rowStep = count + 3
+    var output = [Float](repeating: 0, count: rows * rowStep)
+    var target = output.mutableSpan
+    BLAS.addWindows(
+      weights: weights.span.bytes, image: image.span, steps: steps.span, lines: lines.span,
+      rows: rows, width: width, rowStep: rowStep, to: &target)
+    for row in 0..<rows {
+      let start = row * rowStep
+      #expect(Array(output[start..<(start + count)]) == Array(want[(row * count)...].prefix(count)))
+      #expect(Array(output[(start + count)..<(start + rowStep)]) == [0, 0, 0])
     }
   }
 

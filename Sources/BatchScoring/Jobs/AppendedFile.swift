@@ -93,14 +93,21 @@ final class AppendedFile {
     return hash
   }
 
+  /// Of one call, in which a thread is not taken off its CPU: a request that wakes there waits for
+  /// its end.
+  private static let maxWriteBytes = 64 << 10
+
   func append(_ bytes: [UInt8]) throws(BatchError) {
     var written = 0
     while written < bytes.count {
       let count = bytes.withUnsafeBytes { buffer in
-        write(descriptor, buffer.baseAddress.map { $0 + written }, buffer.count - written)
+        write(
+          descriptor, buffer.baseAddress.map { $0 + written },
+          min(buffer.count - written, Self.maxWriteBytes))
       }
       if count > 0 {
         written += count
+        ThreadPriority.giveWay()
       } else if count == 0 || errno != EINTR {
         throw .system(count == 0 ? EIO : errno, "writing \(path)")
       }

@@ -33,16 +33,18 @@ package enum FailedRows {
   /// Moves the list from a job's work folder to its place. What is there stays: this job may have
   /// put it there before a crash, and nothing else is ever written over.
   ///
+  /// - Parameter byteCount: Of the list, what the job's counts tell of. Where a job was killed, and
+  ///   failed before it went on, more may lie there.
   /// - Throws: When the list is still in the work folder.
   static func keep(
-    from work: WorkFolder, ofJob name: String, in datastore: String
+    from work: WorkFolder, ofJob name: String, byteCount: Int, in datastore: String
   ) throws(BatchError) {
     let list = OutputPaths.errors(in: work.score)
     var status = stat()
-    guard lstat(list, &status) == 0, status.st_size > 0 else { return }
+    guard byteCount > 0, lstat(list, &status) == 0, status.st_size > 0 else { return }
     do throws(StoreError) {
       let root = try ContainedFolder(datastore)
-      try cutTornLine(list, byteCount: Int(status.st_size))
+      try cut(list, to: min(byteCount, Int(status.st_size)), from: Int(status.st_size))
       try DurableFile.syncFile(list)
       if try root.device() == UInt64(status.st_dev) {
         try root.adopt(list, as: path(ofJob: name))
@@ -56,8 +58,10 @@ package enum FailedRows {
     }
   }
 
-  /// Where a job was killed while it wrote, and failed before it went on, the last line may be half.
-  private static func cutTornLine(_ list: String, byteCount: Int) throws(StoreError) {
+  /// Cuts the list off behind the last whole line within `byteCount` bytes.
+  private static func cut(
+    _ list: String, to byteCount: Int, from fileByteCount: Int
+  ) throws(StoreError) {
     let file = open(list, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
     guard file >= 0 else { throw .system(errno, path: list, operation: "open") }
     defer { close(file) }
@@ -73,7 +77,7 @@ package enum FailedRows {
       }
       end = start
     }
-    if end < byteCount, ftruncate(file, off_t(end)) != 0 {
+    if end < fileByteCount, ftruncate(file, off_t(end)) != 0 {
       throw .system(errno, path: list, operation: "cut")
     }
   }

@@ -1,5 +1,10 @@
 internal import Serving
 
+extension JobOrder.Input {
+  /// Whether a file's name says how it is read.
+  package static func tellsForm(_ name: String) -> Bool { InputKind(name: name) != nil }
+}
+
 /// How a file of input is read, by the ending of its name in any case.
 struct InputKind: Sendable, Equatable {
   enum Form: Sendable, Equatable {

@@ -30,9 +30,25 @@ struct InputListing {
 
   /// Whether there is anything; an error says what is wrong with it.
   func check() throws(BatchError) {
-    if case .other = try kind(of: "") {
+    switch try kind(of: "") {
+    case .file: _ = try fileName()
+    case .folder: break
+    case .link, .other:
       throw .inputMissing("\(input.address) is neither a file nor a folder")
     }
+  }
+
+  /// What an input is called that is one file.
+  ///
+  /// - Throws: For a name that does not say how it is read.
+  private func fileName() throws(BatchError) -> String {
+    let name = input.name ?? pathParts(input.path).last { !$0.isEmpty } ?? ""
+    guard InputKind(name: name) != nil else {
+      throw .refused(
+        "\(input.address): '\(name)' ends like nothing that is read (\(InputKind.known)); rename it, "
+          + "or name a link to it that does")
+    }
+    return name
   }
 
   /// - Parameter checkInterruption: Asked for every entry.
@@ -46,9 +62,7 @@ struct InputListing {
     var paths: [String] = []
     switch try kind(of: "") {
     case .file:
-      let name = input.name ?? pathParts(input.path).last { !$0.isEmpty } ?? ""
-      guard InputKind(name: name) != nil else { throw unknownEnding(name) }
-      paths = [name]
+      paths = [try fileName()]
     case .folder:
       var above: [FolderIdentity] = []
       try list("", &above, into: &paths, checkInterruption)

@@ -41,7 +41,7 @@ final class JobMetrics: Sendable {
       "swerve_batch_job_rows_total", help, new.failedRows - old.failedRows, [("result", "failed")])
     add(
       "swerve_batch_job_mini_batches_total", "Mini-batches of batch jobs.",
-      new.miniBatches - old.miniBatches)
+      new.begunMiniBatches - old.begunMiniBatches)
     add(
       "swerve_batch_job_read_bytes_total", "Bytes of input that batch jobs have read, as they lie.",
       new.doneBytes + new.readBytes - old.doneBytes - old.readBytes)

@@ -39,11 +39,17 @@ extension JobRun {
     let warning = status == .completed ? try syncOutputName() : nil
     let reason = (reason ?? warning)?.withControlPictures
     try steps(.complete)
+    let last = status == .failed ? failedProgress : nil
     let isFirst = try store.end(
-      job.sequence, status, reason: reason, at: time,
+      job.sequence, status, reason: reason, at: time, last,
       canceledBy: status == .canceled ? control.canceler : nil)
     try steps(.cleanUp)
     if isFirst {
+      if let last {
+        surroundings.metrics.count(order, from: job.progress, to: last)
+        job.progress = last
+        job.job.progress = last.shown
+      }
       finish(status, reason: reason, endedAt: time, keepsFolder: warning != nil)
     } else {
       _ = try readAgain()
@@ -86,7 +92,9 @@ extension JobRun {
       do throws(BatchError) {
         let work = WorkFolder(path: path)
         if status == .failed {
-          try FailedRows.keep(from: work, ofJob: order.name, in: surroundings.datastore)
+          try FailedRows.keep(
+            from: work, ofJob: order.name, byteCount: job.progress.errors.byteCount,
+            in: surroundings.datastore)
         }
         try work.remove()
         try store.clearWorkFolder(job.sequence)

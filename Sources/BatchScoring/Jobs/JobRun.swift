@@ -61,6 +61,8 @@ final class JobRun: @unchecked Sendable {
   var isCancelStored: Bool
   /// Bytes that a full disk had no room for, or more of them, in the last attempt.
   var missingByteCount = 0
+  /// How far the last attempt had come when it failed: behind its last commit, as a rule.
+  var failedProgress: JobProgress?
   /// When others were last told of progress.
   var reportedAt: UInt64 = 0
   /// Decided, and not stored yet.
@@ -149,6 +151,7 @@ final class JobRun: @unchecked Sendable {
 
   private func attempt() throws(BatchError) {
     missingByteCount = 0
+    failedProgress = nil
     try steps(.begin)
     let work = WorkFolder(path: try workFolder())
     if try outputIsInPlace() { return try end(.completed, reason: nil) }
@@ -316,9 +319,11 @@ final class JobRun: @unchecked Sendable {
         let before = writer.committed
         try writer.commit()
         try noteCommit(writer, before)
+      } else if failure.failsJob {
+        failedProgress = writer.fail()
       } else if failure != .interrupted(.crash) {
         if case .noSpace = failure { missingByteCount = writer.uncommittedByteCount }
-        writer.rollBack(keepsErrors: failure.failsJob)
+        writer.rollBack()
       }
       job.progress = writer.committed
       throw failure

@@ -131,7 +131,9 @@ package final class JobService: Sendable {
           try work.publish(as: order.output)
         }
         if job.isFailed {
-          try FailedRows.keep(from: work, ofJob: job.name, in: surroundings.datastore)
+          try FailedRows.keep(
+            from: work, ofJob: job.name, byteCount: job.errorByteCount,
+            in: surroundings.datastore)
         }
         if !named.contains(path) { try work.remove() }
         try store.clearWorkFolder(job.sequence)

@@ -188,6 +188,8 @@ struct JobStore: Sendable {
     var name: String
     var isCompleted: Bool
     var isFailed: Bool
+    /// Of the list of rows that failed, as far as they count.
+    var errorByteCount: Int
     var workFolder: String
   }
 
@@ -196,8 +198,8 @@ struct JobStore: Sendable {
       try Self.run(
         transaction,
         """
-        SELECT sequence, name, status, work_folder FROM jobs WHERE ended_at IS NOT NULL
-          AND work_folder IS NOT NULL
+        SELECT sequence, name, status, progress, work_folder FROM jobs
+          WHERE ended_at IS NOT NULL AND work_folder IS NOT NULL
         """, [])
     }
     return rows.map {
@@ -205,6 +207,8 @@ struct JobStore: Sendable {
         sequence: $0.integer("sequence"), name: $0.text("name"),
         isCompleted: $0.text("status") == Job.Status.completed.rawValue,
         isFailed: $0.text("status") == Job.Status.failed.rawValue,
+        errorByteCount: JobProgress(stored: $0.text("progress"), of: $0.text("name")).errors
+          .byteCount,
         workFolder: $0.text("work_folder"))
     }
   }
@@ -358,19 +362,25 @@ struct JobStore: Sendable {
     }
   }
 
-  /// - Parameter canceler: Who has asked for the end and is not in the audit yet; nil: nobody.
+  /// - Parameters:
+  ///   - progress: How far it has come; nil: as it was committed.
+  ///   - canceler: Who has asked for the end and is not in the audit yet; nil: nobody.
   /// - Returns: False when it had ended before.
   func end(
     _ sequence: Int64, _ status: Job.Status, reason: String?, at time: Int64,
-    canceledBy canceler: String? = nil
+    _ progress: JobProgress? = nil, canceledBy canceler: String? = nil
   ) throws(BatchError) -> Bool {
     try write { (transaction) throws(BatchError) in
       guard let name = try Self.openName(transaction, sequence) else { return false }
       try Self.execute(
-        transaction, "UPDATE jobs SET status = ?, reason = ?, ended_at = ? WHERE sequence = ?",
+        transaction,
+        """
+        UPDATE jobs SET status = ?, reason = ?, ended_at = ?, progress = coalesce(?, progress)
+          WHERE sequence = ?
+        """,
         [
           .text(status.rawValue), reason.map { .text($0) } ?? .null, .integer(time),
-          .integer(sequence),
+          progress.map { .text(Self.json($0.document)) } ?? .null, .integer(sequence),
         ])
       if let canceler { try Self.audit(transaction, "cancel", name, by: canceler, at: time) }
       return true

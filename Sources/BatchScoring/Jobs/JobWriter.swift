@@ -149,12 +149,30 @@ final class JobWriter {
   }
 
   /// Gives back the room of what is not committed. Nothing is written after it.
-  ///
-  /// - Parameter keepsErrors: The job fails, and the rows that did are to be told, with those that it
-  ///   fails for.
-  func rollBack(keepsErrors: Bool) {
+  func rollBack() {
     output?.cut(to: committed.output.byteCount)
-    if !keepsErrors { errors.cut(to: committed.errors.byteCount) }
+    errors.cut(to: committed.errors.byteCount)
+  }
+
+  /// Ends what a job that fails has written: the rows that failed are told, with those that it fails
+  /// for. Nothing is written after it.
+  ///
+  /// - Returns: How far the job has come, with as many failed rows as the list has lines.
+  func fail() -> JobProgress {
+    output?.cut(to: committed.output.byteCount)
+    // A line that could not be written to its end is not counted either.
+    errors.cut(to: errors.byteCount)
+    do throws(BatchError) {
+      try errors.sync()
+    } catch {
+      // Who knows what of it lasts.
+      errors.cut(to: committed.errors.byteCount)
+      return committed
+    }
+    var last = progress
+    last.output = committed.output
+    last.errors = errors.state
+    return last
   }
 
   // MARK: Counting
@@ -186,13 +204,18 @@ final class JobWriter {
       progress.readHash = piece.place.readHash
       return
     }
-    try finishFile(piece.place.file, sha256: end.sha256)
+    try finishFile(
+      piece.place.file, sha256: end.sha256, isUnread: end.fault != nil && progress.row == 0)
   }
 
-  private func finishFile(_ place: Int, sha256: String) throws(BatchError) {
+  /// - Parameter isUnread: Not one row of it could be read, for damage or for its columns.
+  private func finishFile(
+    _ place: Int, sha256: String, isUnread: Bool
+  ) throws(BatchError) {
     var result = JobFile.Result(
       sha256: sha256, rowCount: progress.row, failedCount: progress.fileFaults, output: nil)
-    if paths.isPerFile {
+    // Of a file that could not be read, predictions would look like those for one without rows.
+    if paths.isPerFile, !isUnread {
       let own = try currentOutput(place)
       try writeHeader(ofEmpty: own)
       result.output = own.state

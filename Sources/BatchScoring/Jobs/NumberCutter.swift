@@ -11,9 +11,10 @@ struct NumberBlock: Sendable {
 /// Cuts the array of a `.npy` file into blocks of rows, for a model of one input.
 ///
 /// In Fortran's order a row's numbers lie far apart. Such a file is read through once, for its hash,
-/// and then in pieces: of each column the numbers of a block's rows. Memory is a block and one such
-/// piece, whatever the file has; what it costs is a read for each column of each block, so a row of
-/// many megabytes takes as many reads as it has numbers.
+/// and then in stripes, the rows of some blocks: of each column the numbers of these rows, and of
+/// short columns many in one read, with the numbers between that are of other rows. Memory is a
+/// stripe, a window of the file and the blocks, whatever the file has. What it costs is a read of the
+/// whole file for each stripe, or, where columns are long, a read for each column of each stripe.
 struct NumberCutter: Sendable {
   private var source: any ByteSource & Sendable
   private let name: String
@@ -24,14 +25,30 @@ struct NumberCutter: Sendable {
   private let rowCount: Int
   /// Set for Fortran's order.
   private let placed: (any PlacedSource)?
+  private let bounds: Bounds
+  /// The last stripe, in C's order.
+  private var stripe: (firstRow: Int, rowCount: Int, numbers: TensorBuffer)?
 
   private static let maxHeaderBytes = 1 << 20
-  private static let maxBlockBytes = 8 << 20
+
+  struct Bounds: Sendable {
+    /// Of a block; a row of more is one alone.
+    var blockBytes = 8 << 20
+    /// Of a stripe; blocks of more are one each.
+    var stripeBytes = 32 << 20
+    /// Of what is read at once for a stripe.
+    var windowBytes = 4 << 20
+    /// Bytes of other rows that are read along with a column: a read of its own for each column costs
+    /// about as much as copying so many.
+    var maxGapBytes = 4 << 10
+  }
 
   /// Reads the header.
   init(
-    _ source: any ByteSource & Sendable, name: String, input: ModelInput, maxRows: Int
+    _ source: any ByteSource & Sendable, name: String, input: ModelInput, maxRows: Int,
+    bounds: Bounds = Bounds()
   ) throws(BatchError) {
+    self.bounds = bounds
     self.source = source
     self.name = name
     let headerBytes: Int
@@ -67,7 +84,7 @@ struct NumberCutter: Sendable {
     guard rowCount == 0 || rowBytes > 0 else {
       throw .text(file: name, reason: "holds \(shape): its rows have no values")
     }
-    self.maxRows = max(1, min(maxRows, Self.maxBlockBytes / max(rowBytes, 1)))
+    self.maxRows = max(1, min(maxRows, bounds.blockBytes / max(rowBytes, 1)))
     placed = header.isFortran ? try Self.placed(self.source, header, name) : nil
   }
 
@@ -122,7 +139,7 @@ struct NumberCutter: Sendable {
     let buffer = TensorBuffer(byteCount: count * rowBytes)
     var taken = count
     if let placed {
-      try takeColumns(count, from: placed, into: buffer.bytes)
+      try takeFromStripe(count, of: placed, into: buffer.bytes)
     } else {
       taken = try fill(buffer.bytes, count)
     }
@@ -133,20 +150,65 @@ struct NumberCutter: Sendable {
     return taken == count ? rows : rows.rows(0..<taken)
   }
 
-  private func takeColumns(
-    _ count: Int, from placed: any PlacedSource, into rows: UnsafeMutableRawBufferPointer
+  private mutating func takeFromStripe(
+    _ count: Int, of placed: any PlacedSource, into rows: UnsafeMutableRawBufferPointer
   ) throws(BatchError) {
+    let current: (firstRow: Int, rowCount: Int, numbers: TensorBuffer)
+    if let stripe, row >= stripe.firstRow, row + count <= stripe.firstRow + stripe.rowCount {
+      current = stripe
+    } else {
+      // The memory of the last one is free before that of the next is taken.
+      stripe = nil
+      current = (row, stripeRows, try readStripe(stripeRows, from: placed))
+      stripe = current
+    }
+    let start = (row - current.firstRow) * rowBytes
+    rows.copyMemory(
+      from: UnsafeRawBufferPointer(
+        rebasing: current.numbers.bytes[start..<(start + count * rowBytes)]))
+    if row + count == current.firstRow + current.rowCount { stripe = nil }
+  }
+
+  /// Whole blocks, or what is left: a job that goes on at a block's beginning meets the same ones.
+  private var stripeRows: Int {
+    let fitting = min(
+      bounds.stripeBytes / rowBytes, bounds.windowBytes / header.elementType.byteSize)
+    return min(max(fitting / maxRows, 1) * maxRows, rowCount - row)
+  }
+
+  /// Reads `count` rows from `row` on.
+  private func readStripe(
+    _ count: Int, from placed: any PlacedSource
+  ) throws(BatchError) -> TensorBuffer {
     let elementBytes = header.elementType.byteSize
-    let piece = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: count * elementBytes, alignment: 64)
-    defer { piece.deallocate() }
-    for column in 0..<header.rowElementCount {
-      if column % Self.readsBetweenChecks == 0 { try placed.check() }
-      let element = header.fortranPlace(ofColumn: column) * rowCount + row
-      try placed.read(at: header.dataStart + element * elementBytes, into: piece)
-      NPYFormat.scatter(UnsafeRawBufferPointer(piece), column: column, header, into: rows)
+    let numbers = TensorBuffer(byteCount: count * rowBytes)
+    let (columnBytes, partBytes) = (rowCount * elementBytes, count * elementBytes)
+    let columns = header.rowElementCount
+    var columnsAtOnce = 1
+    if columnBytes - partBytes <= bounds.maxGapBytes {
+      columnsAtOnce = max(1, min(columns, bounds.windowBytes / columnBytes))
+    }
+    let window = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: (columnsAtOnce - 1) * columnBytes + partBytes, alignment: 64)
+    defer { window.deallocate() }
+    var reads = 0
+    for first in stride(from: 0, to: columns, by: columnsAtOnce) {
+      if columnsAtOnce > 1 || reads % Self.readsBetweenChecks == 0 { try placed.check() }
+      reads += 1
+      let read = min(columnsAtOnce, columns - first)
+      try placed.read(
+        at: header.dataStart + first * columnBytes + row * elementBytes,
+        into: UnsafeMutableRawBufferPointer(
+          rebasing: window[..<((read - 1) * columnBytes + partBytes)]))
+      for place in 0..<read {
+        let start = place * columnBytes
+        NPYFormat.scatter(
+          UnsafeRawBufferPointer(rebasing: window[start..<(start + partBytes)]),
+          column: header.column(ofFortranPlace: first + place), header, into: numbers.bytes)
+      }
     }
     try placed.check()
+    return numbers
   }
 
   private static let readsBetweenChecks = 1024

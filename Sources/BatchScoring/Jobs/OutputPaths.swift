@@ -71,30 +71,7 @@ struct OutputPaths: Sendable {
         "output_file_name '\(name)': expected the name of a file other than \(errorsName) and "
           + manifestName)
     }
-    let lower = name.lowercased()
-    if settings.outputAction == .appendRow,
-      let ending = otherEndings.first(where: { lower.hasSuffix($0) })
-    {
-      throw .refused(
-        "output_file_name '\(name)': predictions are written as plain text, CSV or JSON Lines; "
-          + "expected a name that does not end in \(ending)")
-    }
-    try checkCarried(settings.carriedColumns)
-  }
-
-  /// Of what nothing here writes; who reads the file would go by its name.
-  private static let otherEndings = [
-    ".gz", ".gzip", ".bz2", ".xz", ".zst", ".zip", ".parquet", ".npy", ".npz", ".xlsx",
-  ]
-
-  /// No output has two columns of one name. What else a model answers is known when it is loaded.
-  private static func checkCarried(_ names: [String]) throws(BatchError) {
-    var taken: Set<String> = ["row", "prediction", "file_name"]
-    for name in names where !taken.insert(name).inserted {
-      throw .refused(
-        "swerve.output.columns: the output would have two columns '\(name)'; expected names that "
-          + "differ from one another, 'row', 'prediction' and 'file_name'")
-    }
+    if let reason = settings.outputFault { throw .refused(reason) }
   }
 
   /// - Returns: The folder's path.

@@ -48,6 +48,7 @@ final class WatchedFile: Sendable {
   /// - Returns: 0 at the end that the file had when the job began.
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(BatchError) -> Int {
     try checkInterruption()
+    ThreadPriority.giveWay()
     return try state.withLock { (state) throws(BatchError) in
       var wanted = min(buffer.count, file.stamp.byteCount - state.readBytes)
       if let expected = state.expected {

@@ -10,13 +10,15 @@ struct BlockTreeKernel: Sendable {
   /// Each column costs every row as much as some nodes.
   private static let minNodesPerColumn = 4
   private static let maxColumns = 4096
+  /// Trees whose nodes are asked in turns.
+  private static let treesInTurn = 4
   /// Outputs whose sums stay in the cache.
   private static let maxGroups = 256
   private static let bestLevel = swerve_tree_level()
 
   /// Which of the C functions run here.
   private let level: Int32
-  private let columns: RankColumns
+  let columns: RankColumns
   private let nodes: [swerve_tree_node]
   private let trees: [swerve_tree]
   /// In the form that `form` says.
@@ -71,7 +73,8 @@ struct BlockTreeKernel: Sendable {
     }
     var packing = Packing(ensemble, arithmetic, columns, leafCells: leafCells)
     var words: [UInt32] = []
-    for tree in ensemble.trees {
+    for (index, tree) in ensemble.trees.enumerated() {
+      if index % Self.treesInTurn == 0 { packing.interleave() }
       let wordsPerLeaf = arithmetic == .float32 ? 1 : 2
       packing.append(tree, leafStart: words.count / wordsPerLeaf)
       let count = hasTables ? tableSize : packing.leaves.count
@@ -88,6 +91,7 @@ struct BlockTreeKernel: Sendable {
         }
       }
     }
+    packing.interleave()
     nodes = packing.nodes
     trees = packing.trees
     leafWords = words
@@ -169,54 +173,5 @@ struct BlockTreeKernel: Sendable {
           sums + first * group, Int32(atOnce))
       }
     }
-  }
-}
-
-/// The values' and sums' type, and the C functions for it.
-protocol TreeSum: BinaryFloatingPoint, BitwiseCopyable {
-  static func rank(
-    _ values: UnsafePointer<Self>, _ stride: Int, _ count: Int, _ ranks: inout swerve_ranks,
-    _ codes: UnsafeMutablePointer<Int8>, _ level: Int32)
-  static func addTrees(
-    _ level: Int32, _ form: Int32, _ nodes: [swerve_tree_node], _ trees: [swerve_tree],
-    _ leaves: UnsafeRawPointer, _ codes: UnsafePointer<Int8>, _ area: UnsafeMutablePointer<Int8>,
-    _ sums: UnsafeMutablePointer<Self>, _ groups: Int32)
-}
-
-extension Double: TreeSum {
-  static func rank(
-    _ values: UnsafePointer<Double>, _ stride: Int, _ count: Int, _ ranks: inout swerve_ranks,
-    _ codes: UnsafeMutablePointer<Int8>, _ level: Int32
-  ) {
-    swerve_rank_doubles(level, values, stride, count, &ranks, codes)
-  }
-
-  static func addTrees(
-    _ level: Int32, _ form: Int32, _ nodes: [swerve_tree_node], _ trees: [swerve_tree],
-    _ leaves: UnsafeRawPointer, _ codes: UnsafePointer<Int8>, _ area: UnsafeMutablePointer<Int8>,
-    _ sums: UnsafeMutablePointer<Double>, _ groups: Int32
-  ) {
-    swerve_add_double_trees(
-      level, form, nodes, trees, trees.count, leaves.assumingMemoryBound(to: Double.self), codes,
-      area, sums, groups)
-  }
-}
-
-extension Float: TreeSum {
-  static func rank(
-    _ values: UnsafePointer<Float>, _ stride: Int, _ count: Int, _ ranks: inout swerve_ranks,
-    _ codes: UnsafeMutablePointer<Int8>, _ level: Int32
-  ) {
-    swerve_rank_floats(level, values, stride, count, &ranks, codes)
-  }
-
-  static func addTrees(
-    _ level: Int32, _ form: Int32, _ nodes: [swerve_tree_node], _ trees: [swerve_tree],
-    _ leaves: UnsafeRawPointer, _ codes: UnsafePointer<Int8>, _ area: UnsafeMutablePointer<Int8>,
-    _ sums: UnsafeMutablePointer<Float>, _ groups: Int32
-  ) {
-    swerve_add_float_trees(
-      level, form, nodes, trees, trees.count, leaves.assumingMemoryBound(to: Float.self), codes,
-      area, sums, groups)
   }
 }

@@ -48,6 +48,10 @@ extension BlockTreeKernel {
     private(set) var leaves: [Double] = []
     /// Cells that nodes write.
     private(set) var maxDepth = 0
+    /// Cells that the trees since the last `interleave` write, and where their nodes begin.
+    private var usedDepth = 0
+    private var maxDepthOfTree = 0
+    private var treeStarts: [Int] = []
 
     init(
       _ ensemble: TreeEnsemble, _ arithmetic: TreeArithmetic, _ columns: RankColumns,
@@ -62,11 +66,42 @@ extension BlockTreeKernel {
     mutating func append(_ tree: TreeEnsemble.Tree, leafStart: Int) {
       leaves.removeAll(keepingCapacity: true)
       let start = nodes.count
-      let root = append(0, of: tree, depth: 0)
+      treeStarts.append(start)
+      let root = append(0, of: tree, depth: usedDepth)
+      usedDepth = max(usedDepth, maxDepthOfTree)
       trees.append(
         swerve_tree(
           node_start: UInt32(start), node_end: UInt32(nodes.count), leaf_start: UInt32(leafStart),
           group: UInt32(tree.group), root: UInt32(root)))
+    }
+
+    /// Puts the nodes of the trees since the last time one behind the other in turns. A node mostly
+    /// waits for the one before it in its tree: those of other trees stand in between now.
+    mutating func interleave() {
+      let starts = treeStarts
+      let end = nodes.count
+      guard let first = starts.first else { return }
+      let own = Array(nodes[first...])
+      var next = starts
+      var place = first
+      while place < end {
+        for tree in starts.indices
+        where next[tree] < (tree + 1 < starts.count ? starts[tree + 1] : end) {
+          nodes[place] = own[next[tree] - first]
+          next[tree] += 1
+          place += 1
+        }
+      }
+      // The first asks for all.
+      let firstTree = trees.count - starts.count
+      for tree in starts.indices {
+        trees[firstTree + tree].node_start = UInt32(tree == 0 ? first : end)
+        trees[firstTree + tree].node_end = UInt32(end)
+      }
+      maxDepth = max(maxDepth, maxDepthOfTree)
+      maxDepthOfTree = 0
+      usedDepth = 0
+      treeStarts.removeAll(keepingCapacity: true)
     }
 
     /// Children before parents; a node takes the place of its first child where that has one, so
@@ -91,7 +126,7 @@ extension BlockTreeKernel {
         swerve_tree_node(
           column: UInt32(place.column), limit: limit * 0x0101_0101, first: UInt16(first),
           second: UInt16(second), result: UInt16(leafCells + depth), unused: 0))
-      maxDepth = max(maxDepth, depth + 1)
+      maxDepthOfTree = max(maxDepthOfTree, depth + 1)
       return leafCells + depth
     }
   }

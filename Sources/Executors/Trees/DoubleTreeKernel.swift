@@ -1,23 +1,10 @@
+internal import CTreeKernel
+
 /// Walks trees in float64, as LightGBM does: `x <= threshold`, leaves added in float64 from 0.
 ///
 /// Blocks of rows as in `FloatTreeKernel`.
 struct DoubleTreeKernel: Sendable {
-  private struct Node: BitwiseCopyable, Sendable {
-    /// What the feature is compared with; a leaf's value.
-    var threshold: Double
-    /// -1 in a leaf.
-    var feature: Int32
-    /// The child for "true", the other one follows it; a leaf's number.
-    var first: Int32
-    /// Bit 0: NaN goes first. Bit 1: asks for a category, of the set in the bits from 3 on.
-    /// Bit 2: zero goes first. In a leaf the place of its linear model and 1; 0: it has none.
-    var rules: UInt32
-
-    var nanGoesFirst: Bool { rules & 1 != 0 }
-    var isCategorical: Bool { rules & 2 != 0 }
-    var zeroGoesFirst: Bool { rules & 4 != 0 }
-    var categorySet: Int { Int(rules >> 3) }
-  }
+  private typealias Node = swerve_double_node
 
   private static let nearZero = RankColumns.nearZero
   private static let blockRows = 64
@@ -29,13 +16,18 @@ struct DoubleTreeKernel: Sendable {
   private let linearLeaves: LinearLeaves
   /// nil where every row is walked.
   private let blocks: BlockTreeKernel?
+  /// For fewer rows; nil where they are walked.
+  private let bundles: BundleTreeKernel?
+  /// nil where walks go one by one.
+  private let walks: SideBySideWalks?
   let featureCount: Int
   let groupCount: Int
   var treeCount: Int { roots.count }
 
-  init(_ ensemble: TreeEnsemble) {
+  init(_ ensemble: TreeEnsemble, _ kernels: TreeKernels = .best) {
     var packed: [Node] = []
     packed.reserveCapacity(ensemble.nodes.count)
+    var isPlain = true
     roots = ensemble.forEachPacked { node, first in
       precondition(node.isLeaf || node.comparison != .lessThan, "float64 trees compare with <=")
       let isCategorical = node.comparison == .inCategorySet
@@ -47,12 +39,13 @@ struct DoubleTreeKernel: Sendable {
         }
       packed.append(
         Node(
-          threshold: node.threshold, feature: node.feature,
+          threshold: node.threshold, slot: SideBySideWalks.slot(node),
           first: node.isLeaf ? node.whenTrue : first,
           rules: node.isLeaf
             ? UInt32(node.whenFalse + 1)
             : (node.nanGoesTrue ? 1 : 0) | (zeroGoesFirst ? 4 : 0)
-              | (isCategorical ? 2 | UInt32(node.categorySet) << 3 : 0)))
+              | (isCategorical ? 2 | UInt32(node.categorySet) << 3 : 0), unused: 0))
+      isPlain = isPlain && SideBySideWalks.holds(node, nanGoesTrue: node.nanGoesTrue)
     }
     nodes = packed
     groups = ensemble.trees.map { Int32($0.group) }
@@ -60,7 +53,14 @@ struct DoubleTreeKernel: Sendable {
     linearLeaves = ensemble.linearLeaves
     featureCount = ensemble.featureCount
     groupCount = ensemble.groupCount
-    blocks = BlockTreeKernel(ensemble, .float64)
+    blocks =
+      kernels.hasBlocks ? BlockTreeKernel(ensemble, .float64, maxLevel: kernels.maxLevel) : nil
+    bundles =
+      kernels.hasBundles
+      ? blocks.flatMap { BundleTreeKernel(ensemble, .float64, $0.columns) } : nil
+    walks =
+      kernels.hasWalks && isPlain
+      ? SideBySideWalks(ensemble, .atMost, zeroLimit: Self.nearZero) : nil
   }
 
   /// Adds the leaf each tree reaches to the margins of every row.
@@ -76,8 +76,16 @@ struct DoubleTreeKernel: Sendable {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount)
     precondition(features.count == rowCount * featureCount)
     precondition(margins.count == rowCount * groupCount)
-    if let blocks, rows.count >= blocks.minRows {
+    if let blocks, rows.count >= (bundles == nil ? blocks.minRows : BundleTreeKernel.maxRows) {
       return blocks.addMargins(features: features, rows: rows, margins: &margins)
+    }
+    if let bundles {
+      return bundles.addMargins(features: features, rows: rows, margins: &margins)
+    }
+    if let walks {
+      return walks.addMargins(
+        nodes: nodes, roots: roots, groups: groups, features: features, rows: rows,
+        margins: &margins)
     }
     guard linearLeaves.count == 0 else {
       return addLinear(features: features, rows: rows, margins: &margins)
@@ -155,8 +163,8 @@ struct DoubleTreeKernel: Sendable {
   ) -> Node {
     // `TreeEnsemble.init` has checked every child and every feature index.
     var node = nodes[unchecked: Int(root)]
-    while node.feature >= 0 {
-      let value = features[unchecked: rowStart + Int(node.feature)]
+    while node.slot >= 0 {
+      let value = features[unchecked: rowStart + Int(node.slot >> 1)]
       let goesFirst =
         value.isNaN
         ? node.nanGoesFirst
@@ -173,4 +181,13 @@ struct DoubleTreeKernel: Sendable {
   private func isMember(_ value: Double, of set: Int) -> Bool {
     value > -1 && value < 0x1p31 && categorySets.contains(set: set, category: Int(value))
   }
+}
+
+/// `rules`: bit 0: NaN goes first. Bit 1: it asks for a category, of the set in the bits from 3 on.
+/// Bit 2: zero goes first. In a leaf the place of its linear model and 1; 0: it has none.
+extension swerve_double_node {
+  fileprivate var nanGoesFirst: Bool { rules & 1 != 0 }
+  fileprivate var isCategorical: Bool { rules & 2 != 0 }
+  fileprivate var zeroGoesFirst: Bool { rules & 4 != 0 }
+  fileprivate var categorySet: Int { Int(rules >> 3) }
 }

@@ -1,24 +1,12 @@
+internal import CTreeKernel
+
 /// Walks trees in float32, as XGBoost does: `x < threshold`, leaves added in float32.
 ///
 /// Rows are taken in blocks and trees walked one after the other over a block, so that a tree
 /// stays in the cache. Each row still adds its leaves in the order of the trees: its bits do not
 /// depend on the block.
 struct FloatTreeKernel: Sendable {
-  private struct Node: BitwiseCopyable, Sendable {
-    /// What the feature is compared with; a leaf's value.
-    var threshold: Float
-    /// -1 in a leaf.
-    var feature: Int32
-    /// The child for "true", the other one follows it; a leaf's number.
-    var first: Int32
-    /// Bit 0: NaN goes first. Bit 1: asks for a category, of the set in the bits above. In a
-    /// leaf the place of its vector.
-    var rules: UInt32
-
-    var nanGoesFirst: Bool { rules & 1 != 0 }
-    var isCategorical: Bool { rules & 2 != 0 }
-    var categorySet: Int { Int(rules >> 2) }
-  }
+  private typealias Node = swerve_float_node
 
   private static let blockRows = 64
 
@@ -30,24 +18,30 @@ struct FloatTreeKernel: Sendable {
   private let leafVectors: [Float]
   /// nil where every row is walked.
   private let blocks: BlockTreeKernel?
+  /// For fewer rows; nil where they are walked.
+  private let bundles: BundleTreeKernel?
+  /// nil where walks go one by one.
+  private let walks: SideBySideWalks?
   let featureCount: Int
   let groupCount: Int
   var treeCount: Int { roots.count }
 
-  init(_ ensemble: TreeEnsemble) {
+  init(_ ensemble: TreeEnsemble, _ kernels: TreeKernels = .best) {
     var packed: [Node] = []
     packed.reserveCapacity(ensemble.nodes.count)
+    var isPlain = true
     roots = ensemble.forEachPacked { node, first in
       precondition(node.comparison != .lessOrEqual, "float32 trees compare with <")
       let isCategorical = node.comparison == .inCategorySet
       packed.append(
         Node(
-          threshold: Float(node.threshold), feature: node.feature,
+          threshold: Float(node.threshold), slot: SideBySideWalks.slot(node),
           first: node.isLeaf ? node.whenTrue : first,
           rules: node.isLeaf
             ? UInt32(max(node.whenFalse, 0))
             : (node.nanGoesTrue ? 1 : 0)
               | (isCategorical ? 2 | UInt32(node.categorySet) << 2 : 0)))
+      isPlain = isPlain && SideBySideWalks.holds(node, nanGoesTrue: node.nanGoesTrue)
     }
     nodes = packed
     groups = ensemble.trees.map { Int32($0.group) }
@@ -55,7 +49,14 @@ struct FloatTreeKernel: Sendable {
     leafVectors = ensemble.leafVectors
     featureCount = ensemble.featureCount
     groupCount = ensemble.groupCount
-    blocks = BlockTreeKernel(ensemble, .float32)
+    blocks =
+      kernels.hasBlocks ? BlockTreeKernel(ensemble, .float32, maxLevel: kernels.maxLevel) : nil
+    bundles =
+      kernels.hasBundles
+      ? blocks.flatMap { BundleTreeKernel(ensemble, .float32, $0.columns) } : nil
+    walks =
+      kernels.hasWalks && isPlain
+      ? SideBySideWalks(ensemble, .less, zeroLimit: -1) : nil
   }
 
   /// Adds the leaf each tree reaches to the margins of every row.
@@ -71,8 +72,16 @@ struct FloatTreeKernel: Sendable {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount)
     precondition(features.count == rowCount * featureCount)
     precondition(margins.count == rowCount * groupCount)
-    if let blocks, rows.count >= blocks.minRows {
+    if let blocks, rows.count >= (bundles == nil ? blocks.minRows : BundleTreeKernel.maxRows) {
       return blocks.addMargins(features: features, rows: rows, margins: &margins)
+    }
+    if let bundles {
+      return bundles.addMargins(features: features, rows: rows, margins: &margins)
+    }
+    if let walks {
+      return walks.addMargins(
+        nodes: nodes, roots: roots, groups: groups, features: features, rows: rows,
+        margins: &margins)
     }
     guard leafVectors.isEmpty else {
       return addVectors(features: features, rows: rows, margins: &margins)
@@ -135,8 +144,8 @@ struct FloatTreeKernel: Sendable {
   ) -> Node {
     // `TreeEnsemble.init` has checked every child and every feature index.
     var node = nodes[unchecked: Int(root)]
-    while node.feature >= 0 {
-      let value = features[unchecked: rowStart + Int(node.feature)]
+    while node.slot >= 0 {
+      let value = features[unchecked: rowStart + Int(node.slot >> 1)]
       let goesFirst =
         value.isNaN
         ? node.nanGoesFirst
@@ -152,4 +161,12 @@ struct FloatTreeKernel: Sendable {
   private func isMember(_ value: Float, of set: Int) -> Bool {
     value >= 0 && value < 0x1p24 && categorySets.contains(set: set, category: Int(value))
   }
+}
+
+/// `rules`: bit 0: NaN goes first. Bit 1: it asks for a category, of the set in the bits above. In a
+/// leaf the place of its vector.
+extension swerve_float_node {
+  fileprivate var nanGoesFirst: Bool { rules & 1 != 0 }
+  fileprivate var isCategorical: Bool { rules & 2 != 0 }
+  fileprivate var categorySet: Int { Int(rules >> 2) }
 }

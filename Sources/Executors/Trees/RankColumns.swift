@@ -71,6 +71,9 @@ struct RankColumns: Sendable {
   private let categorySets: CategorySets
   private let arithmetic: TreeArithmetic
   private var indices: [Question: Int] = [:]
+  /// Those of `sources` that C encodes, and the places of the others.
+  private var plainSources: [swerve_source] = []
+  private var carefulSources: [Int] = []
   private(set) var count = 0
   /// Whether values are found in few steps: false where thresholds lie heaped in one place.
   private(set) var areSpread = true
@@ -88,6 +91,32 @@ struct RankColumns: Sendable {
       guard sorted.count <= Self.maxThresholds else { return nil }
       append(question, sorted)
     }
+    for (index, source) in sources.enumerated() {
+      guard isPlain(source) else {
+        carefulSources.append(index)
+        continue
+      }
+      plainSources.append(
+        swerve_source(
+          feature: UInt32(source.question.feature), first_column: UInt32(source.firstColumn),
+          thresholds: UInt32(source.start), pivots: UInt32(source.pivots),
+          buckets: UInt32(source.buckets), pivot_vectors: Int32(source.pivotVectors),
+          steps: Int32(source.steps), nan_rank: nanRank(source),
+          columns: Int32(source.columnCount), lowest: source.lowest, scale: source.scale,
+          last_bucket: Double(source.bucketCount - 1), zero_limit: zeroLimit(source)))
+    }
+  }
+
+  /// Whether C encodes it.
+  private func isPlain(_ source: Source) -> Bool {
+    source.question.categorySet < 0
+      && (source.question.zero == .compared || source.question.zero == .isZero)
+  }
+
+  private func nanRank(_ source: Source) -> Int32 { source.question.nanGoesFirst ? 0 : 1 << 24 }
+
+  private func zeroLimit(_ source: Source) -> Double {
+    source.question.zero == .isZero ? Self.nearZero : -1
   }
 
   private mutating func append(_ question: Question, _ sorted: [Double]) {
@@ -181,9 +210,8 @@ struct RankColumns: Sendable {
             let cell = codes + source.firstColumn * cellBytes
             // `TreeEnsemble.init` has checked every feature index.
             let values = firstRow + Int(source.question.feature)
-            if source.question.categorySet < 0,
-              source.question.zero == .compared || source.question.zero == .isZero,
-              let start = thresholds.baseAddress, let ranks = firstRanks.baseAddress
+            if isPlain(source), let start = thresholds.baseAddress,
+              let ranks = firstRanks.baseAddress
             {
               var table = swerve_ranks(
                 thresholds: start + source.start,
@@ -191,8 +219,8 @@ struct RankColumns: Sendable {
                 pivot_vectors: source.pivotVectors, first_ranks: ranks + source.buckets,
                 lowest: source.lowest, scale: source.scale,
                 last_bucket: Double(source.bucketCount - 1),
-                zero_limit: source.question.zero == .isZero ? Self.nearZero : -1,
-                steps: Int32(source.steps), nan_rank: source.question.nanGoesFirst ? 0 : 1 << 24,
+                zero_limit: zeroLimit(source),
+                steps: Int32(source.steps), nan_rank: nanRank(source),
                 columns: Int32(source.columnCount))
               Element.rank(values, featureCount, rows.count, &table, cell, level)
             } else {
@@ -203,6 +231,21 @@ struct RankColumns: Sendable {
           }
         }
       }
+    }
+  }
+
+  /// Writes the codes of one row, one behind the other, where there are bundles.
+  ///
+  /// - Parameters:
+  ///   - row: As many values as the ensemble has features.
+  ///   - codes: Room for `count`.
+  func encode<Element: TreeSum>(
+    row: UnsafePointer<Element>, codes: UnsafeMutablePointer<Int8>
+  ) {
+    Element.encodeRow(row, plainSources, thresholds, firstRanks, codes)
+    for index in carefulSources {
+      let source = sources[index]
+      encode(Double(row[Int(source.question.feature)]), source, codes + source.firstColumn, 1)
     }
   }
 

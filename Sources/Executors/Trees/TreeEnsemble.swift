@@ -36,7 +36,7 @@ struct TreeEnsemble: Sendable {
       .malformed(format: format, at: place, reason: reason)
     }
     // With no column at all a request could claim any number of rows for nothing.
-    guard featureCount >= 1, featureCount <= Int(Int32.max) else {
+    guard featureCount >= 1, featureCount <= Int(Int32.max) / 2 else {
       throw malformed("the model", "\(featureCount) features; 1 or more are expected")
     }
     guard groupCount >= 1, groupCount <= max(1, trees.count, Int(UInt16.max)) else {

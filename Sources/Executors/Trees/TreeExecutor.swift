@@ -21,7 +21,7 @@ package final class TreeExecutor: ModelExecutor {
   private let groupCount: Int
   private let treeCount: Int
 
-  init(_ model: TreeModel) {
+  init(_ model: TreeModel, _ kernels: TreeKernels = .best) {
     let ensemble = model.ensemble
     featureCount = ensemble.featureCount
     groupCount = ensemble.groupCount
@@ -33,11 +33,13 @@ package final class TreeExecutor: ModelExecutor {
       type = .float32
       classRule = ClassRule(link, groupCount: ensemble.groupCount)
       predictionWidth = link.width(groupCount: ensemble.groupCount)
-      engine = .float32(FloatTreeKernel(ensemble), baseMargins: baseMargins, link: link)
+      engine = .float32(
+        FloatTreeKernel(ensemble, kernels), baseMargins: baseMargins, link: link)
     case .float64(let link, let averagedRounds):
       type = .float64
       classRule = .aboveHalf
-      engine = .float64(DoubleTreeKernel(ensemble), link: link, averagedRounds: averagedRounds)
+      engine = .float64(
+        DoubleTreeKernel(ensemble, kernels), link: link, averagedRounds: averagedRounds)
     }
     func shape(width: Int) -> [Int?] { width == 1 ? [nil] : [nil, width] }
     input = ModelInput(

@@ -1,7 +1,9 @@
 // What an XGBoost file has told, checked against itself and made a model.
 
 extension XGBoostReader {
-  func finish(_ rounds: TreeRounds) throws(ModelFormatError) -> any ModelExecutor {
+  func finish(
+    _ rounds: TreeRounds, _ kernels: TreeKernels
+  ) throws(ModelFormatError) -> any ModelExecutor {
     guard hasLearner else { throw notXGBoost() }
     if let major = version.first, major > 3 {
       throw .unsupported(
@@ -39,7 +41,7 @@ extension XGBoostReader {
       if model.ensemble.trees.count < treeRanges.count {
         model.note = "the best rounds of \(treeRanges.count) trees"
       }
-      return TreeExecutor(model)
+      return TreeExecutor(model, kernels)
     case "gblinear":
       let model = try LinearModel(
         format: "XGBoost", featureCount: featureCount, groupCount: groupCount,

@@ -38,7 +38,7 @@ struct XGBoostReader {
 
   /// - Parameter byteCount: The file's size, which bounds what is set aside for its nodes.
   static func read<Reader: ModelDocumentReader & ~Escapable>(
-    from reader: inout Reader, byteCount: Int, rounds: TreeRounds
+    from reader: inout Reader, byteCount: Int, rounds: TreeRounds, kernels: TreeKernels
   ) throws(ModelFormatError) -> any ModelExecutor {
     var model = XGBoostReader()
     // A node takes 34 bytes of UBJSON, more of JSON. Growing by doubling would cost three times
@@ -56,7 +56,7 @@ struct XGBoostReader {
       }
     }
     try reader.finish()
-    return try model.finish(rounds)
+    return try model.finish(rounds, kernels)
   }
 
   private mutating func readLearner<Reader: ModelDocumentReader & ~Escapable>(

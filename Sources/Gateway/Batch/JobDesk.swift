@@ -196,7 +196,9 @@ final class JobDesk: Sendable {
   }
 
   /// A folder is its own root; a file's is the folder that it lies in. Where the caller names a link,
-  /// that is the file that it leads to now: it is the caller's own machine, and own link.
+  /// that is the file that it leads to now: it is the caller's own machine, and own link. The link's
+  /// name says how the file is read, as stores of content have no other (`rows.csv` → `blobs/3f2a`);
+  /// a name that says nothing (`latest` → `2026-11.csv`) is none, and the file's own counts.
   private func local(
     _ path: String, _ place: JobRequest.Place, glob: String?
   ) throws(ARMError) -> JobOrder.Input {
@@ -220,8 +222,9 @@ final class JobDesk: Sendable {
     let file = String(cString: found)
     let (root, name) = (DurableFile.parent(of: file), Self.lastName(of: file))
     let given = Self.lastName(of: path)
+    let isNamed = given != name && JobOrder.Input.tellsForm(given)
     return JobOrder.Input(
-      root: root, path: name, address: path, glob: glob, name: given == name ? nil : given)
+      root: root, path: name, address: path, glob: glob, name: isNamed ? given : nil)
   }
 
   private static func lastName(of path: String) -> String {

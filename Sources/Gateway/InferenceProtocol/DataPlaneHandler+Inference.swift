@@ -14,9 +14,9 @@ extension DataPlaneHandler {
   ) -> HTTPAdmission {
     let route = InferenceRoute(segments: exchange.pathSegments.dropFirst(segments))
     let asked = InferenceAsked(route)
-    guard isAllowed(exchange.method, route) else {
-      return refuse(
-        exchange, .methodNotAllowed(allowed: "\(route.allowedMethods)"), form: asked.form)
+    let allowed = route.allowedMethods
+    guard allowed.contains(exchange.method) else {
+      return refuse(exchange, .methodNotAllowed(allowed: allowed.rawValue), form: asked.form)
     }
     var endpoint: EndpointRoute?
     if let scope {
@@ -58,11 +58,6 @@ extension DataPlaneHandler {
   }
 
   private var loadingText: String { "the gateway is loading its models" }
-
-  private func isAllowed(_ method: HTTPMethod, _ route: InferenceRoute) -> Bool {
-    let allowed = "\(route.allowedMethods)"
-    return allowed.isEmpty || allowed.split(separator: ", ").contains { $0 == method.rawValue }
-  }
 
   // MARK: One model
 

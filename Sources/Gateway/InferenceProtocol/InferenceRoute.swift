@@ -1,3 +1,5 @@
+internal import HTTP
+
 /// What a path of the Open Inference Protocol asks for, behind `/v2`. Source: `WIRE.md` §2.1.
 enum InferenceRoute: Equatable {
   enum Action: Equatable {
@@ -21,6 +23,11 @@ enum InferenceRoute: Equatable {
 
   /// - Parameter segments: The path's, decoded, from behind `v2` on.
   init(segments: ArraySlice<String>) {
+    if segments.count == 3, segments.first == "models", segments.last == "infer" {
+      // What nearly every request is.
+      self = .model(name: segments[segments.startIndex + 1], version: nil, .infer)
+      return
+    }
     let rest = Array(segments)
     switch rest.first {
     case nil: self = .server
@@ -67,13 +74,28 @@ enum InferenceRoute: Equatable {
     }
   }
 
-  /// Methods that the route answers; empty: whatever comes is answered alike.
-  var allowedMethods: StaticString {
+  var allowedMethods: AllowedMethods {
     switch self {
-    case .server, .live, .ready, .models, .statistics: "GET, HEAD"
-    case .model(_, _, .infer), .index, .load, .unload: "POST"
-    case .model: "GET, HEAD"
-    case .notServed, .unknown: ""
+    case .server, .live, .ready, .models, .statistics: .reading
+    case .model(_, _, .infer), .index, .load, .unload: .posting
+    case .model: .reading
+    case .notServed, .unknown: .any
+    }
+  }
+}
+
+/// Methods that a route answers.
+enum AllowedMethods: String {
+  case reading = "GET, HEAD"
+  case posting = "POST"
+  /// Whatever comes is answered alike.
+  case any = ""
+
+  func contains(_ method: HTTPMethod) -> Bool {
+    switch self {
+    case .reading: method == .get || method == .head
+    case .posting: method == .post
+    case .any: true
     }
   }
 }

@@ -11,13 +11,10 @@ internal import Tensors
 extension DataPlaneHandler {
   func admitPredict(_ exchange: HTTPExchange) -> HTTPAdmission {
     let route = PredictRoute(segments: exchange.pathSegments.dropFirst(2))
-    let allowed = "\(route.allowedMethods)"
-    guard
-      allowed.isEmpty
-        || allowed.split(separator: ", ").contains(where: {
-          $0 == exchange.method.rawValue
-        })
-    else { return refuse(exchange, .methodNotAllowed(allowed: allowed), form: .predict) }
+    let allowed = route.allowedMethods
+    guard allowed.contains(exchange.method) else {
+      return refuse(exchange, .methodNotAllowed(allowed: allowed.rawValue), form: .predict)
+    }
     switch route {
     case .models:
       let endpoints = authorized(exchange, scope: nil)

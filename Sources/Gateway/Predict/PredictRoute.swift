@@ -47,11 +47,11 @@ enum PredictRoute: Equatable {
     }
   }
 
-  var allowedMethods: StaticString {
+  var allowedMethods: AllowedMethods {
     switch self {
-    case .models, .status, .metadata: "GET, HEAD"
-    case .predict: "POST"
-    case .notServed, .unknown: ""
+    case .models, .status, .metadata: .reading
+    case .predict: .posting
+    case .notServed, .unknown: .any
     }
   }
 }

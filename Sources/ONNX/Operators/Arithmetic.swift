@@ -50,7 +50,18 @@ extension OperatorTable {
   private static let compared = numbers.union([.float16])
 }
 
-enum Arithmetic: Sendable { case add, subtract, multiply, divide }
+enum Arithmetic: Sendable {
+  case add, subtract, multiply, divide
+
+  fileprivate var vectorOperation: VectorFunctions.Binary {
+    switch self {
+    case .add: .sum
+    case .subtract: .difference
+    case .multiply: .product
+    case .divide: .quotient
+    }
+  }
+}
 
 /// Integers wrap; their division truncates, and by zero is an error.
 struct ArithmeticOperator: NumberOperator {
@@ -60,6 +71,7 @@ struct ArithmeticOperator: NumberOperator {
   func run<Element: NumberElement>(
     _ scratch: ONNXScratch, as _: Element.Type
   ) throws(OperatorError) {
+    if type == .float32 { return try broadcast(scratch, kind.vectorOperation) }
     switch kind {
     case .add: try broadcast(scratch) { (a: Element, b: Element) in Element.sum(a, b) }
     case .subtract: try broadcast(scratch) { (a: Element, b: Element) in Element.difference(a, b) }

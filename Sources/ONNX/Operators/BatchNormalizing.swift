@@ -66,7 +66,19 @@ struct BatchNormalization: FloatOperator {
     var offsets = factors
     try prepare(scratch, channels, &factors, &offsets)
     var output = try scratch.memory(0, input.shape)
-    do {
+    if type == .float32 {
+      let source = input.values(as: Float.self)
+      var target = output.mutableValues(as: Float.self)
+      let blocks = inner == 0 ? 0 : source.count / inner
+      for block in 0..<blocks {
+        let places = (block * inner)..<((block + 1) * inner)
+        var part = target._mutatingExtracting(places)
+        let (factor, offset) = (factors[block % channels], offsets[block % channels])
+        VectorFunctions.map(
+          .scale(factor: Float(factor), offset: Float(offset)), source.extracting(places),
+          to: &part)
+      }
+    } else {
       let source = input.values(as: Element.self)
       var target = output.mutableValues(as: Element.self)
       precondition(source.count == target.count)

@@ -61,22 +61,60 @@ func map<Element: TensorElement, Result: TensorElement>(
   scratch.give(0, output)
 }
 
+/// The function of each element of input 0, which is of floats.
+func map(
+  _ scratch: ONNXScratch, _ function: VectorFunctions.Unary
+) throws(OperatorError) {
+  let input = try scratch.input(0)
+  var output = try scratch.memory(0, input.shape)
+  do {
+    var target = output.mutableValues(as: Float.self)
+    VectorFunctions.map(function, input.values(as: Float.self), to: &target)
+  }
+  scratch.give(0, output)
+}
+
+/// The operation of each pair of elements of inputs 0 and 1, which are of floats.
+func broadcast(
+  _ scratch: ONNXScratch, _ operation: VectorFunctions.Binary
+) throws(OperatorError) {
+  let left = try scratch.input(0)
+  let right = try scratch.input(1)
+  let plan = try Broadcast(left.shape, right.shape)
+  var output = try scratch.memory(0, plan.shape)
+  do {
+    let a = left.values(as: Float.self)
+    let b = right.values(as: Float.self)
+    var target = output.mutableValues(as: Float.self)
+    plan.forEachRun { out, i, iStep, j, jStep, count in
+      var part = target._mutatingExtracting(out..<(out + count))
+      VectorFunctions.combine(
+        operation, a.extracting(i..<(i + (iStep == 1 ? count : 1))),
+        b.extracting(j..<(j + (jStep == 1 ? count : 1))), to: &part)
+    }
+  }
+  scratch.give(0, output)
+}
+
 /// How two shapes stretch to one (NumPy's rule), as runs along the last axes.
 struct Broadcast {
   let shape: Shape
-  private let leftStrides: [Int]
-  private let rightStrides: [Int]
+  /// Both sides are the result's shape: one run.
+  private let isOneRun: Bool
+  private let leftStrides: [8 of Int]
+  private let rightStrides: [8 of Int]
 
   init(_ left: Shape, _ right: Shape) throws(OperatorError) {
     if left == right {
       shape = left
-      leftStrides = []
-      rightStrides = []
+      isOneRun = true
+      leftStrides = .init(repeating: 0)
+      rightStrides = .init(repeating: 0)
       return
     }
     let rank = max(left.rank, right.rank)
     var dimensions = [Int](repeating: 1, count: rank)
-    var leftStrides = [Int](repeating: 0, count: rank)
+    var leftStrides = [8 of Int](repeating: 0)
     var rightStrides = leftStrides
     var leftStride = 1
     var rightStride = 1
@@ -94,6 +132,7 @@ struct Broadcast {
       rightStride *= b
     }
     shape = try checkedShape(dimensions)
+    isOneRun = false
     self.leftStrides = leftStrides
     self.rightStrides = rightStrides
   }
@@ -105,7 +144,7 @@ struct Broadcast {
   ) throws(Failure) {
     let total = shape.elementCount
     if total == 0 { return }
-    if leftStrides.isEmpty {
+    if isOneRun {
       try body(0, 0, 1, 0, 1, total)
       return
     }
@@ -121,7 +160,7 @@ struct Broadcast {
       axis -= 1
       count *= shape[axis]
     }
-    var index = [Int](repeating: 0, count: axis)
+    var index = [8 of Int](repeating: 0)
     var left = 0
     var right = 0
     for out in stride(from: 0, to: total, by: count) {

@@ -64,6 +64,9 @@ struct Clip: NumberOperator {
     // Without a limit an infinity becomes the largest finite number, as in ONNX Runtime.
     let least = low ?? Element.lowestFinite
     let most = high ?? Element.highestFinite
+    if type == .float32 {
+      return try map(scratch, .clip(low: Float(least.asDouble), high: Float(most.asDouble)))
+    }
     try map(scratch) { (x: Element) in
       let raised = x < least ? least : x
       return raised > most ? most : raised

@@ -61,20 +61,15 @@ struct ConvolutionShape {
 
 /// Weights · columns, sample by sample and group by group: a sample's bits depend on no other.
 ///
-/// The columns, one for each output place, are laid out a tile at a time.
+/// The columns, one for each output place, are read where they lie in the image (`WindowLines`), or
+/// laid out a tile at a time where lines are short or a window is nearly all padding. Either way
+/// the sums are the same.
 struct Conv: FloatOperator {
   let window: WindowAttributes
   let groups: Int
   let type: ElementType
 
-  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool {
-    input == 1 && !isDepthwise(tensor.shape)
-  }
-
-  /// Whether each group has one input channel, and few output channels.
-  private func isDepthwise(_ weights: Shape) -> Bool {
-    weights.rank > 1 && weights[1] == 1 && weights[0] / groups < 4
-  }
+  func takesInPlace(_ input: Int, _ tensor: Tensor) -> Bool { input == 1 }
 
   /// Elements of a tile of columns: it stays in the second-level cache.
   static let tileElements = 1 << 17
@@ -95,12 +90,11 @@ struct Conv: FloatOperator {
       let source = input.values(as: Element.self)
       var target = output.mutableValues(as: Element.self)
       layOutBias(bias, shape, to: &target)
-      if isDepthwise(weights.shape) {
-        try convolveDepthwise(
-          source, weights.values(as: Element.self), shape, to: &target, scratch)
+      let factors = weights.unalignedBytes(as: Element.self)
+      if let lines = WindowLines(shape), scratch.hasRoom(lines.byteCount(of: Element.self)) {
+        try convolve(source, factors, shape, lines, to: &target, scratch)
       } else {
-        try convolve(
-          source, weights.unalignedBytes(as: Element.self), shape, to: &target, scratch)
+        try convolve(source, factors, shape, to: &target, scratch)
       }
     }
     scratch.give(0, output)
@@ -182,112 +176,179 @@ struct Conv: FloatOperator {
     }
   }
 
-  /// One input channel for each group: a row of outputs at a time, tap after tap.
-  private func convolveDepthwise<Element: FloatElement>(
-    _ source: Span<Element>, _ weights: Span<Element>, _ shape: ConvolutionShape,
+  /// With the columns where they lie in the image, or in a copy of it that has its padding.
+  private func convolve<Element: FloatElement>(
+    _ source: Span<Element>, _ weights: RawSpan, _ shape: ConvolutionShape, _ lines: WindowLines,
     to target: inout MutableSpan<Element>, _ scratch: ONNXScratch
   ) throws(OperatorError) {
-    let (depth, height, width) = (shape.axes[0], shape.axes[1], shape.axes[2])
-    let perGroup = shape.outputChannels / groups
-    let taps = shape.taps
-    let line = LineTaps(width)
-    for channel in 0..<(shape.samples * shape.outputChannels) {
-      if channel & 15 == 15 { try scratch.stopAtDeadline() }
-      let output = channel % shape.outputChannels
-      let image =
-        (channel / shape.outputChannels * groups + output / perGroup) * shape.inputPlaces
-      for z in 0..<depth.output {
-        for y in 0..<height.output {
-          let row = ((channel * depth.output + z) * height.output + y) * width.output
-          var results = target._mutatingExtracting(row..<(row + width.output))
-          for zTap in depth.taps(z) {
-            for yTap in height.taps(y) {
-              let start =
-                image
-                + ((depth.start(z) + zTap * depth.dilation) * height.input
-                  + height.start(y) + yTap * height.dilation) * width.input
-              let first = output * taps + (zTap * height.kernel + yTap) * width.kernel
-              line.add(
-                source.extracting(start..<(start + width.input)),
-                weights.extracting(first..<(first + width.kernel)), to: &results)
-            }
-          }
+    let places = shape.places
+    let rows = shape.outputChannels / groups
+    let groupSize = shape.inputChannels / groups * shape.inputPlaces
+    let groupBytes = rows * shape.inner * MemoryLayout<Element>.size
+    let width = shape.axes[2].output
+    // So many lines that the deadline is kept.
+    let most = max(1, (1 << 28) / max(1, rows * shape.inner * width))
+    var padded = [Element](repeating: 0, count: lines.isCopy ? lines.count : 0)
+    for block in 0..<(shape.samples * groups) {
+      // A look at the clock costs as much as a small group.
+      if block & 15 == 15 { try scratch.stopAtDeadline() }
+      let group = block % groups
+      let image = source.extracting((block * groupSize)..<((block + 1) * groupSize))
+      let factors = weights.extracting((group * groupBytes)..<((group + 1) * groupBytes))
+      if lines.isCopy {
+        var copy = padded.mutableSpan
+        lines.copy(image, shape, to: &copy)
+      }
+      for first in stride(from: 0, to: lines.starts.count, by: most) {
+        if first > 0 { try scratch.stopAtDeadline() }
+        let last = min(first + most, lines.starts.count)
+        let start = block * rows * places + first * width
+        var results = target._mutatingExtracting(
+          start..<(start + (rows - 1) * places + (last - first) * width))
+        if lines.isCopy {
+          Element.addWindows(
+            weights: factors, image: padded.span, steps: lines.steps.span,
+            lines: lines.starts.span.extracting(first..<last), rows: rows, width: width,
+            rowStep: places, to: &results)
+        } else {
+          Element.addWindows(
+            weights: factors, image: image, steps: lines.steps.span,
+            lines: lines.starts.span.extracting(first..<last), rows: rows, width: width,
+            rowStep: places, to: &results)
         }
       }
     }
   }
 }
 
-/// One line of outputs and the taps of one line of the window: which outputs each tap reaches.
-private struct LineTaps {
-  let width: WindowAxis
-  let reached: [Range<Int>]
-  /// The outputs that every tap reaches.
-  let inside: Range<Int>
+/// Where the columns of a convolution lie in its image: element x of a line's column i is at the
+/// line's start + x + the step of i.
+///
+/// With padding, or with a stride along the lines, it is a copy of the image that they lie in: with
+/// zeros around it, and each line's places sorted by what they leave when divided by the stride.
+private struct WindowLines {
+  /// Of the image of one group that is read, or of its copy.
+  let count: Int
+  let isCopy: Bool
+  let steps: [Int]
+  let starts: [Int]
+  /// Places of a copy's axes; the last of one remainder.
+  private let depth: Int
+  private let height: Int
+  private let width: Int
 
-  init(_ width: WindowAxis) {
-    self.width = width
-    let reached = (0..<width.kernel).map { width.outputs(reading: $0) }
-    self.reached = reached
-    let first = reached.map(\.lowerBound).max() ?? 0
-    inside = first..<max(first, reached.map(\.upperBound).min() ?? 0)
-  }
-
-  /// Adds to each output its taps in order; the sums are the same whatever is done at once.
-  @inline(__always)
-  func add<Element: FloatElement>(
-    _ source: Span<Element>, _ weights: Span<Element>, to results: inout MutableSpan<Element>
-  ) {
-    precondition(
-      source.count == width.input && weights.count == width.kernel
-        && results.count == width.output)
-    let first = width.start(0)
-    let isFused = width.stride == 1 && (width.kernel == 3 || width.kernel == 5)
-    let fused = isFused ? inside : 0..<0
-    // Unchecked: `outputs(reading:)` gives those whose tap lies in the line.
-    for tap in 0..<width.kernel {
-      let factor = weights[tap]
-      let from = first + tap * width.dilation
-      let range = reached[tap]
-      if isFused {
-        for x in range.lowerBound..<min(range.upperBound, max(range.lowerBound, fused.lowerBound)) {
-          results[unchecked: x] += factor * source[unchecked: from + x]
-        }
-        for x in max(
-          range.lowerBound, fused.upperBound)..<max(
-            range.upperBound, fused.upperBound, range.lowerBound)
-        {
-          results[unchecked: x] += factor * source[unchecked: from + x]
-        }
-      } else if width.stride == 1 {
-        for x in range { results[unchecked: x] += factor * source[unchecked: from + x] }
-      } else {
-        for x in range {
-          results[unchecked: x] += factor * source[unchecked: from + x * width.stride]
+  /// Nil where laying out columns is better, or the copy would be much larger than the image.
+  init?(_ shape: ConvolutionShape) {
+    let (depth, height, width) = (shape.axes[0], shape.axes[1], shape.axes[2])
+    let channels = shape.inputChannels / shape.groups
+    let rows = shape.outputChannels / shape.groups
+    if shape.isPointwise || rows == 0 || shape.inner == 0 { return nil }
+    // Lanes behind a short line's end are lost, which many rows pay for.
+    let lanes = (width.output + 15) / 16 * 16
+    guard rows <= 4 || (rows <= 64 && width.output * 5 >= lanes * 3) else { return nil }
+    let hasPadding = shape.axes.contains { $0.before != 0 || $0.after != 0 }
+    isCopy = hasPadding || width.stride != 1
+    if !isCopy {
+      self.depth = depth.input
+      self.height = height.input
+      self.width = width.input
+    } else {
+      guard let deep = WindowLines.reach(depth), let high = WindowLines.reach(height),
+        let wide = WindowLines.reach(width)
+      else { return nil }
+      self.depth = deep
+      self.height = high
+      self.width = (wide + width.stride - 1) / width.stride
+    }
+    let pitch = isCopy ? self.width * width.stride : self.width
+    var count = channels
+    for size in [self.depth, self.height, pitch] {
+      let (product, overflows) = count.multipliedReportingOverflow(by: size)
+      guard !overflows else { return nil }
+      count = product
+    }
+    let (most, overflows) = max(1 << 14, shape.inputPlaces).multipliedReportingOverflow(
+      by: 4 * channels)
+    guard !isCopy || (!overflows && count <= most) else { return nil }
+    self.count = count
+    var steps: [Int] = []
+    steps.reserveCapacity(shape.inner)
+    for channel in 0..<channels {
+      for z in 0..<depth.kernel {
+        for y in 0..<height.kernel {
+          let line =
+            ((channel * self.depth + z * depth.dilation) * self.height + y * height.dilation)
+            * pitch
+          for x in 0..<width.kernel {
+            let place = x * width.dilation
+            steps.append(
+              line + place % width.stride * self.width + place / width.stride)
+          }
         }
       }
     }
-    if !isFused { return }
-    let step = width.dilation
-    let (a, b, c) = (weights[0], weights[1], weights[2])
-    if width.kernel == 3 {
-      for x in fused {
-        let from = first + x
-        results[unchecked: x] =
-          ((results[unchecked: x] + a * source[unchecked: from])
-            + b * source[unchecked: from + step]) + c * source[unchecked: from + 2 * step]
+    self.steps = steps
+    var starts: [Int] = []
+    starts.reserveCapacity(depth.output * height.output)
+    for z in 0..<depth.output {
+      for y in 0..<height.output {
+        starts.append((z * depth.stride * self.height + y * height.stride) * pitch)
       }
-    } else {
-      let (d, e) = (weights[3], weights[4])
-      for x in fused {
-        let from = first + x
-        let start =
-          (results[unchecked: x] + a * source[unchecked: from])
-          + b * source[unchecked: from + step]
-        let middle =
-          (start + c * source[unchecked: from + 2 * step])
-          + d * source[unchecked: from + 3 * step]
-        results[unchecked: x] = middle + e * source[unchecked: from + 4 * step]
+    }
+    self.starts = starts
+  }
+
+  /// How many places of an axis the windows cover; nil where that is beyond all measure.
+  private static func reach(_ axis: WindowAxis) -> Int? {
+    let (first, overflows) = max(axis.output - 1, 0).multipliedReportingOverflow(by: axis.stride)
+    let (window, overflowsToo) = (axis.kernel - 1).multipliedReportingOverflow(by: axis.dilation)
+    guard !overflows, !overflowsToo, first < 1 << 40, window < 1 << 40 else { return nil }
+    return first + window + 1
+  }
+
+  func byteCount<Element>(of _: Element.Type) -> Int {
+    (isCopy ? count * MemoryLayout<Element>.size : 0)
+      + (steps.count + starts.count) * MemoryLayout<Int>.size
+  }
+
+  /// Writes the image between the zeros of `copy`, which has them.
+  func copy<Element: FloatElement>(
+    _ image: Span<Element>, _ shape: ConvolutionShape, to copy: inout MutableSpan<Element>
+  ) {
+    let (depth, height, width) = (shape.axes[0], shape.axes[1], shape.axes[2])
+    let pitch = self.width * width.stride
+    let channels = shape.inputChannels / shape.groups
+    precondition(image.count == channels * shape.inputPlaces && copy.count == count)
+    // What the windows do not reach is left out.
+    let inside = min(width.input, max(0, pitch - width.before))
+    image.withUnsafeBufferPointer { image in
+      copy.withUnsafeMutableBufferPointer { copy in
+        guard let from = image.baseAddress, let to = copy.baseAddress else { return }
+        for channel in 0..<channels {
+          for z in 0..<min(depth.input, max(0, self.depth - depth.before)) {
+            for y in 0..<min(height.input, max(0, self.height - height.before)) {
+              let source = from + ((channel * depth.input + z) * height.input + y) * width.input
+              let target =
+                to
+                + ((channel * self.depth + z + depth.before) * self.height + y + height.before)
+                * pitch
+              if width.stride == 1 {
+                (target + width.before).update(from: source, count: inside)
+                continue
+              }
+              for remainder in 0..<width.stride {
+                // The first place with this remainder, and those after it.
+                let shift = (remainder - width.before) % width.stride
+                let first = shift < 0 ? shift + width.stride : shift
+                var place = remainder * self.width + (first + width.before) / width.stride
+                for x in stride(from: first, to: inside, by: width.stride) {
+                  target[place] = source[x]
+                  place += 1
+                }
+              }
+            }
+          }
+        }
       }
     }
   }

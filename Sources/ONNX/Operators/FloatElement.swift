@@ -10,6 +10,10 @@ protocol FloatElement: NumberElement, ProductElement, BinaryFloatingPoint {
   static func addProduct(
     weights: RawSpan, _ right: Span<Self>, rows: Int, inner: Int, columns: Int,
     to output: inout MutableSpan<Self>)
+  /// Windows over the lines of an image: `BLAS.addWindows`.
+  static func addWindows(
+    weights: RawSpan, image: Span<Self>, steps: Span<Int>, lines: Span<Int>, rows: Int, width: Int,
+    rowStep: Int, to output: inout MutableSpan<Self>)
   static func exp(_ x: Self) -> Self
   static func expm1(_ x: Self) -> Self
   static func log(_ x: Self) -> Self
@@ -31,6 +35,14 @@ protocol FloatElement: NumberElement, ProductElement, BinaryFloatingPoint {
 }
 
 extension Float: FloatElement {
+  static func addWindows(
+    weights: RawSpan, image: Span<Float>, steps: Span<Int>, lines: Span<Int>, rows: Int, width: Int,
+    rowStep: Int, to output: inout MutableSpan<Float>
+  ) {
+    BLAS.addWindows(
+      weights: weights, image: image, steps: steps, lines: lines, rows: rows, width: width,
+      rowStep: rowStep, to: &output)
+  }
   static func exp(_ x: Float) -> Float { expf(x) }
   static func expm1(_ x: Float) -> Float { expm1f(x) }
   static func log(_ x: Float) -> Float { logf(x) }
@@ -52,6 +64,15 @@ extension Float: FloatElement {
 }
 
 extension Double: FloatElement {
+  static func addWindows(
+    weights: RawSpan, image: Span<Double>, steps: Span<Int>, lines: Span<Int>, rows: Int,
+    width: Int,
+    rowStep: Int, to output: inout MutableSpan<Double>
+  ) {
+    BLAS.addWindows(
+      weights: weights, image: image, steps: steps, lines: lines, rows: rows, width: width,
+      rowStep: rowStep, to: &output)
+  }
   static func exp(_ x: Double) -> Double { Glibc.exp(x) }
   static func expm1(_ x: Double) -> Double { Glibc.expm1(x) }
   static func log(_ x: Double) -> Double { Glibc.log(x) }

@@ -385,6 +385,15 @@ struct Gemm: FloatOperator {
     if shape.elementCount == 0 { return }
     let rowStep = bias.shape.rank == 2 && bias.shape[0] > 1 ? bias.shape[1] : 0
     let columnStep = bias.shape.rank > 0 && bias.shape[bias.shape.rank - 1] > 1 ? 1 : 0
+    if replacing, beta == 1, columnStep == 1 {
+      for row in 0..<shape[0] {
+        var part = target._mutatingExtracting((row * columns)..<((row + 1) * columns))
+        let given = values.extracting((row * rowStep)..<(row * rowStep + columns))
+        // Unchecked: both have so many.
+        for column in 0..<columns { part[unchecked: column] = given[unchecked: column] }
+      }
+      return
+    }
     for row in 0..<shape[0] {
       for column in 0..<columns {
         let value = beta * values[row * rowStep + column * columnStep]

@@ -65,7 +65,10 @@ struct Transpose: Operator {
     let input = try scratch.input(0)
     let rank = input.shape.rank
     let order = order ?? (0..<rank).reversed()
-    guard order.sorted() == Array(0..<rank) else {
+    // Each axis once. Without a list in memory: small models are mostly such steps.
+    var seen = 0
+    for axis in order where axis >= 0 && axis < rank { seen |= 1 << axis }
+    guard order.count == rank, seen == (1 << rank) - 1 else {
       throw OperatorError("perm \(order) is no order of the axes of \(input.shape)")
     }
     let strides = rowMajorStrides(input.shape)
@@ -156,11 +159,8 @@ struct Concat: Operator {
     let shape = try checkedShape(dimensions)
     var writer = try scratch.writer(0, shape)
     // An empty result may still have a huge outer dimension.
-    for block in 0..<(shape.elementCount == 0 ? 0 : outer) {
-      for part in parts {
-        let run = part.shape[axis] * inner
-        writer.append(from: part, start: block * run, count: run)
-      }
+    if shape.elementCount > 0 {
+      writer.append(blocks: outer, of: parts, runs: parts.map { $0.shape[axis] * inner })
     }
     scratch.give(0, writer.finish())
   }

@@ -62,7 +62,7 @@ struct Softmax: Operator {
       if takesLogarithm {
         Activations.logSoftmax(rowsOf: length, &target)
       } else {
-        Activations.softmax(rowsOf: length, &target)
+        VectorFunctions.softmax(rowsOf: length, &target)
       }
     }
     if inner > 1 {

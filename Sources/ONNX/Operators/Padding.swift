@@ -83,6 +83,13 @@ struct Pad: Operator {
     _ input: Tensor, _ value: Tensor, _ maps: [AxisMap], to writer: inout ElementWriter,
     _ scratch: ONNXScratch
   ) throws(OperatorError) {
+    // Axes behind the last one that is padded are elements of its places.
+    var maps = maps
+    var inner = 1
+    while maps.count > 1, let last = maps.last, last.isWhole {
+      inner *= last.size
+      maps.removeLast()
+    }
     guard let last = maps.last else {
       writer.append(from: input, start: 0, count: 1)
       return
@@ -104,14 +111,21 @@ struct Pad: Operator {
       }
       if let start {
         for run in last.runs {
-          if let first = run.first {
-            writer.append(from: input, start: start + first, stride: run.step, count: run.count)
+          guard let first = run.first else {
+            writer.append(from: value, start: 0, stride: 0, count: run.count * inner)
+            continue
+          }
+          let from = start + first * inner
+          if inner == 1 {
+            writer.append(from: input, start: from, stride: run.step, count: run.count)
           } else {
-            writer.append(from: value, start: 0, stride: 0, count: run.count)
+            writer.append(
+              from: input, start: from, rows: run.count, rowStride: run.step * inner, stride: 1,
+              count: inner)
           }
         }
       } else {
-        writer.append(from: value, start: 0, stride: 0, count: last.size)
+        writer.append(from: value, start: 0, stride: 0, count: last.size * inner)
       }
       var axis = outer.count - 1
       while axis >= 0 {
@@ -136,6 +150,10 @@ private struct AxisMap {
 
   private(set) var runs: [Run] = []
   private(set) var size: Int
+  /// Nothing is put before, behind or away.
+  var isWhole: Bool {
+    runs.count == 1 && runs[0].first == 0 && runs[0].step == 1 && runs[0].count == size
+  }
 
   init(size: Int) {
     self.size = size

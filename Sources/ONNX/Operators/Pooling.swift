@@ -147,7 +147,11 @@ struct MaxPool: Operator {
       && window.dilations?.first ?? 1 == 1
     let wantsPlaces = scratch.wants(output: 1)
     var places = try scratch.memory(1, wantsPlaces ? shape.output : Shape(0))
-    do {
+    // A list of a window's taps may be long: those of an ordinary one are few.
+    if !isLine, !wantsPlaces, shape.axes[2].kernel <= 64 {
+      var target = output.mutableValues(as: Element.self)
+      try largest(input.values(as: Element.self), shape, to: &target, scratch)
+    } else {
       let source = input.values(as: Element.self)
       var target = output.mutableValues(as: Element.self)
       var targetPlaces = places.mutableValues(as: Int64.self)
@@ -190,6 +194,58 @@ struct MaxPool: Operator {
   }
 }
 
+extension MaxPool {
+  /// A line of outputs at a time, tap after tap: a leading NaN stays, a later one never wins.
+  private func largest<Element: NumberElement>(
+    _ source: Span<Element>, _ shape: PoolShape, to target: inout MutableSpan<Element>,
+    _ scratch: ONNXScratch
+  ) throws(OperatorError) {
+    if shape.output.elementCount == 0 { return }
+    let (depth, height, width) = (shape.axes[0], shape.axes[1], shape.axes[2])
+    let reached = (0..<width.kernel).map { width.outputs(reading: $0) }
+    let taps = (0..<width.output).map { width.taps($0) }
+    let first = width.start(0)
+    var left = 1 << 16
+    for image in 0..<shape.images {
+      for z in 0..<depth.output {
+        for y in 0..<height.output {
+          let line = ((image * depth.output + z) * height.output + y) * width.output
+          for x in 0..<width.output { target[line + x] = Element.lowest }
+          var isFirst = true
+          for zTap in depth.taps(z) {
+            for yTap in height.taps(y) {
+              let from =
+                ((image * depth.input + depth.start(z) + zTap * depth.dilation) * height.input
+                  + height.start(y) + yTap * height.dilation) * width.input
+              if isFirst {
+                for x in 0..<width.output where !taps[x].isEmpty {
+                  target[line + x] =
+                    source[from + width.start(x) + taps[x].lowerBound * width.dilation]
+                }
+                isFirst = false
+              }
+              // Unchecked: `outputs(reading:)` gives those whose tap lies in the line.
+              for xTap in 0..<width.kernel {
+                let tap = from + first + xTap * width.dilation
+                for x in reached[xTap] {
+                  let value = source[unchecked: tap + x * width.stride]
+                  let best = target[unchecked: line + x]
+                  target[unchecked: line + x] = value > best ? value : best
+                }
+              }
+              left -= width.output * width.kernel
+              if left < 0 {
+                try scratch.stopAtDeadline()
+                left = 1 << 16
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 /// AveragePool, and LpPool, whose windows' p-norms are taken.
 struct WindowMean: FloatOperator {
   let window: WindowAttributes
@@ -204,7 +260,11 @@ struct WindowMean: FloatOperator {
     let input = try scratch.input(0)
     let shape = try PoolShape(input.shape, window)
     var output = try scratch.memory(0, shape.output)
-    do {
+    // A list of a window's taps may be long: those of an ordinary one are few.
+    if power == nil, shape.axes[2].kernel <= 64 {
+      var target = output.mutableValues(as: Element.self)
+      try average(input.values(as: Element.self), shape, to: &target, scratch)
+    } else {
       let source = input.values(as: Element.self)
       var target = output.mutableValues(as: Element.self)
       let (depth, height, width) = (shape.axes[0], shape.axes[1], shape.axes[2])
@@ -246,6 +306,59 @@ struct WindowMean: FloatOperator {
       }
     }
     scratch.give(0, output)
+  }
+}
+
+extension WindowMean {
+  /// A line of outputs at a time, tap after tap.
+  private func average<Element: FloatElement>(
+    _ source: Span<Element>, _ shape: PoolShape, to target: inout MutableSpan<Element>,
+    _ scratch: ONNXScratch
+  ) throws(OperatorError) {
+    if shape.output.elementCount == 0 { return }
+    let (depth, height, width) = (shape.axes[0], shape.axes[1], shape.axes[2])
+    let reached = (0..<width.kernel).map { width.outputs(reading: $0) }
+    let counts = (0..<width.output).map {
+      Element(countsPadding ? width.paddedTaps($0) : width.taps($0).count)
+    }
+    let first = width.start(0)
+    var left = 1 << 16
+    for image in 0..<shape.images {
+      for z in 0..<depth.output {
+        for y in 0..<height.output {
+          let line = ((image * depth.output + z) * height.output + y) * width.output
+          // Unchecked: `outputs(reading:)` gives those whose tap lies in the line.
+          for x in 0..<width.output { target[unchecked: line + x] = 0 }
+          for zTap in depth.taps(z) {
+            for yTap in height.taps(y) {
+              let from =
+                ((image * depth.input + depth.start(z) + zTap * depth.dilation) * height.input
+                  + height.start(y) + yTap * height.dilation) * width.input + first
+              for xTap in 0..<width.kernel {
+                let tap = from + xTap * width.dilation
+                for x in reached[xTap] {
+                  target[unchecked: line + x] += source[unchecked: tap + x * width.stride]
+                }
+              }
+              left -= width.output * width.kernel
+              if left < 0 {
+                try scratch.stopAtDeadline()
+                left = 1 << 16
+              }
+            }
+          }
+          let taps =
+            countsPadding
+            ? Element(depth.paddedTaps(z)) * Element(height.paddedTaps(y))
+            : Element(depth.taps(z).count * height.taps(y).count)
+          for x in 0..<width.output {
+            // Padding may be of any size: the product is no integer then.
+            let count = taps * counts[x]
+            target[unchecked: line + x] = count == 0 ? 0 : target[unchecked: line + x] / count
+          }
+        }
+      }
+    }
   }
 }
 

@@ -28,6 +28,8 @@ func strided(
   // Axes of size 1 go, neighbours that are walked alike become one.
   var sizes: [Int] = []
   var steps: [Int] = []
+  sizes.reserveCapacity(dimensions.count)
+  steps.reserveCapacity(dimensions.count)
   for axis in dimensions.indices where dimensions[axis] != 1 {
     if let last = steps.last, last == strides[axis] * dimensions[axis] {
       sizes[sizes.count - 1] *= dimensions[axis]

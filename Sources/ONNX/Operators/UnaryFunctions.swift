@@ -35,6 +35,19 @@ enum UnaryFunction: Sendable {
   case sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, sigmoid
 }
 
+extension UnaryFunction {
+  /// Those that networks compute most of, many at once.
+  fileprivate var vectorFunction: VectorFunctions.Unary? {
+    switch self {
+    case .exp: .exp
+    case .sigmoid: .sigmoid
+    case .tanh: .tanh
+    case .erf: .erf
+    default: nil
+    }
+  }
+}
+
 struct UnaryFloatOperator: FloatOperator {
   let kind: UnaryFunction
   let type: ElementType
@@ -42,6 +55,7 @@ struct UnaryFloatOperator: FloatOperator {
   func run<Element: FloatElement>(
     _ scratch: ONNXScratch, as _: Element.Type
   ) throws(OperatorError) {
+    if type == .float32, let function = kind.vectorFunction { return try map(scratch, function) }
     switch kind {
     case .exp: try map(scratch) { (x: Element) in Element.exp(x) }
     case .log: try map(scratch) { (x: Element) in Element.log(x) }
@@ -106,6 +120,7 @@ struct UnaryNumberOperator: NumberOperator {
         x > nothing
           ? one : x < nothing ? Element.negated(one) : keepsNaN && x.isNotANumber ? x : nothing
       }
+    case .relu where type == .float32: try map(scratch, .relu)
     // A NaN stays one: no comparison with it is true.
     case .relu: try map(scratch) { (x: Element) in x < nothing ? nothing : x }
     }

@@ -120,6 +120,16 @@ final class ONNXScratch: Scratch {
     }
   }
 
+  /// The same where there is another way that takes less.
+  func hasRoom(_ byteCount: Int) -> Bool {
+    do {
+      try checkRoom(byteCount, for: "a copy")
+      return true
+    } catch {
+      return false
+    }
+  }
+
   func give(_ index: Int, _ tensor: consuming Tensor) {
     guard index < Int(links.outputCount) else { return }
     let slot = Int(plan.slotLists[Int(links.outputStart) + index])

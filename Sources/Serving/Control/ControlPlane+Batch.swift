@@ -252,10 +252,14 @@ extension ControlPlane {
     return model
   }
 
-  /// Why the deployment could not score with this version; nil when it could.
+  /// Why jobs of the deployment could not score with this version, or not write what they are to;
+  /// nil when they could.
   func checkFailure(
     _ specification: BatchDeploymentSpecification, _ model: ModelVersion
   ) -> DeploymentFailure? {
+    if let reason = specification.settings.outputFault {
+      return DeploymentFailure(code: "BadArgument", message: reason)
+    }
     do {
       try checkBatch(
         specification, model, registry.packagePath(name: model.name, version: model.version))

@@ -18,6 +18,8 @@ enum InferenceAnswer {
   static func write(
     _ outputs: [Output], id: String?, model: String, version: String, to writer: inout JSONWriter
   ) -> Int? {
+    // As much as an answer of few numbers takes.
+    writer.reserve(512)
     writer.byte(UInt8(ascii: "{"))
     if let id {
       writer.raw(#""id":"#)

@@ -350,7 +350,14 @@ extension PayloadDecoder {
       throw scanner.fault("is nested deeper than \(PayloadScanner.maxDepth)")
     }
     if try scanner.enters(UInt8(ascii: "["), UInt8(ascii: "]"), "a list") {
+      // A number that is none of the common form costs a try.
+      var triesLeft = 4
       repeat {
+        if triesLeft > 0 {
+          let taken = builder.takeNumbers(&scanner, at: count)
+          count += taken
+          if taken < 8 { triesLeft -= 1 }
+        }
         try readFlat(&scanner, depth: depth + 1, into: &builder, count: &count)
       } while try scanner.continues(until: UInt8(ascii: "]"))
     }

@@ -25,6 +25,9 @@ struct InputBuilder {
   }
   private var takesAnyNumber = true
 
+  /// What the numbers of plain lists are read with.
+  var vectors = DecimalVectors.best
+
   private let maxBytes: Int
   private var buffer: TensorBuffer
   private var capacity: Int
@@ -85,7 +88,7 @@ struct InputBuilder {
 
   @_lifetime(scanner: copy scanner)
   @inline(__always)
-  private mutating func takeRows<Element: BinaryFloatingPoint & BitwiseCopyable>(
+  private mutating func takeRows<Element: DecimalElement>(
     _ scanner: inout PayloadScanner, _: Element.Type, width: Int, at index: Int
   ) -> Int {
     var index = index
@@ -95,8 +98,16 @@ struct InputBuilder {
       guard index + width <= capacity || reserve(index + width) else { return rows }
       row.position += 1
       let end = index + width
+      // A number that is none of the common form costs a try.
+      var triesLeft = vectors == .none ? 0 : 4
       while index < end {
         _ = row.peek()
+        if triesLeft > 0 {
+          index += readNumbers(&row, Element.self, upTo: end, at: index)
+          if index == end { break }
+          triesLeft -= 1
+          _ = row.peek()
+        }
         guard let number = NumberScanner.scan(row.text, at: &row.position) else { return rows }
         unsafe store(Element(number.double), at: index)
         index += 1
@@ -111,6 +122,84 @@ struct InputBuilder {
       row.position += 1
     }
     return rows
+  }
+
+  /// Reads the numbers of a list up to the first that is none of the common form.
+  ///
+  /// - Parameters:
+  ///   - scanner: At a number; afterwards at the one that was not read, or behind the list's bracket.
+  ///   - end: Where the list's last number goes. There is room up to there.
+  /// - Returns: How many were read.
+  @_lifetime(scanner: copy scanner)
+  @inline(__always)
+  private mutating func readNumbers<Element: DecimalElement>(
+    _ scanner: inout PayloadScanner, _: Element.Type, upTo end: Int, at index: Int
+  ) -> Int {
+    precondition(index >= 0 && index <= end && end <= capacity && scanner.position >= 0)
+    let values = unsafe buffer.bytes.baseAddress.map {
+      $0.assumingMemoryBound(to: Element.self) + index
+    }
+    guard let values = unsafe values else { return 0 }
+    var position = scanner.position
+    let count = unsafe scanner.text.withUnsafeBufferPointer { text in
+      guard let start = text.baseAddress, position < text.count else { return 0 }
+      return unsafe Element.readNumbers(
+        start, text.count, &position, from: 0, to: end - index, into: values, vectors)
+    }
+    scanner.position = position
+    return count
+  }
+
+  /// Takes plain numbers of a list of any length as long as one follows the other: all but its last,
+  /// if there is room.
+  ///
+  /// - Parameters:
+  ///   - scanner: At the list's first value; afterwards at the first that was not taken.
+  ///   - index: Where that goes; none from there on is written yet.
+  /// - Returns: How many were taken; 0 too where the elements are no floats, or not any will do.
+  @_lifetime(scanner: copy scanner)
+  mutating func takeNumbers(_ scanner: inout PayloadScanner, at index: Int) -> Int {
+    guard takesAnyNumber, vectors != .none, scanner.peek() != nil, index >= 0 else { return 0 }
+    let taken: Int
+    switch elementType {
+    case .float32: taken = takeNumbers(&scanner, Float.self, at: index)
+    case .float64: taken = takeNumbers(&scanner, Double.self, at: index)
+    default: return 0
+    }
+    count += taken
+    return taken
+  }
+
+  @_lifetime(scanner: copy scanner)
+  private mutating func takeNumbers<Element: DecimalElement>(
+    _ scanner: inout PayloadScanner, _: Element.Type, at index: Int
+  ) -> Int {
+    var taken = 0
+    while capacity - index - taken >= 2 || reserve(index + taken + 2) {
+      // The place behind these is the last that is read to: what a bracket follows goes there.
+      let room = capacity - index - taken - 1
+      let read = readNumbers(&scanner, Element.self, upTo: capacity, at: index + taken)
+      taken += min(read, room)
+      if read > room {
+        // The whole list. Its last number, which has no comma, is the caller's.
+        scanner.position -= 1
+        while scanner.position > 0, scanner.text[scanner.position - 1] != UInt8(ascii: ",") {
+          scanner.position -= 1
+        }
+      }
+      guard read == room, hasComma(scanner) else { return taken }
+    }
+    return taken
+  }
+
+  /// Whether what stands here soon ends in a comma: a list goes on, and more room is of use.
+  private func hasComma(_ scanner: PayloadScanner) -> Bool {
+    let end = min(scanner.text.count, scanner.position + 40)
+    for index in scanner.position..<max(end, scanner.position) {
+      if scanner.text[index] == UInt8(ascii: ",") { return true }
+      if scanner.text[index] == UInt8(ascii: "]") { return false }
+    }
+    return false
   }
 
   private var tooLarge: String {

@@ -177,7 +177,7 @@ struct CSVReader: ~Escapable {
       position += 1
     }
     guard let string = String(validating: bytes, as: UTF8.self) else {
-      throw PayloadFault(offset: 0, reason: "a cell is not UTF-8")
+      throw PayloadFault(offset: 0, reason: "has a cell that is not UTF-8")
     }
     guard position < text.count else {
       return CSVCell(text: string, endsLine: true, isQuoted: isQuoted)

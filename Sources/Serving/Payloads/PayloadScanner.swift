@@ -99,9 +99,7 @@ struct PayloadScanner: ~Escapable {
         defer { position += 1 }
         return (start..<position, hasEscapes)
       }
-      guard byte >= 0x20 else {
-        throw fault("a string holds the control character \(byte); it must be escaped")
-      }
+      guard byte >= 0x20 else { throw controlCharacter(byte) }
       if byte == UInt8(ascii: "\\") {
         hasEscapes = true
         position += 1
@@ -113,8 +111,22 @@ struct PayloadScanner: ~Escapable {
   }
 
   @_lifetime(self: copy self)
+  @inline(never)
+  private mutating func controlCharacter(_ byte: UInt8) -> PayloadFault {
+    // (`UnrolledArray` makes the one of the other.)
+    let isLineBreak = byte == 0x0A || byte == 0x0D
+    return fault(
+      "a string holds \(isLineBreak ? "a line break" : "the control character \(byte)"); it must be "
+        + "escaped")
+  }
+
+  @_lifetime(self: copy self)
   mutating func string() throws(PayloadFault) -> String {
-    String(decoding: try stringBytes(), as: UTF8.self)
+    let start = position
+    let (range, hasEscapes) = try rawString()
+    if !hasEscapes, let string = text.extracting(range).asciiString { return string }
+    position = start
+    return String(decoding: try stringBytes(), as: UTF8.self)
   }
 
   @_lifetime(self: copy self)
@@ -226,6 +238,17 @@ struct PayloadScanner: ~Escapable {
       return String(decoding: word, as: UTF8.self)
     default:
       return byte < 0x80 ? "'\(Character(Unicode.Scalar(byte)))'" : "the byte \(byte)"
+    }
+  }
+}
+
+extension Span<UInt8> {
+  /// The bytes as a string; nil where one of them is not ASCII.
+  fileprivate var asciiString: String? {
+    withUnsafeBufferPointer { bytes in
+      var bits: UInt8 = 0
+      for byte in bytes { bits |= byte }
+      return bits < 0x80 ? String(decoding: bytes, as: UTF8.self) : nil
     }
   }
 }

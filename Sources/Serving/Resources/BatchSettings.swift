@@ -143,4 +143,42 @@ extension BatchSettings {
   }
 
   private static let maxCount = Int(Int32.max)
+
+  /// Why no job could write its output so; nil when one can. Asked of deployments when they are made
+  /// or changed, and of each job: those that were there before this was asked stay as they are, and a
+  /// job of theirs may say otherwise.
+  package var outputFault: String? { fileFormFault ?? carriedFault }
+
+  private var fileFormFault: String? {
+    let lower = outputFileName.lowercased()
+    guard outputAction == .appendRow,
+      let ending = Self.otherEndings.first(where: { lower.hasSuffix($0) })
+    else { return nil }
+    return
+      "output_file_name '\(outputFileName)': predictions are written as plain text, CSV or JSON "
+      + "Lines; expected a name that does not end in \(ending), such as "
+      + "'\(Self.plainName(outputFileName.dropLast(ending.count)))', in the deployment's settings or "
+      + "for one job"
+  }
+
+  /// Of what nothing here writes; who reads the file would go by its name.
+  private static let otherEndings = [
+    ".gz", ".gzip", ".bz2", ".xz", ".zst", ".zip", ".parquet", ".npy", ".npz", ".xlsx",
+  ]
+
+  /// `p.csv` for `p.csv`, of `p.csv.gz`, and for `p`, of `p.parquet`.
+  private static func plainName(_ stem: Substring) -> String {
+    let lower = stem.lowercased()
+    return lower.hasSuffix(".csv") || lower.hasSuffix(".jsonl") ? String(stem) : stem + ".csv"
+  }
+
+  /// No output has two columns of one name. What else a model answers is known when it is loaded.
+  private var carriedFault: String? {
+    var taken: Set<String> = ["row", "prediction", "file_name"]
+    for name in carriedColumns where !taken.insert(name).inserted {
+      return "swerve.output.columns: the output would have two columns '\(name)'; expected names "
+        + "that differ from one another, 'row', 'prediction' and 'file_name'"
+    }
+    return nil
+  }
 }

@@ -1,4 +1,3 @@
-internal import CDecimals
 internal import Documents
 internal import Executors
 internal import Tensors
@@ -182,49 +181,5 @@ struct PlainCSV: Sendable {
         value: reader.line(at: lineStart))
     }
     return fault
-  }
-}
-
-/// What of this CPU's the cells are read with.
-enum DecimalVectors: Int, CaseIterable {
-  case none, sse41, avx512
-
-  /// All that this CPU has.
-  static let best = DecimalVectors(rawValue: Int(swerve_decimal_vectors())) ?? .none
-}
-
-/// Floats whose cells C reads.
-private protocol DecimalElement: BinaryFloatingPoint, BitwiseCopyable {
-  /// - Returns: The first column that was not read.
-  static func readDecimals(
-    _ text: UnsafePointer<UInt8>, _ byteCount: Int, _ position: inout Int,
-    _ places: UnsafePointer<Int>?, from column: Int, to columnCount: Int,
-    into values: UnsafeMutablePointer<Self>, _ vectors: DecimalVectors
-  ) -> Int
-}
-
-extension Double: DecimalElement {
-  @inline(__always)
-  fileprivate static func readDecimals(
-    _ text: UnsafePointer<UInt8>, _ byteCount: Int, _ position: inout Int,
-    _ places: UnsafePointer<Int>?, from column: Int, to columnCount: Int,
-    into values: UnsafeMutablePointer<Double>, _ vectors: DecimalVectors
-  ) -> Int {
-    unsafe vectors == .avx512
-      ? swerve_read_doubles_avx512(text, byteCount, &position, places, column, columnCount, values)
-      : swerve_read_doubles_sse41(text, byteCount, &position, places, column, columnCount, values)
-  }
-}
-
-extension Float: DecimalElement {
-  @inline(__always)
-  fileprivate static func readDecimals(
-    _ text: UnsafePointer<UInt8>, _ byteCount: Int, _ position: inout Int,
-    _ places: UnsafePointer<Int>?, from column: Int, to columnCount: Int,
-    into values: UnsafeMutablePointer<Float>, _ vectors: DecimalVectors
-  ) -> Int {
-    unsafe vectors == .avx512
-      ? swerve_read_floats_avx512(text, byteCount, &position, places, column, columnCount, values)
-      : swerve_read_floats_sse41(text, byteCount, &position, places, column, columnCount, values)
   }
 }

@@ -66,6 +66,12 @@ import Testing
         error?.description.hasPrefix("output_file_name '\(name)': predictions are written as plain")
           == true)
     }
+    // Where none are written the name means nothing.
+    let summary = workshop.order {
+      $0.outputFileName = "p.parquet"
+      $0.outputAction = .summaryOnly
+    }
+    _ = try service.submit(summary, requestIdentifier: nil)
   }
 
   // MARK: Arrays of JSON
@@ -108,6 +114,25 @@ import Testing
         #"{"file":"d.json","row":0,"r"#,
       ], "\(errors)")
     #expect(job.progress.scoredRows == 3 && job.progress.failedRows == 3)
+  }
+
+  @Test func `an element with a line break in a string is one row that fails`() throws {
+    let workshop = try JobWorkshop()
+    for (number, breaks) in ["\n", "\r\n", "\n\n\n", "\r"].enumerated() {
+      try workshop.write(
+        "\(number).json", "[{\"a\":1,\"note\":\"v\(breaks)w\",\"b\":1},\n{\"a\":60,\"b\":1}]")
+    }
+    // As JSON Lines have it.
+    try workshop.write("z.jsonl", "{\"a\":1,\"note\":\"v\rw\",\"b\":1}\n{\"a\":60,\"b\":1}\n")
+    let job = try workshop.run(workshop.order())
+    let errors = try #require(workshop.text("job", "errors.jsonl")).split(separator: "\n")
+    for (file, line) in zip(["0.json", "1.json", "2.json", "3.json", "z.jsonl"], errors) {
+      #expect(line.hasPrefix(#"{"file":"\#(file)","row":0,"#), "\(line)")
+      #expect(
+        line.contains(#""reason":"a string holds a line break; it must be escaped""#), "\(line)")
+    }
+    #expect(job.progress.failedRows == 5 && job.progress.scoredRows == 5, "\(errors)")
+    #expect(workshop.text()?.contains("1,2.25,0.json\n1,2.25,1.json\n") == true)
   }
 
   @Test func `an array that is not closed is told with the rows that it has`() throws {
@@ -372,6 +397,19 @@ import Testing
     try workshop.write("sub/a.csv", "a,b\n1,1\n")
     let text = try Self.score(workshop, workshop.order(input: "sub/a.csv"))
     #expect(text == Self.header + "0,1.5,a.csv\n")
+    // One that says nothing is told at once.
+    try workshop.write("sub/latest", "a,b\n1,1\n")
+    let service = workshop.service()
+    try service.start()
+    defer { service.stop() }
+    let error = #expect(throws: BatchError.self) {
+      _ = try service.submit(
+        workshop.order("unknown", input: "sub/latest"), requestIdentifier: nil)
+    }
+    #expect(
+      error?.description.hasPrefix("data/sub/latest: 'latest' ends like nothing that is read (.csv")
+        == true, "\(error.debugDescription)")
+    #expect(try service.job("unknown") == nil)
   }
 
   @Test func `predictions can go to a file for each file`() throws {
@@ -387,6 +425,50 @@ import Testing
     #expect(workshop.text("job", "sub/empty.csv") == Self.header)
     #expect(workshop.text("job", "predictions.csv") == nil)
     try workshop.write("a.jsonl", "[1,1]\n")
+  }
+
+  @Test func `a file of which nothing could be read has no file of predictions`() throws {
+    let workshop = try JobWorkshop()
+    let whole = try #require(ContentCoding.gzip.compressed(Self.long("a,b\n1,1\n1,60\n")))
+    try workshop.write("good.csv", "a,b\n1,1\n")
+    try workshop.write("columns.csv", "a,c\n1,1\n")
+    try workshop.write("damaged.csv.gz", "no gzip")
+    try workshop.write("sub/utf16.csv", [0xFF, 0xFE, 0x61, 0x00])
+    // Of these something could: what was is there.
+    try workshop.write("torn.jsonl", "[1,1]\n[1,")
+    try workshop.write("rows.csv", "a,b\n1,x\n")
+    try workshop.write("long.csv.gz", Array(whole.dropLast(9)))
+    try workshop.write("header.csv", "a,b\n")
+    for step in [nil, 30, 60] {
+      let name = "job-\(step ?? 0)"
+      let order = workshop.order(name) { $0.isPerFile = true }
+      let job: Job
+      if let step {
+        try workshop.crash(order, at: step, JobWorkshop.commitOften)
+        let second = workshop.service(JobWorkshop.commitOften)
+        try second.start()
+        job = try workshop.ending(of: name, second)
+        second.stop()
+      } else {
+        job = try workshop.run(order)
+      }
+      #expect(job.status == .completed, "\(job.reason ?? "")")
+      for file in ["columns.csv", "damaged.csv", "sub/utf16.csv", "sub"] {
+        #expect(
+          access(workshop.path + "/store/azureml/\(name)/score/\(file)", F_OK) != 0, "\(file)")
+      }
+      #expect(workshop.text(name, "good.csv") == Self.header + "0,1.5,good.csv\n")
+      #expect(workshop.text(name, "torn.csv") == Self.header + "0,1.5,torn.jsonl\n")
+      for file in ["rows.csv", "header.csv"] {
+        #expect(workshop.text(name, file) == Self.header, "\(file)")
+      }
+      #expect(workshop.text(name, "long.csv")?.hasPrefix(Self.header + "0,1.5,") == true)
+      let manifest = try #require(workshop.text(name, "_SUCCESS.json"))
+      #expect(!manifest.contains(#""path":"columns.csv","bytes":0"#), "\(manifest)")
+      #expect(manifest.contains(#""rows":0,"failed":1}"#), "\(manifest)")
+      let errors = try #require(workshop.text(name, "errors.jsonl"))
+      #expect(errors.contains(#"{"file":"columns.csv","row":null,"#), "\(errors)")
+    }
   }
 
   @Test(arguments: [

@@ -1,4 +1,7 @@
+import Digest
+import Documents
 import Glibc
+import Registry
 import Serving
 import Synchronization
 import Telemetry
@@ -219,6 +222,8 @@ import Testing
     for line in [
       "swerve_batch_jobs{status=\"Completed\"} 1", "swerve_batch_jobs{status=\"Running\"} 0",
       "swerve_batch_job_rows_total{deployment=\"blue\",endpoint=\"ep\",result=\"scored\"} 100",
+      // One that is not full is one.
+      "swerve_batch_job_mini_batches_total{deployment=\"blue\",endpoint=\"ep\"} 1",
     ] {
       #expect(metrics.contains(line), "\(line) in \(metrics)")
     }
@@ -234,6 +239,80 @@ import Testing
     ] {
       #expect(text.contains(part), "\(part) in \(text)")
     }
+  }
+
+  /// What users build on: a name that is not here any more is a change that breaks them.
+  @Test func `the manifest and the list of errors have the fields that are promised`() throws {
+    let workshop = try JobWorkshop()
+    let (good, bad) = ("a,b\n1,1\n1,60\n", "a,b\nx,1\n60,1\n")
+    try workshop.write("good.csv", good)
+    try workshop.write("sub/bad.csv", bad)
+    try workshop.run(
+      workshop.order(glob: "**") {
+        $0.errorThreshold = 1
+        $0.carriedColumns = ["a"]
+      })
+    let text = try #require(workshop.text("job", "_SUCCESS.json"))
+    let manifest = Document(try JSONReader.read(text, source: "manifest"), source: "manifest")
+    guard case .object(let members) = manifest.value else {
+      Issue.record("\(text)")
+      return
+    }
+    #expect(
+      members.members.map(\.key) == [
+        "job", "endpoint", "deployment", "model", "rows", "mini_batches", "input", "settings",
+        "created_at", "started_at", "ended_at", "duration_ms", "outputs", "input_files",
+      ])
+    #expect(members["job"] == "job" && members["endpoint"] == "ep")
+    #expect(members["deployment"] == "blue" && members["mini_batches"] == 1)
+    let version = try workshop.registry.find(name: "steps", version: "1")
+    #expect(
+      members["model"]
+        == ["name": "steps", "version": "1", "content_hash": .string(version.contentHash)])
+    #expect(members["rows"] == ["scored": 3, "failed": 1])
+    #expect(
+      members["input"]
+        == [
+          "address": "data/", "glob": "**", "files": 2,
+          "bytes": .integer(Int64(good.utf8.count + bad.utf8.count)),
+        ])
+    guard case .object(let settings)? = members["settings"] else {
+      Issue.record("\(text)")
+      return
+    }
+    #expect(
+      settings.keys == [
+        "mini_batch_size", "mini_batch_rows", "max_concurrency_per_instance", "error_threshold",
+        "max_retries", "timeout", "output_action", "output_file_name", "logging_level", "output",
+      ])
+    #expect(settings["error_threshold"] == 1)
+    let times = try ["created_at", "started_at", "ended_at", "duration_ms"].map {
+      try manifest.required($0).integer()
+    }
+    #expect(times[0] <= times[1] && times[1] + times[3] == times[2])
+    func entry(_ path: String, _ text: String) -> DocumentObject {
+      let bytes = Array(text.utf8)
+      return DocumentObject([
+        "path": .string(path), "bytes": .integer(Int64(bytes.count)),
+        "sha256": .string(SHA256.hex(of: bytes)),
+      ])
+    }
+    let predictions =
+      "a,row,prediction,file_name\n1,0,1.5,good.csv\n1,1,3.125,good.csv\n"
+      + "60,1,2.25,sub/bad.csv\n"
+    let errors =
+      #"{"file":"sub/bad.csv","row":0,"reason":"column 'a': expected a number (float64)","#
+      + #""value":"x"}"# + "\n"
+    #expect(workshop.text() == predictions && workshop.text("job", "errors.jsonl") == errors)
+    #expect(
+      members["outputs"]
+        == .array([
+          .object(entry("predictions.csv", predictions)), .object(entry("errors.jsonl", errors)),
+        ]))
+    var files = [entry("good.csv", good), entry("sub/bad.csv", bad)]
+    (files[0]["rows"], files[0]["failed"]) = (2, 0)
+    (files[1]["rows"], files[1]["failed"]) = (2, 1)
+    #expect(members["input_files"] == .array(files.map { .object($0) }))
   }
 
   @Test func `folders that no job works in are removed at start`() throws {

@@ -1,6 +1,7 @@
 import Glibc
 import Serving
 import Store
+import Telemetry
 import TestTimes
 import Testing
 
@@ -44,6 +45,7 @@ import Testing
           == "\(threshold + 1) row\(threshold == 0 ? "" : "s") failed, \(threshold) may; the first: "
           + "a.csv: row 19: column 'b': expected a number (float64), got 'bad19'")
       #expect(workshop.output() == nil)
+      #expect(job.progress.failedRows == threshold + 1)
       // All up to the one that was too much.
       let all = [19, 39, 59].map { error("a.csv", $0) } + [19, 39].map { error("b.csv", $0) }
       let kept = try #require(workshop.failedRows())
@@ -61,7 +63,7 @@ import Testing
 
   @Test func `a job that fails leaves the list of rows over a crash at any step`() throws {
     let workshop = try Self.workshop()
-    try workshop.run(workshop.order("whole") { $0.errorThreshold = 3 }, Self.options)
+    let whole = try workshop.run(workshop.order("whole") { $0.errorThreshold = 3 }, Self.options)
     let expected = try #require(workshop.failedRows("whole"))
     #expect(expected.split(separator: "\n").count == 4)
     var place = 0
@@ -86,6 +88,9 @@ import Testing
       second.stop()
       #expect(job.status == .failed)
       #expect(workshop.failedRows(name) == expected, "step \(place)")
+      #expect(job.progress.failedRows == 4, "step \(place)")
+      #expect(job.progress.scoredRows == whole.progress.scoredRows, "step \(place)")
+      #expect(try workshop.store.job(name)?.job == job, "step \(place)")
       #expect(workshop.output(name) == nil && workshop.leftovers == [], "step \(place)")
       if !crash.wasHit { break }
     }
@@ -103,6 +108,7 @@ import Testing
     #expect(job.reason?.hasPrefix("InputChanged: b.csv") == true, "\(job.reason ?? "")")
     let kept = try #require(workshop.failedRows())
     #expect(kept.hasPrefix(error("a.csv", 19) + "\n"))
+    #expect(kept.split(separator: "\n").count == job.progress.failedRows)
     #expect(
       FailedRows.path(of: job, in: workshop.path + "/store")
         == ".swerve/failed-rows/job/errors.jsonl")
@@ -115,10 +121,64 @@ import Testing
     let long = String(repeating: "x", count: 70_000)
     for (text, kept) in [("a\nb", "a\n"), ("a\n\(long)", "a\n"), ("\(long)\n", "\(long)\n")] {
       try DurableFile.write(Array(text.utf8), to: work.score + "/errors.jsonl")
-      try FailedRows.keep(from: work, ofJob: "torn", in: workshop.path + "/store")
+      try FailedRows.keep(
+        from: work, ofJob: "torn", byteCount: text.utf8.count, in: workshop.path + "/store")
       #expect(workshop.failedRows("torn") == kept)
       try FolderTree.remove(workshop.path + "/store/.swerve")
     }
+  }
+
+  @Test func `the counts of a job that failed are those of its list, before any commit too`() throws
+  {
+    let workshop = try Self.workshop()
+    for (threshold, scored) in [(0, 57), (4, 95)] {
+      let name = "job-\(threshold)"
+      // One block for each file, and no commit before the end.
+      let job = try workshop.run(workshop.order(name) { $0.errorThreshold = threshold })
+      #expect(job.status == .failed)
+      let kept = try #require(workshop.failedRows(name)).split(separator: "\n")
+      #expect(kept.count == (threshold == 0 ? 3 : 5))
+      #expect(job.progress.failedRows == kept.count && job.progress.scoredRows == scored)
+      #expect(job.reason?.hasPrefix("\(kept.count) rows failed, \(threshold) may") == true)
+      let next = workshop.service()
+      try next.start()
+      #expect(try next.job(name) == job)
+      next.stop()
+    }
+    let metrics = String(decoding: workshop.metrics.prometheusText(), as: UTF8.self)
+    #expect(metrics.contains("result=\"failed\"} 8\n"), "\(metrics)")
+  }
+
+  @Test func `a job that fails before it goes on tells of what it had committed`() throws {
+    let workshop = try Self.workshop()
+    // Dies where its second row is in the list, and not committed.
+    let lists = StepTrap(at: 2) { () throws(BatchError) in }
+    let first = workshop.service {
+      Self.options(&$0)
+      $0.steps = { (step) throws(BatchError) in
+        if step == .appendErrors { try lists.steps(step) }
+        if lists.wasHit, step != .appendErrors { throw .interrupted(.crash) }
+      }
+    }
+    try first.start()
+    _ = try first.submit(
+      workshop.order {
+        $0.errorThreshold = 4
+        $0.miniBatchRows = 20
+      }, requestIdentifier: nil)
+    while !lists.wasHit { pause(milliseconds: 2) }
+    first.stop()
+    let left = try ContainedFolder(workshop.path + "/work/job/score").read(
+      "errors.jsonl", maxBytes: 1000)
+    #expect(left.count { $0 == UInt8(ascii: "\n") } == 2)
+    rename(workshop.path + "/data", workshop.path + "/gone")
+    let second = workshop.service(Self.options)
+    try second.start()
+    let job = try workshop.ending(of: "job", second)
+    second.stop()
+    #expect(job.reason?.hasPrefix("InputChanged: data/") == true, "\(job.reason ?? "")")
+    #expect(job.progress.failedRows == 1)
+    #expect(workshop.failedRows() == error("a.csv", 19) + "\n")
   }
 
   @Test func `what lies where the list would go stays as it is`() throws {

@@ -17,7 +17,9 @@ import Testing
   /// A tree of `leafCount` leaves, split where it comes.
   private static func tree(
     _ leafCount: Int, features: Int, thresholds: [Double], _ arithmetic: TreeArithmetic,
-    categorySets: Int, using random: inout SystemRandomNumberGenerator
+    categorySets: Int,
+    zeroRules: [TreeNode.ZeroRule] = [.compared, .compared, .goesTrue, .goesFalse],
+    using random: inout SystemRandomNumberGenerator
   ) -> [TreeNode] {
     var nodes: [TreeNode] = [.leaf(number: 0, value: .random(in: -1...1, using: &random))]
     var leaves = [0]
@@ -26,7 +28,7 @@ import Testing
       let isCategory = categorySets > 0 && Int.random(in: 0..<8, using: &random) == 0
       let zero: TreeNode.ZeroRule =
         arithmetic == .float32
-        ? .compared : [.compared, .compared, .goesTrue, .goesFalse].randomElement(using: &random)!
+        ? .compared : zeroRules.randomElement(using: &random)!
       nodes[place] = TreeNode(
         feature: Int32.random(in: 0..<Int32(features), using: &random),
         threshold: thresholds.randomElement(using: &random)!,
@@ -77,11 +79,9 @@ import Testing
 
   private static func compare<Element: TreeSum>(
     _: Element.Type, _ arithmetic: TreeArithmetic, leafCounts: ClosedRange<Int>, trees: Int,
-    groups: Int, manyThresholds: Bool, rowCount: Int,
-    level: Int32
+    groups: Int, manyThresholds: Bool, rowCount: Int, level: Int32, features: Int = 3
   ) throws {
     var random = SystemRandomNumberGenerator()
-    let features = 3
     var thresholds = edges
     if manyThresholds { thresholds = (0..<2000).map { _ in .random(in: -3...3, using: &random) } }
     // Nothing is less than -inf: an ensemble that asks for it is walked.
@@ -123,8 +123,23 @@ import Testing
         expected[row * groups + tree.group] += Element(leaf(ensemble, tree, values, arithmetic))
       }
     }
-    var margins = start
     let table = rows.map { Element($0) }
+    let bundles = BundleTreeKernel(ensemble, arithmetic, kernel.columns, isWorthwhile: true)
+    if let bundles {
+      for part in [0..<rowCount, rowCount / 3..<rowCount - rowCount / 4] {
+        var margins = start
+        var all = margins.mutableSpan
+        bundles.addMargins(features: table.span, rows: part, margins: &all)
+        for index in margins.indices {
+          let isIn = part.contains(index / groups)
+          #expect(margins[index] == (isIn ? expected : start)[index], "\(leafCounts), bundles")
+        }
+      }
+    } else {
+      // A row's codes fit four vectors, or there are no bundles.
+      #expect(!BundleTreeKernel.isSupported || kernel.columns.count > 256)
+    }
+    var margins = start
     var all = margins.mutableSpan
     kernel.addMargins(features: table.span, rows: 0..<rowCount, margins: &all)
     #expect(margins == expected, "\(leafCounts), \(rowCount) rows")
@@ -162,6 +177,116 @@ import Testing
       try Self.compare(
         Float.self, .float32, leafCounts: 200...256, trees: 10, groups: 3, manyThresholds: true,
         rowCount: rowCount, level: level)
+    }
+  }
+
+  /// More trees than a bundle has, and than a pair of bundles; more columns than one vector of codes.
+  @Test(arguments: [1, 63, 64, 65, 128, 130, 200])
+  func `any number of trees goes through bundles`(trees: Int) throws {
+    try Self.compare(
+      Double.self, .float64, leafCounts: 1...40, trees: trees, groups: 1, manyThresholds: false,
+      rowCount: 11, level: 2)
+    try Self.compare(
+      Float.self, .float32, leafCounts: 1...40, trees: trees, groups: 3, manyThresholds: true,
+      rowCount: 11, level: 2)
+    try Self.compare(
+      Double.self, .float64, leafCounts: 1...9, trees: trees, groups: 7, manyThresholds: false,
+      rowCount: 9, level: 2, features: 40)
+  }
+
+  /// Large trees, rows alone and in eights, with all that is no usual number.
+  @Test(arguments: [1, 7, 8, 9, 130, 300], [false, true])
+  func `walks side by side answer as a walk does`(rowCount: Int, manyThresholds: Bool) throws {
+    try Self.compareWalks(
+      Double.self, .float64, leaves: 700, trees: 9, groups: 2, manyThresholds: manyThresholds,
+      rowCount: rowCount)
+    try Self.compareWalks(
+      Float.self, .float32, leaves: 300, trees: 17, groups: 1, manyThresholds: manyThresholds,
+      rowCount: rowCount)
+  }
+
+  private static func compareWalks<Element: TreeSum>(
+    _: Element.Type, _ arithmetic: TreeArithmetic, leaves: Int, trees: Int, groups: Int,
+    manyThresholds: Bool, rowCount: Int
+  ) throws {
+    var random = SystemRandomNumberGenerator()
+    let features = 5
+    // With either infinity NaN cannot always be told by one: such trees are walked one by one.
+    var thresholds =
+      manyThresholds
+      ? (0..<2000).map { _ in Double.random(in: -3...3, using: &random) }
+      : edges.filter(\.isFinite)
+    if arithmetic == .float32 { thresholds = thresholds.map { Double(Float($0)) } }
+    if arithmetic == .float32 { thresholds = thresholds.filter(\.isFinite) }
+    var nodes: [TreeNode] = []
+    var spans: [TreeEnsemble.Tree] = []
+    for index in 0..<trees {
+      let tree = tree(
+        .random(in: 1...leaves, using: &random), features: features, thresholds: thresholds,
+        arithmetic, categorySets: 0, zeroRules: [.compared], using: &random)
+      spans.append(
+        TreeEnsemble.Tree(nodes: nodes.count..<nodes.count + tree.count, group: index % groups))
+      nodes += tree
+    }
+    let ensemble = try TreeEnsemble(
+      format: "test", featureCount: features, groupCount: groups, nodes: nodes, trees: spans)
+    let values =
+      thresholds.flatMap { [$0, $0.nextUp, Double(Float($0).nextDown)] } + edges + [.nan]
+    let rows = (0..<rowCount * features).map { _ in Element(values.randomElement(using: &random)!) }
+    var expected = [Element](repeating: 0, count: rowCount * groups)
+    for row in 0..<rowCount {
+      for tree in spans {
+        let values = rows[row * features..<(row + 1) * features].map { Double($0) }
+        expected[row * groups + tree.group] += Element(leaf(ensemble, tree, values, arithmetic))
+      }
+    }
+    for kernels in [TreeKernels.walks, .plain] {
+      var margins = [Element](repeating: 0, count: rowCount * groups)
+      if let rows = rows as? [Double], var doubles = margins as? [Double] {
+        var span = doubles.mutableSpan
+        DoubleTreeKernel(ensemble, kernels).addMargins(
+          features: rows.span, rowCount: rowCount, rows: 0..<rowCount, margins: &span)
+        margins = doubles.map { Element($0) }
+      } else if let rows = rows as? [Float], var floats = margins as? [Float] {
+        var span = floats.mutableSpan
+        FloatTreeKernel(ensemble, kernels).addMargins(
+          features: rows.span, rowCount: rowCount, rows: 0..<rowCount, margins: &span)
+        margins = floats.map { Element($0) }
+      }
+      #expect(margins == expected, "\(rowCount) rows, \(kernels)")
+    }
+  }
+
+  /// The kernels of older CPUs, and Swift alone, give what the fastest gives.
+  @Test(arguments: Fixtures.models)
+  func `all kernels give one answer`(file: String) throws {
+    let path = "\(Fixtures.folder)/\(file)"
+    let features = try Fixtures.array(
+      "\(Fixtures.folder)/\(file.split(separator: ".")[0]).X.npy")
+    let reference = try NativeModel.load(path: path, kernels: .plain)
+    let isFloat = reference.signature.inputs[0].elementType == .float32
+    let width = features.shape[1]
+    var random = SystemRandomNumberGenerator()
+    var known = Self.edges + [.nan, .nan, 3, 7, -0.5]
+    if features.elementType == .float32 {
+      let values = features.values(as: Float.self)
+      known += (0..<min(values.count, 400)).map { Double(values[$0]) }
+    } else {
+      let values = features.values(as: Double.self)
+      known += (0..<min(values.count, 400)).flatMap { [values[$0], values[$0].nextUp] }
+    }
+    for rowCount in [1, 3, 4, 13, 70] {
+      let rows = (0..<rowCount * width).map { _ in known.randomElement(using: &random)! }
+      let table =
+        isFloat
+        ? Tensor(rows.map { Float($0) }, shape: Shape(rowCount, width))
+        : Tensor(rows, shape: Shape(rowCount, width))
+      let expected = try answer(reference, table, reference.makeScratch())
+      for kernels in [TreeKernels.best, .avx2, .portable, .walks] {
+        let model = try NativeModel.load(path: path, kernels: kernels)
+        let found = try answer(model, table, model.makeScratch())
+        #expect(found == expected, "\(rowCount) rows, \(kernels)")
+      }
     }
   }
 

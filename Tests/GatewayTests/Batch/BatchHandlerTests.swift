@@ -357,6 +357,18 @@ import Testing
     let input = try #require(try bench.jobs.job("job-1")).order.input
     #expect(input.root + "/" + input.path == file)
     #expect(input.name == "rows.csv" && input.address == link)
+    // A name that says nothing is none; one that says another form than the file's own counts.
+    try Self.write("[1]\n", to: "in/r.jsonl", in: bench)
+    for (number, (link, name)) in [
+      ("latest", nil), ("latest.parquet", nil), ("x.csv", "x.csv"), ("r.jsonl", nil),
+    ].enumerated() {
+      let path = bench.folder + "/" + link
+      try FileManager.default.createSymbolicLink(
+        atPath: path, withDestinationPath: bench.desk.datastore + "/in/r.jsonl")
+      #expect(try bench.send("POST", "\(Self.endpoint)/jobs", body(path)).status == 201, "\(link)")
+      let input = try #require(try bench.jobs.job("job-\(number + 2)")).order.input
+      #expect(input.path == "r.jsonl" && input.name == name && input.address == path)
+    }
     let broken = bench.folder + "/broken.csv"
     try FileManager.default.createSymbolicLink(atPath: broken, withDestinationPath: "/nothing")
     #expect(try bench.send("POST", "\(Self.endpoint)/jobs", body(broken)).status == 400)

@@ -1,3 +1,4 @@
+import Documents
 import Foundation
 import Registry
 import Store
@@ -113,6 +114,57 @@ import Testing
     #expect(
       try bench.control.batchDeployment(named: nil, of: "churn-batch", origin: "")
         .specification.name == "lgbm")
+  }
+
+  @Test func `an output that nobody could write is refused by deployments, not by those before`()
+    throws
+  {
+    let bench = try ControlBench()
+    _ = try bench.apply([try bench.batchEndpoint(), try bench.batchDeployment("lgbm")])
+    let record = try bench.control.batchDeployment("lgbm", of: "churn-batch")
+    func refusal(_ name: String, _ change: (inout BatchSettings) -> Void) throws -> String {
+      var wanted = record.specification
+      wanted.name = name
+      change(&wanted.settings)
+      let error = try #require(throws: ControlError.self) {
+        try bench.control.putBatchDeployment(wanted, by: bench.actor)
+      }
+      return error.description
+    }
+    for (name, plain) in [
+      ("p.csv.gz", "p.csv"), ("P.PARQUET", "P.csv"), ("a.jsonl.zst", "a.jsonl"),
+    ] {
+      for deployment in ["lgbm", "two"] {
+        #expect(
+          try refusal(deployment) { $0.outputFileName = name }.hasSuffix(
+            "such as '\(plain)', in the deployment's settings or for one job"))
+      }
+    }
+    #expect(try refusal("two") { $0.carriedColumns = ["row"] }.contains("two columns 'row'"))
+    #expect(bench.control.snapshot.catalog.batchDeployments.count == 1)
+    var document = try bench.batchDeployment("lgbm")
+    document.text = document.text.replacing(
+      "mini_batch_size: 2", with: "output_file_name: p.csv.gz")
+    let applied = try #require(throws: ControlError.self) { try bench.apply([document]) }
+    #expect(applied.description.contains("output_file_name 'p.csv.gz': predictions are"))
+
+    // One that an earlier version took stays, and its jobs may say otherwise.
+    var old = record.specification
+    old.settings.outputFileName = "p.csv.gz"
+    let parts = try #require(record.model).split(separator: ":").map { String($0) }
+    let model = try bench.registry.find(name: parts[0], version: parts[1])
+    try bench.control.change { (state, store) throws(ControlError) in
+      _ = try bench.control.put(
+        old, model: model, failure: nil, in: &state, store, by: bench.actor)
+    }
+    try bench.restart()
+    let found = try bench.control.batchDeployment(
+      named: nil, of: "churn-batch", origin: "nobody")
+    #expect(found.provisioningState == "Succeeded")
+    #expect(found.specification.settings.outputFault?.contains("p.csv.gz") == true)
+    let ours = try found.specification.settings.with(
+      Document(["output_file_name": "p.csv"], source: "job"), own: Document([:], source: "job"))
+    #expect(ours.outputFault == nil)
   }
 
   @Test func `a model that a batch deployment uses is not deleted; a deleted default is none`()

@@ -157,11 +157,15 @@ struct ScoringServiceTests {
     fixture.score(caller)
     #expect(caller.error == .deadlinePassed(deployment: "blue", timeoutMs: 50))
     #expect(eventually { executor.stopCount == 1 })
-    // The thread is free for the next one.
-    let next = FakeCaller()
-    fixture.score(next)
-    #expect(next.error == .deadlinePassed(deployment: "blue", timeoutMs: 50))
-    #expect(eventually { executor.stopCount == 2 })
+    // The thread is free for the next one. On a machine that has much else to do, one may pass its
+    // deadline before its turn, and is not run at all.
+    #expect(
+      eventually {
+        let next = FakeCaller()
+        fixture.score(next)
+        #expect(next.error == .deadlinePassed(deployment: "blue", timeoutMs: 50))
+        return executor.stopCount >= 2
+      })
   }
 
   @Test func `queue full: the request is refused at once`() throws {

@@ -46,6 +46,8 @@ struct DecisionTrees<Number: TensorElement & BinaryFloatingPoint>: Sendable {
   let featureCount: Int
   /// The question of every node that asks one, where there is only one kind.
   private let onlyQuestion: Question?
+  /// The same trees for walks side by side; nil where they do not go so.
+  private let forest: WalkedForest?
 
   /// - Throws: The reason, with the number of a node, when a child does not exist, a node
   ///   leads to itself, or a weight belongs to no target.
@@ -89,12 +91,26 @@ struct DecisionTrees<Number: TensorElement & BinaryFloatingPoint>: Sendable {
     self.sets = sets.map { $0.sorted() }
     self.targetCount = targetCount
     featureCount = Int(lastFeature) + 1
-    onlyQuestion = questions.count == 1 ? questions.first : nil
-    try checkEnds()
+    let only = questions.count == 1 ? questions.first : nil
+    onlyQuestion = only
+    try Self.checkEnds(nodes, roots)
+    forest =
+      only == .lessOrEqual || only == .less
+      ? WalkedForest(
+        isDouble: Number.elementType == .float64, nodeCount: nodes.count,
+        node: { index in
+          let node = nodes[index]
+          return WalkedForest.Node(
+            threshold: Double(node.threshold), feature: node.feature, whenTrue: node.whenTrue,
+            whenFalse: node.whenFalse, nanGoesTrue: node.nanIsTrue)
+        },
+        roots: roots, asksLess: only == .less, featureCount: Int(lastFeature) + 1,
+        targets: weights.map(\.target), weights: weights.map { Double($0.value) },
+        targetCount: targetCount) : nil
   }
 
   /// Every walk ends: no node can be met twice on the way down.
-  private func checkEnds() throws(OperatorError) {
+  private static func checkEnds(_ nodes: [Node], _ roots: [Int32]) throws(OperatorError) {
     var states = [VisitState](repeating: .unknown, count: nodes.count)
     // Depth first without recursion: a tree may be as deep as the file allows.
     var stack: [(node: Int, children: Int)] = []
@@ -137,6 +153,8 @@ struct DecisionTrees<Number: TensorElement & BinaryFloatingPoint>: Sendable {
   }
 
   private static var blockRows: Int { 64 }
+  /// Walks side by side between two looks at the clock: some milliseconds.
+  private static var maxWalks: Int { 1 << 18 }
 
   /// The scores of every row: from 0, leaf after leaf in the order of the trees, so that a
   /// row's bits depend on nothing else.
@@ -149,6 +167,29 @@ struct DecisionTrees<Number: TensorElement & BinaryFloatingPoint>: Sendable {
   ) throws(OperatorError) -> Scores {
     precondition(features.count == rowCount * width && width >= featureCount)
     var scores = Scores(count: rowCount * targetCount)
+    if let forest, aggregate == .sum || aggregate == .average {
+      var start = 0
+      while start < rowCount {
+        if start > 0 { try scratch.stopAtDeadline() }
+        let count = min(max(Self.maxWalks / roots.count, 8), rowCount - start)
+        features.withUnsafeBytes { features in
+          scores.values.withUnsafeMutableBytes { values in
+            scores.isSpokenFor.withUnsafeMutableBufferPointer { isSpokenFor in
+              guard let features = features.baseAddress, let values = values.baseAddress,
+                let isSpokenFor = isSpokenFor.baseAddress
+              else { return }
+              let size = MemoryLayout<Number>.stride
+              forest.addScores(
+                features: features + start * width * size, width: width, rowCount: count,
+                scores: values + start * targetCount * size,
+                isSpokenFor: isSpokenFor + start * targetCount)
+            }
+          }
+        }
+        start += count
+      }
+      return scores
+    }
     // A tree stays in the cache while a block of rows passes through it.
     var blockStart = 0
     while blockStart < rowCount {
