@@ -16,6 +16,8 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
   case refused(String)
   /// Something is where the output shall appear.
   case outputExists(String)
+  /// The output would lie in another one, or another one in it.
+  case outputNested(String)
   case inputMissing(String)
   case unknownModel(String)
   case unknownJob(String)
@@ -60,7 +62,7 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
     case .refused(let reason): reason
     case .outputExists(let place):
       "the output \(place) exists already; specify a unique output location"
-    case .inputMissing(let reason): reason
+    case .outputNested(let reason), .inputMissing(let reason): reason
     case .unknownModel(let reason): reason
     case .unknownJob(let name): "there is no job '\(name)'"
     case .nameTaken(let name): "a job '\(name)' exists already"
@@ -85,9 +87,9 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
   var failsJob: Bool {
     switch self {
     case .interrupted, .noSpace, .busy, .store, .outputLost: false
-    case .io, .text, .tooManyFaults, .scoring, .refused, .outputExists, .inputMissing,
-      .unknownModel, .unknownJob, .nameTaken, .inputChanged, .nothingScored, .unreadable,
-      .unavailable, .cancelNotStored:
+    case .io, .text, .tooManyFaults, .scoring, .refused, .outputExists, .outputNested,
+      .inputMissing, .unknownModel, .unknownJob, .nameTaken, .inputChanged, .nothingScored,
+      .unreadable, .unavailable, .cancelNotStored:
       true
     }
   }

@@ -33,6 +33,10 @@ package struct JobOrder: Sendable, Equatable {
     /// What is shown of it.
     package var address: String
 
+    /// Of the default datastore: holds the outputs of jobs that name none, each in a folder of the
+    /// job's name.
+    package static let defaultFolder = "azureml"
+
     package init(root: String, folder: String, address: String) {
       (self.root, self.folder, self.address) = (root, folder, address)
     }

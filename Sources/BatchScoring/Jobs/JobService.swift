@@ -291,7 +291,7 @@ package final class JobService: Sendable {
   private func stored(_ waiting: [JobSubmission]) -> [Result<JobSubmission.Added, BatchError>] {
     do throws(BatchError) {
       try checkIsRunning()
-      return try store.add(waiting, at: wallClock())
+      return try store.add(waiting, at: wallClock(), check: checkPlace)
     } catch {
       switch error {
       // As the next try of each would meet it, while others wait for the lock.
@@ -342,17 +342,31 @@ package final class JobService: Sendable {
     guard !parts.isEmpty else {
       throw .outputExists(order.output.address)
     }
+    try checkPlace(order.output)
+  }
+
+  /// Whether the output's name is free, and lies in no output that has appeared.
+  private func checkPlace(_ output: JobOrder.Output) throws(BatchError) {
     do throws(StoreError) {
-      guard try !ContainedFolder(order.output.root).exists(order.output.folder) else {
-        throw StoreError.exists(path: order.output.folder)
+      guard try !ContainedFolder(output.root).exists(output.folder) else {
+        throw StoreError.exists(path: output.folder)
       }
     } catch .exists {
-      throw .outputExists(order.output.address)
+      throw .outputExists(output.address)
     } catch .escapes(let path, let root) {
       throw .refused("the output '\(path)' leads out of \(root)")
     } catch {
       throw BatchError(error)
     }
+    let place = OutputPlace(output)
+    guard let finished = place.finishedOutputAbove(datastore: surroundings.datastore) else {
+      return
+    }
+    // Of a path, only what the caller has named.
+    let name = pathParts(finished).last ?? ""
+    throw .outputNested(
+      "the output \(output.address) would lie in the folder '\(name)', which is a finished output "
+        + "(it has a \(OutputPaths.manifestName)); specify a unique output location")
   }
 
   /// Tells of two files of predictions with one name before there is a job. Where an input has so many

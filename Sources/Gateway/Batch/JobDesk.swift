@@ -212,14 +212,12 @@ final class JobDesk: Sendable {
     if status.st_mode & S_IFMT == S_IFDIR {
       return JobOrder.Input(root: path, path: "", address: path, glob: glob)
     }
-    guard let found = realpath(path, nil) else {
+    guard let file = realPath(path) else {
       throw ARMError(
         400, "BadArgument",
         "\(place.path): '\(path)' cannot be read: \(String(cString: strerror(errno)))",
         target: place.path)
     }
-    defer { free(found) }
-    let file = String(cString: found)
     let (root, name) = (DurableFile.parent(of: file), Self.lastName(of: file))
     let given = Self.lastName(of: path)
     let isNamed = given != name && JobOrder.Input.tellsForm(given)
@@ -255,7 +253,7 @@ final class JobDesk: Sendable {
     _ caller: Caller
   ) throws(ARMError) -> JobOrder.Output {
     guard let place else {
-      let folder = "azureml/\(name)/score"
+      let folder = "\(JobOrder.Output.defaultFolder)/\(name)/score"
       return JobOrder.Output(
         root: datastore, folder: folder, address: DataAddress.text(datastorePath: folder + "/"))
     }
@@ -285,7 +283,7 @@ final class JobDesk: Sendable {
         place, "'\(place.address)' names no folder of its own; the output is a new folder")
     }
     let folder = parts.joined(separator: "/")
-    try refuseDataPlaces(root + "/" + folder, place)
+    try refuseDataPlaces((realPath(root) ?? root) + "/" + folder, place)
     if FolderTree.exists(root + "/" + folder) {
       throw ARMError(
         409, "OutputExists",
@@ -305,12 +303,16 @@ final class JobDesk: Sendable {
     _ path: String, _ place: JobRequest.Place
   ) throws(ARMError) {
     let whole = Self.names(path)
-    let store = Self.names(datastore)
+    let store = Self.names(realPath(datastore) ?? datastore)
     guard whole.starts(with: store) else { return }
     let wanted = whole.dropFirst(store.count)
     if wanted.first == DataCopies.folder {
       throw refusal(
         place, "'\(place.address)' lies in \(DataCopies.folder)/, which has uploaded data alone")
+    }
+    if Array(wanted) == [JobOrder.Output.defaultFolder] {
+      throw refusal(
+        place, "'\(place.address)' is where jobs without an output of their own write theirs")
     }
     if wanted.first == FailedRows.reserved {
       throw refusal(
@@ -329,7 +331,9 @@ final class JobDesk: Sendable {
     }
   }
 
-  private static func names(_ path: String) -> [String] { pathParts(path).filter { !$0.isEmpty } }
+  private static func names(_ path: String) -> [String] {
+    pathParts(path).filter { !$0.isEmpty }
+  }
 
   /// The folder that exists, and what is to come below it.
   private static func split(_ path: String) -> (root: String, parts: [String]) {
@@ -380,7 +384,7 @@ func armBatch<Result>(
 extension ARMError {
   init(_ error: BatchError) {
     switch error {
-    case .outputExists: self.init(409, "OutputExists", error.description)
+    case .outputExists, .outputNested: self.init(409, "OutputExists", error.description)
     case .nameTaken: self.init(409, "Conflict", error.description)
     case .unknownJob, .unknownModel: self.init(404, "ResourceNotFound", error.description)
     case .noSpace: self.init(507, "InsufficientStorage", error.description)

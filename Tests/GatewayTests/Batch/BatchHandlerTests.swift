@@ -270,6 +270,7 @@ import Testing
       (paths + "in/rows/out", 400), (paths + "in/rows/deep/out", 400),
       (store + "/in/rows/out", 400), (paths + "later", coming.status == 201 ? 400 : 201),
       (paths + "LocalUpload/x/rows/out", 400), (paths + "LocalUpload", 400),
+      (paths + "azureml", 400), (store + "/azureml/", 400), (paths + "azureml/mine/score", 201),
       (paths + "in/rows2", 201), (paths + "in/more/out", 201), (store + "/in/else", 201),
     ] {
       let answer = try bench.send(
