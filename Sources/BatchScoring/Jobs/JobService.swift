@@ -434,6 +434,13 @@ package final class JobService: Sendable {
     return try job(name)
   }
 
+  /// The name of an unfinished job whose output lies in a folder, is it, or holds it.
+  package func unfinishedJob(
+    writingAt place: JobOrder.Output
+  ) throws(BatchError) -> String? {
+    try store.rival(of: OutputPlace(place))
+  }
+
   // MARK: Ending
 
   /// Of a job that has ended, or whose output is just appearing, it does nothing.

@@ -97,6 +97,11 @@ struct JobStore: Sendable {
     return (made, true)
   }
 
+  /// The name of the unfinished job whose output is the same, or lies above or below.
+  func rival(of place: OutputPlace) throws(BatchError) -> String? {
+    try read { (transaction) throws(BatchError) in try Self.rival(of: place, transaction)?.job }
+  }
+
   /// The unfinished job whose output is the same, or lies above or below.
   private static func rival(
     of output: OutputPlace, _ transaction: any SQLTransaction
