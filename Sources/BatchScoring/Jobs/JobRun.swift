@@ -164,6 +164,7 @@ final class JobRun: @unchecked Sendable {
     let listing = try openInput()
     let files = try listedFiles(listing)
     let model = try loadModel()
+    try checkColumns(model.loaded)
     // A job that was paused runs again when something of it has found room.
     if job.job.status != .paused { try change(.running) }
     let writer = try makeWriter(files, work, model.loaded)
@@ -207,6 +208,15 @@ final class JobRun: @unchecked Sendable {
     } catch {
       throw .unknownModel("\(label): \(error)")
     }
+  }
+
+  /// Asked before the first row: a job that has begun goes on as it was taken.
+  private func checkColumns(_ model: LoadedModel) throws(BatchError) {
+    guard job.progress.scoredRows == 0, job.progress.failedRows == 0,
+      let reason = order.settings.columnFault(
+        model.defaultOutputs.map { model.signature.outputs[$0] })
+    else { return }
+    throw .refused(reason)
   }
 
   private func listedFiles(_ listing: InputListing) throws(BatchError) -> [JobFile] {
