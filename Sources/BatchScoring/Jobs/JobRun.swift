@@ -63,6 +63,8 @@ final class JobRun: @unchecked Sendable {
   var missingByteCount = 0
   /// How far the last attempt had come when it failed: behind its last commit, as a rule.
   var failedProgress: JobProgress?
+  /// Why it was last said to be paused, unless it has come on since.
+  var toldPause: String?
   /// When others were last told of progress.
   var reportedAt: UInt64 = 0
   /// Decided, and not stored yet.
@@ -362,12 +364,19 @@ final class JobRun: @unchecked Sendable {
     let manifest = JobManifest(
       job: job, model: model, files: try store.files(job.sequence), endedAt: wallClock())
     try manifest.checkOutputs(in: work.score)
-    try steps(.manifest)
-    try manifest.write(to: OutputPaths(order.settings, folder: work.score).manifest)
-    try steps(.syncFolder)
-    try work.sync()
-    try steps(.rename)
-    try work.publish(as: order.output)
+    let text = manifest.text()
+    do throws(BatchError) {
+      try steps(.manifest)
+      try manifest.write(text, to: OutputPaths(order.settings, folder: work.score).manifest)
+      try steps(.syncFolder)
+      try work.sync()
+      try steps(.rename)
+      try work.publish(as: order.output)
+    } catch {
+      // Without room for that, another attempt would come no further.
+      if case .noSpace = error { missingByteCount = text.count }
+      throw error
+    }
     try steps(.renamed)
     try end(.completed, reason: nil)
   }
