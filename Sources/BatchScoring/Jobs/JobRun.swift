@@ -224,7 +224,10 @@ final class JobRun: @unchecked Sendable {
   private func listedFiles(_ listing: InputListing) throws(BatchError) -> [JobFile] {
     if job.progress.totalFiles > 0 { return try store.files(job.sequence) }
     let files = try listing.files(checkInterruption)
-    try OutputPaths(order.settings, folder: "").check(files.lazy.map(\.path))
+    try OutputPaths(order.settings, folder: "").check(
+      files.lazy.map(\.path),
+      folderByteCount: try OutputPaths.folderByteCount(
+        of: order, workFolder: surroundings.workFolder))
     var progress = JobProgress()
     progress.totalFiles = files.count
     progress.totalBytes = files.reduce(0) { $0 &+ $1.stamp.byteCount }

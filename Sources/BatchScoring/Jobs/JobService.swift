@@ -369,18 +369,20 @@ package final class JobService: Sendable {
         + "(it has a \(OutputPaths.manifestName)); specify a unique output location")
   }
 
-  /// Tells of two files of predictions with one name before there is a job. Where an input has so many
+  /// Tells of a file of predictions that cannot be, or of two with one name, before there is a job. Where an input has so many
   /// files that the caller would wait for it, the job tells, when it has listed them.
   private func checkNames(_ order: JobOrder, _ listing: InputListing) throws(BatchError) {
     let paths = OutputPaths(order.settings, folder: "")
     guard paths.isPerFile else { return }
     let entries = Atomic<Int>(0)
+    let folderByteCount = try OutputPaths.folderByteCount(
+      of: order, workFolder: surroundings.workFolder)
     do throws(BatchError) {
       try paths.check(
         try listing.paths { () throws(BatchError) in
           let count = entries.add(1, ordering: .relaxed).newValue
           if count > Self.maxNamesChecked { throw .interrupted(.stop) }
-        })
+        }, folderByteCount: folderByteCount)
     } catch .interrupted {
       return
     }
