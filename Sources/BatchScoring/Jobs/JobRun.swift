@@ -29,6 +29,8 @@ struct JobOptions: Sendable {
   var yieldsToOthers = true
   /// Bytes of text that are scored at once; nil: as `RowCutter` has it.
   var maxBlockBytes: Int?
+  /// `errno` that stands for a system without another thread; 0: it has one.
+  var threadFailure: @Sendable () -> Int32 = { 0 }
   var steps: JobSteps = { (_) throws(BatchError) in }
 }
 

@@ -64,9 +64,16 @@ package final class JobService: Sendable {
         tellUnreadable(problems)
         surroundings.metrics.set(try store.statusCounts())
         tellGoingOn(unfinished)
-        state.withLock { queue in
+        let hasWorker = state.withLock { queue in
           queue.begin(unfinished)
           startWorkers(&queue)
+          // One lives from here to the stop: whatever is taken has somebody to run it.
+          if queue.hasNoWorker { _ = queue.stop() }
+          return queue.isRunning
+        }
+        guard hasWorker else {
+          state.withLock { $0.clear() }
+          throw .busy("no job can be run: the system has no thread for one")
         }
       }
       // Where there is no thread for it, a later start does it.
@@ -88,7 +95,8 @@ package final class JobService: Sendable {
   private func startWorkers(_ queue: inout JobQueue) {
     for _ in 0..<queue.addWorkers() {
       // Those that are there do the work too, one job after the other; the next job asks again.
-      let code = crew.tryStart(name: "batch-job") { [self] in work() }
+      let failure = surroundings.options.threadFailure()
+      let code = failure == 0 ? crew.tryStart(name: "batch-job") { [self] in work() } : failure
       if code == 0 { continue }
       queue.loseWorker()
       surroundings.log.write(
