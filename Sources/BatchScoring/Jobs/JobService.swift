@@ -331,8 +331,11 @@ package final class JobService: Sendable {
   }
 
   private func check(_ order: JobOrder) throws(BatchError) {
+    guard order.name.utf8.count <= JobOrder.maxNameBytes else {
+      throw .refused(JobOrder.tooLongName(order.name))
+    }
     guard !order.name.isEmpty, order.name != ".", order.name != "..",
-      order.name.utf8.count <= 200, !order.name.utf8.contains(UInt8(ascii: "/")),
+      !order.name.utf8.contains(UInt8(ascii: "/")),
       !order.name.utf8.contains(0), order.name.utf8.first != UInt8(ascii: ".")
     else { throw .refused("'\(order.name)' cannot be the name of a job") }
     try OutputPaths.check(order.settings)

@@ -140,6 +140,10 @@ final class JobDesk: Sendable {
       throw ARMError(
         409, "ResourceNotReady", "batch deployment '\(specification.name)' has no model")
     }
+    if let name = request.name, name.utf8.count > JobOrder.maxNameBytes {
+      throw ARMError(
+        400, "BadArgument", JobOrder.tooLongName(name), target: "$.properties.name")
+    }
     if let name = request.name, !ModelReferenceText.isPathName(name) {
       throw ARMError(
         400, "BadArgument",

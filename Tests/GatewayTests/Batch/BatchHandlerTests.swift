@@ -181,6 +181,22 @@ import Testing
     #expect(try bench.send("GET", "\(AdminBench.workspace)/jobs/other").status == 404)
   }
 
+  @Test func `a job's name that is too long is told with its length`() throws {
+    let bench = try Self.bench()
+    try Self.write("age\n1\n", to: "in/a.csv", in: bench)
+    for (count, status) in [(200, 201), (201, 400), (255, 400), (256, 400), (4000, 400)] {
+      let answer = try bench.send(
+        "POST", "\(Self.endpoint)/jobs",
+        Self.body(
+          "azureml://datastores/workspaceblobstore/paths/in",
+          [("name", .string(String(repeating: "n", count: count)))]))
+      #expect(answer.status == status, "\(count): \(answer.body)")
+      if status == 400 {
+        #expect("\(answer.body)".contains("has \(count) bytes, and may have 200"))
+      }
+    }
+  }
+
   @Test func `the same repeatability id is the same job`() throws {
     let bench = try Self.bench()
     try Self.write("age\n1\n", to: "in/a.csv", in: bench)
