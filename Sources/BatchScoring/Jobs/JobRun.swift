@@ -157,6 +157,8 @@ final class JobRun: @unchecked Sendable {
     missingByteCount = 0
     failedProgress = nil
     try steps(.begin)
+    // Before anything that a place which is gone could make it fail for.
+    if isCancelStored, hasOutput() == false { throw .interrupted(.cancel) }
     let work = WorkFolder(path: try workFolder())
     if try outputIsInPlace() { return try end(.completed, reason: nil) }
     if isCancelStored { throw .interrupted(.cancel) }

@@ -168,6 +168,28 @@ import Testing
     #expect(workshop.output("stays") == nil && workshop.leftovers == [])
   }
 
+  @Test func `a cancel that is stored holds where the output's place is gone`() throws {
+    let workshop = try Self.workshop()
+    let place = workshop.path + "/elsewhere"
+    for (name, status) in [("fresh", Job.Status.queued), ("begun", .running)] {
+      mkdir(place, 0o755)
+      var order = workshop.order(name)
+      (order.output.root, order.output.folder) = (place, "res")
+      let stored = try workshop.store.add(order, requestIdentifier: nil, at: 1).job
+      if status == .running {
+        try workshop.store.set(
+          stored.sequence, status, startedAt: 1, workFolder: workshop.path + "/work/\(name)")
+      }
+      try workshop.store.noteCancel(stored.sequence, by: "me", at: 2)
+      #expect(rmdir(place) == 0)
+      let service = workshop.service()
+      try service.start()
+      let job = try workshop.ending(of: name, service)
+      service.stop()
+      #expect(job.status == .canceled && job.reason == nil, "\(name): \(job.reason ?? "")")
+    }
+  }
+
   @Test func `a cancel that cannot be stored stops the job all the same`() throws {
     let workshop = try Self.workshop()
     let service = workshop.service {
