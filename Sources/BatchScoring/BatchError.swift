@@ -23,6 +23,8 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
   case unknownJob(String)
   /// Another job has the name.
   case nameTaken(String)
+  /// As many jobs wait as may.
+  case tooManyJobs(limit: Int)
   /// An input is not what it was when the job began. `file` is its path below the input.
   case inputChanged(file: String, how: String)
   /// Rows failed, and none was scored.
@@ -66,6 +68,9 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
     case .unknownModel(let reason): reason
     case .unknownJob(let name): "there is no job '\(name)'"
     case .nameTaken(let name): "a job '\(name)' exists already"
+    case .tooManyJobs(let limit):
+      "there are \(limit) jobs that have not ended, as many as may be; ask again when some have, or "
+        + "cancel what is not needed"
     case .inputChanged(let file, let how): "InputChanged: \(file): \(how)"
     case .nothingScored(let count, let first):
       "No succeeded mini batch item returned from run(): \(count) row\(count == 1 ? "" : "s") "
@@ -88,8 +93,8 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
     switch self {
     case .interrupted, .noSpace, .busy, .store, .outputLost: false
     case .io, .text, .tooManyFaults, .scoring, .refused, .outputExists, .outputNested,
-      .inputMissing, .unknownModel, .unknownJob, .nameTaken, .inputChanged, .nothingScored,
-      .unreadable, .unavailable, .cancelNotStored:
+      .inputMissing, .unknownModel, .unknownJob, .nameTaken, .tooManyJobs, .inputChanged,
+      .nothingScored, .unreadable, .unavailable, .cancelNotStored:
       true
     }
   }

@@ -25,6 +25,8 @@ struct JobOptions: Sendable {
   var roomInterval: UInt64 = 5_000_000_000
   /// Between two reports of progress, where nothing was committed.
   var reportInterval: UInt64 = 20_000_000
+  /// Those that have not ended. Each is in memory, and a start takes all of them up again.
+  var maxUnfinishedJobs = 10_000
   /// False: threads of jobs are as important as those that answer requests.
   var yieldsToOthers = true
   /// Bytes of text that are scored at once; nil: as `RowCutter` has it.

@@ -299,7 +299,9 @@ package final class JobService: Sendable {
   private func stored(_ waiting: [JobSubmission]) -> [Result<JobSubmission.Added, BatchError>] {
     do throws(BatchError) {
       try checkIsRunning()
-      return try store.add(waiting, at: wallClock(), check: checkPlace)
+      return try store.add(
+        waiting, at: wallClock(), maxUnfinished: surroundings.options.maxUnfinishedJobs,
+        check: checkPlace)
     } catch {
       switch error {
       // As the next try of each would meet it, while others wait for the lock.

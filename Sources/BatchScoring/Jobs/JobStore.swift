@@ -19,25 +19,38 @@ struct JobStore: Sendable {
 
   /// Stores orders in one transaction. One that is refused keeps none of the others out.
   ///
-  /// - Parameter check: Looks at an output's place on the disk. It is asked when no unfinished job has
-  ///   a claim to that: what a job has made that has just ended lies there then.
+  /// - Parameters:
+  ///   - maxUnfinished: Jobs that have not ended; there are no more of them.
+  ///   - check: Looks at an output's place on the disk. It is asked when no unfinished job has a claim
+  ///     to that: what a job has made that has just ended lies there then.
   /// - Returns: The job of each, and whether it was made now; or `.nameTaken`, or `.outputExists`
-  ///   where an unfinished job has the same output, `.outputNested` where one's lies above or below.
+  ///   where an unfinished job has the same output, `.outputNested` where one's lies above or below;
+  ///   or `.tooManyJobs`.
   func add(
-    _ submissions: [JobSubmission], at time: Int64,
+    _ submissions: [JobSubmission], at time: Int64, maxUnfinished: Int = .max,
     check: (JobOrder.Output) throws(BatchError) -> Void = { (_) throws(BatchError) in }
   ) throws(BatchError) -> [Result<JobSubmission.Added, BatchError>] {
     try write { (transaction) throws(BatchError) in
       var results: [Result<JobSubmission.Added, BatchError>] = []
+      let unfinished = try Self.run(
+        transaction, "SELECT count(*) AS number FROM jobs WHERE ended_at IS NULL", []
+      ).first?.integer("number")
+      var room = maxUnfinished - Int(unfinished ?? 0)
       for submission in submissions {
         do throws(BatchError) {
-          results.append(.success(try Self.add(submission, at: time, check, transaction)))
+          let added = try Self.add(
+            submission, at: time, room > 0 ? nil : .tooManyJobs(limit: maxUnfinished), check,
+            transaction)
+          if added.isNew { room -= 1 }
+          results.append(.success(added))
         } catch .nameTaken(let name) {
           results.append(.failure(.nameTaken(name)))
         } catch .outputExists(let place) {
           results.append(.failure(.outputExists(place)))
         } catch .outputNested(let reason) {
           results.append(.failure(.outputNested(reason)))
+        } catch .tooManyJobs(let limit) {
+          results.append(.failure(.tooManyJobs(limit: limit)))
         }
       }
       return results
@@ -53,8 +66,10 @@ struct JobStore: Sendable {
   }
 
   /// What it refuses, it refuses before it writes.
+  ///
+  /// - Parameter refusal: Of a job that would be a new one.
   private static func add(
-    _ submission: JobSubmission, at time: Int64,
+    _ submission: JobSubmission, at time: Int64, _ refusal: BatchError?,
     _ check: (JobOrder.Output) throws(BatchError) -> Void, _ transaction: any SQLTransaction
   ) throws(BatchError) -> JobSubmission.Added {
     let order = submission.order
@@ -66,6 +81,7 @@ struct JobStore: Sendable {
     {
       return (known, false)
     }
+    if let refusal { throw refusal }
     let output = OutputPlace(order.output)
     if let rival = try rival(of: output, transaction) {
       if rival.place == output.path {

@@ -446,6 +446,7 @@ extension ARMError {
     switch error {
     case .outputExists, .outputNested: self.init(409, "OutputExists", error.description)
     case .nameTaken: self.init(409, "Conflict", error.description)
+    case .tooManyJobs: self.init(429, "TooManyRequests", error.description)
     case .unknownJob, .unknownModel: self.init(404, "ResourceNotFound", error.description)
     case .noSpace: self.init(507, "InsufficientStorage", error.description)
     case .store, .unreadable, .outputLost, .io:

@@ -184,6 +184,29 @@ import Testing
     #expect(try workshop.number("SELECT count(*) FROM audit WHERE action = 'create'") == 3)
   }
 
+  @Test func `there are only so many jobs that have not ended`() throws {
+    let workshop = try Self.workshop()
+    func add(_ names: [(String, String?)]) throws -> [String] {
+      let orders = names.map {
+        JobSubmission(workshop.order($0.0), requestIdentifier: $0.1)
+      }
+      return try workshop.store.add(orders, at: 1, maxUnfinished: 3).map { result in
+        switch result {
+        case .success(let added): added.job.job.order.name
+        case .failure(.tooManyJobs(limit: 3)): "too many"
+        case .failure(let error): "\(error)"
+        }
+      }
+    }
+    #expect(try add([("a", "one"), ("b", nil)]) == ["a", "b"])
+    #expect(
+      try add([("c", nil), ("d", nil), ("again", "one"), ("e", nil)])
+        == ["c", "too many", "a", "too many"])
+    try workshop.execute("UPDATE jobs SET ended_at = 2 WHERE name = 'b'")
+    #expect(try add([("d", nil), ("e", nil)]) == ["d", "too many"])
+    #expect("\(BatchError.tooManyJobs(limit: 3))".contains("3 jobs that have not ended"))
+  }
+
   // MARK: Places
 
   @Test func `no output of an unfinished job lies in another's`() throws {
@@ -197,7 +220,7 @@ import Testing
       do {
         _ = try workshop.store.add(order, requestIdentifier: nil, at: 1)
         return "taken"
-      } catch let error as BatchError {
+      } catch {
         switch error {
         case .outputNested(let reason): return reason
         case .outputExists: return "same"
