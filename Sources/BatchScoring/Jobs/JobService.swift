@@ -356,6 +356,24 @@ package final class JobService: Sendable {
       throw .outputExists(order.output.address)
     }
     try checkPlace(order.output)
+    try checkWritable(order)
+  }
+
+  /// The output appears when all rows are scored: that it could not is told before.
+  private func checkWritable(_ order: JobOrder) throws(BatchError) {
+    let work = try WorkFolder.path(for: order, in: surroundings.workFolder)
+    do throws(StoreError) {
+      let root = try ContainedFolder(order.output.root)
+      try root.checkWritable(order.output.folder)
+      if !work.hasPrefix(surroundings.workFolder + "/") {
+        // On another file system the job works in the root itself.
+        try root.checkWritable(pathParts(work).last ?? "")
+      }
+    } catch .io(_, _, let reason, _) {
+      throw .refused("the output \(order.output.address) cannot be written: \(reason)")
+    } catch {
+      throw BatchError(error)
+    }
   }
 
   /// Whether the output's name is free, and lies in no output that has appeared.
