@@ -129,7 +129,8 @@ extension JobRun {
   /// - Parameter end: Its end, where that is decided and to be stored, and it comes without an output.
   func pause(_ reason: String, discarding end: Job.Status?) {
     let reason = reason.withControlPictures
-    if job.job.status != .paused {
+    if toldPause != reason {
+      toldPause = reason
       tell(.warning, "batch job is paused", [("reason", .string(reason))])
     }
     // What it has written is of no use to anybody, and may be what the disk is full of.
@@ -190,6 +191,7 @@ extension JobRun {
   func noteCommit(_ writer: JobWriter, _ before: JobProgress) throws(BatchError) {
     let isCommit = writer.committed != before
     if isCommit {
+      toldPause = nil
       if job.job.status == .paused { try change(.running) }
       surroundings.metrics.count(order, from: before, to: writer.committed)
       if isDebugging {
