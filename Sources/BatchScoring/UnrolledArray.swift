@@ -15,6 +15,7 @@ struct UnrolledArray: ByteSource, Sendable {
 
   private var source: any ByteSource & Sendable
   private let name: String
+  private let rowDepth: Int
   private var form = Form.unknown
   /// Brackets that are open; 0 before the array, and behind it.
   private var depth = 0
@@ -28,10 +29,13 @@ struct UnrolledArray: ByteSource, Sendable {
   private var lineFeeds = 0
   private var goesOn = false
 
-  /// - Parameter name: What errors call it.
-  init(_ source: any ByteSource & Sendable, name: String) {
+  /// - Parameters:
+  ///   - name: What errors call it.
+  ///   - rowDepth: How deep the lists of a row are nested: one more is an array of rows.
+  init(_ source: any ByteSource & Sendable, name: String, rowDepth: Int = 1) {
     self.source = source
     self.name = name
+    self.rowDepth = rowDepth
   }
 
   var interrupt: @Sendable () -> Void { source.interrupt }
@@ -101,7 +105,14 @@ struct UnrolledArray: ByteSource, Sendable {
     rest = rest.dropFirst().drop(while: Self.isSpace)
     guard let second = rest.first else { return .unknown }
     guard second == UInt8(ascii: "]") else {
-      return "{[".utf8.contains(second) ? .array : .lines
+      if second == UInt8(ascii: "{") { return .array }
+      var depth = 1
+      while rest.first == UInt8(ascii: "["), depth <= rowDepth {
+        depth += 1
+        rest = rest.dropFirst().drop(while: Self.isSpace)
+      }
+      if depth > rowDepth { return .array }
+      return rest.isEmpty ? .unknown : .lines
     }
     if rest.dropFirst().contains(where: { !Self.isSpace($0) }) { return .lines }
     return isWhole ? .array : .unknown

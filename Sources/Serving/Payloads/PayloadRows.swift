@@ -13,6 +13,8 @@ extension PayloadDecoder {
     var count = 0
     /// Columns that the body leaves out, as it may.
     var absent: [Int] = []
+    /// Dimensions of a row of a tensor, read off the first.
+    var dimensions: [Int?] = []
     /// Which inputs the first row has, where rows may leave some out; else empty: all.
     var present: [Bool] = []
   }

@@ -4,6 +4,8 @@ internal import Tensors
 
 /// Reads rows of CSV or JSON Lines for one model, a block of whole lines at a time.
 ///
+/// For a model of one tensor that is no table, a line of JSON is a row of it: a nested list.
+///
 /// Columns go to the model's by name in any order, extra ones are passed over. A row that cannot
 /// be read is left out and told of; the others are read. Source: `RELIABILITY.md` §2 B9.
 package struct TableDecoder: Sendable {
@@ -28,7 +30,7 @@ package struct TableDecoder: Sendable {
   /// For lines of JSON, each a record or a list of values.
   package init(jsonLines signature: ModelSignature) throws(ScoringError) {
     decoder = PayloadDecoder(signature)
-    try TableDecoder.checkTakesRows(decoder)
+    if decoder.tensorOfRows == nil { try TableDecoder.checkTakesRows(decoder) }
     format = .jsonl
     header = []
     map = []
@@ -60,6 +62,12 @@ package struct TableDecoder: Sendable {
     plain =
       decoder.plainTable != nil && absent.isEmpty
       ? PlainCSV(signature.inputs[0].elementType, map: map, header: header) : nil
+  }
+
+  /// How deep the lists of a line of JSON are nested.
+  package static func rowDepth(_ signature: ModelSignature) -> Int {
+    let tensor = PayloadDecoder(signature).tensorOfRows
+    return max(tensor.map { signature.inputs[$0].shape.count - 1 } ?? 1, 1)
   }
 
   private static func namedColumns(_ signature: ModelSignature) -> [Int] {
@@ -151,6 +159,7 @@ package struct TableDecoder: Sendable {
   /// Elements that an input may get: as many as rows have columns, which a text may leave out; where the
   /// rows say how many, each has a byte.
   private func maxElements(_ text: Span<UInt8>, maxRows: Int) -> Int {
+    if decoder.layout == .tensors { return text.count + 1 }
     guard case .table(let width) = decoder.layout else { return maxRows + 1 }
     guard let width else { return text.count + 1 }
     let (product, overflows) = (maxRows + 1).multipliedReportingOverflow(by: width)
@@ -163,7 +172,7 @@ package struct TableDecoder: Sendable {
     guard !places.isEmpty else { return }
     reading.places = []
     do throws(PayloadFault) {
-      let inputs = try decoder.finish(reading.rows, at: 0)
+      let inputs = try finish(reading.rows)
       reading.runs.append(TableBlock.Run(inputs: inputs, rowCount: places.count))
     } catch {
       // Rows that cannot be given to the model together may be given to it one by one.
@@ -179,6 +188,11 @@ package struct TableDecoder: Sendable {
       }
       if faults > 0 { reading.faults.sort { $0.row < $1.row } }
     }
+  }
+
+  private func finish(_ rows: PayloadDecoder.Rows) throws(PayloadFault) -> [Tensor?] {
+    guard let input = decoder.tensorOfRows else { return try decoder.finish(rows, at: 0) }
+    return try decoder.finishTensor(rows, input)
   }
 
   /// One row alone, that has been read among others.
@@ -197,7 +211,7 @@ package struct TableDecoder: Sendable {
       case .jsonl: try readLine(text, into: &rows)
       }
       rows.count = 1
-      return try decoder.finish(rows, at: 0)
+      return try finish(rows)
     } catch {
       throw fault(error, row, text)
     }
@@ -320,7 +334,7 @@ package struct TableDecoder: Sendable {
 
   /// Whether a row of another size than those before it may be right.
   private var rowsMayDiffer: Bool {
-    decoder.layout == .table(width: nil)
+    decoder.layout == .tensors || decoder.layout == .table(width: nil)
   }
 
   /// A row that is wrong behind those before it: it begins a run, or what is wrong with it alone is told.
@@ -347,7 +361,11 @@ package struct TableDecoder: Sendable {
     // What the line before has left out is nothing to this one.
     rows.absent = []
     let isRecord = scanner.peek() == UInt8(ascii: "{")
-    try decoder.readLine(&scanner, isRecord: isRecord, into: &rows)
+    if let input = decoder.tensorOfRows {
+      try decoder.readTensorLine(&scanner, isRecord: isRecord, input, into: &rows)
+    } else {
+      try decoder.readLine(&scanner, isRecord: isRecord, into: &rows)
+    }
     guard scanner.peek() == nil else {
       throw scanner.fault("goes on behind the row with \(scanner.description())")
     }
@@ -392,7 +410,7 @@ extension PayloadDecoder {
         switch layout {
         case .columnPerInput: rows.count
         case .table: rows.count * (rows.width ?? 0)
-        case .tensors: 0
+        case .tensors: rows.elementCount
         }
       rows.builders[index].rewind(to: isAbsent ? 0 : elements)
     }

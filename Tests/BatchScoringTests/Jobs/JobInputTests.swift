@@ -225,6 +225,43 @@ import Testing
     }
   }
 
+  // MARK: Tensors
+
+  @Test func `a model of one tensor is scored from arrays and from lines of JSON`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.register("image", ONNXText.identity([nil, 2, 2]))
+    var order = workshop.order()
+    order.model = "image"
+    let numbers = (0..<12).map { Float($0) }
+    try workshop.write("a.npy", NPYFormat.write(Tensor(numbers, shape: Shape(3, 2, 2))))
+    try workshop.write("b.jsonl", "[[1,2],[3,4]]\n[[1,2]]\n{\"x\":[[5,6],[7,8]]}\n")
+    try workshop.write("c.json", "[[[1,2],[3,4]],\n [[5,6],[7,8]]]")
+    try workshop.write("d.csv", "a,b,c,d\n1,2,3,4\n")
+    try workshop.write("e.npy", NPYFormat.write(Tensor(numbers, shape: Shape(3, 4))))
+    let job = try workshop.run(order)
+    #expect(job.status == .completed, "\(job.reason ?? "")")
+    #expect(
+      workshop.text() == """
+        row,prediction_0,prediction_1,prediction_2,prediction_3,file_name
+        0,0.0,1.0,2.0,3.0,a.npy
+        1,4.0,5.0,6.0,7.0,a.npy
+        2,8.0,9.0,10.0,11.0,a.npy
+        0,1.0,2.0,3.0,4.0,b.jsonl
+        2,5.0,6.0,7.0,8.0,b.jsonl
+        0,1.0,2.0,3.0,4.0,c.json
+        1,5.0,6.0,7.0,8.0,c.json
+
+        """)
+    let errors = try #require(workshop.text("job", "errors.jsonl"))
+    #expect(errors.contains(#""file":"b.jsonl","row":1,"#), "\(errors)")
+    #expect(
+      errors.contains(
+        #""file":"d.csv","row":null,"reason":"the model takes tensors, not rows of columns: 'x'""#),
+      "\(errors)")
+    #expect(errors.contains("holds [3, 4] of float32; the model takes [-1, 2, 2]"), "\(errors)")
+    #expect(job.progress.failedRows == 3)
+  }
+
   // MARK: Arrays of NumPy
 
   /// As `numpy.save` writes an array, with numbers of 8 bytes in the order given.

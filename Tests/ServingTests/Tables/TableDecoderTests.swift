@@ -116,6 +116,43 @@ import Testing
     #expect(strings == ["s", "long", "v", "w"])
   }
 
+  // MARK: Rows of tensors
+
+  private static func tensor(_ shape: [Int?], _ text: String) throws -> TableBlock {
+    let signature = ModelSignature(
+      inputs: [ModelInput(name: "image", elementType: .float32, shape: shape)], outputs: [])
+    return try TableDecoder(jsonLines: signature)
+      .decode(Array(text.utf8).span, maxRows: text.utf8.count { $0 == 0x0A })
+  }
+
+  @Test func `a line is a row of the model's tensor, alone or under the input's name`() throws {
+    let block = try Self.tensor(
+      [nil, 2, 2],
+      "[[1,2],[3,4]]\n{\"id\":[1],\"image\":[[5,6],[7,8]]}\n[[1,2],[3]]\n[[1,2],[3,\"x\"]]\n"
+        + "{\"image\":[[1]],\"image\":1}\n{}\n[1,2]\n[[[1,2],[3,4]]]\n[[9,9],[9,9]]\n[[1,2],[3,4]] 5\n"
+        + "[]\n3\n[[0,0],[0,0]]\n")
+    #expect(block.faults.map(\.row) == [2, 3, 4, 5, 6, 7, 9, 10, 11], "\(block.faults)")
+    #expect(Self.shapes(block) == [[Shape(4, 2, 2)]])
+    let table = try #require(block.runs[0].inputs[0])
+    let values = table.values(as: Float.self)
+    #expect(
+      values.indices.map { values[$0] } == [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9, 0, 0, 0, 0])
+    #expect(block.faults[3].reason == "has no member 'image', the model's input")
+    #expect(
+      block.faults[4].reason.contains("a row of input 'image' takes [2, 2]"), "\(block.faults[4])")
+  }
+
+  @Test func `rows of tensors of different sizes are runs of their own`() throws {
+    let block = try Self.tensor(
+      [nil, nil, 2], "[[1,2]]\n[[1,2],[3,4]]\n[[5,6],[7,8]]\n[[1,2,3]]\n[[1,2]]\n")
+    #expect(block.faults.map(\.row) == [3])
+    #expect(Self.shapes(block) == [[Shape(1, 1, 2)], [Shape(2, 2, 2)], [Shape(1, 1, 2)]])
+    let single = try Self.tensor([1, 2, 1], "[[1],[2]]\n[[3],[4]]\n")
+    #expect(Self.shapes(single) == [[Shape(1, 2, 1)], [Shape(1, 2, 1)]])
+    let scalars = try Self.tensor([nil], "1\n2\n[3]\n")
+    #expect(Self.shapes(scalars) == [[Shape(2)]] && scalars.faults.map(\.row) == [2])
+  }
+
   // MARK: Columns that are left out
 
   private static let optional: ModelSignature = {
