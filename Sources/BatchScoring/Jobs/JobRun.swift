@@ -75,6 +75,8 @@ final class JobRun: @unchecked Sendable {
   private var ending: (status: Job.Status, reason: String?)?
   /// The row may have come on without us: it has ended, or a commit that failed was one.
   private var isStale = true
+  /// This run is in the count of those that began; see `countRun`.
+  var isCounted = false
   /// While it waits: a cancel has nothing to say any more.
   private(set) var ignoresCancel = false
 
@@ -103,6 +105,7 @@ final class JobRun: @unchecked Sendable {
       func rests(_ reason: String) -> Outcome {
         ignoresCancel = ending != nil || wasCanceled
         isStale = true
+        forgetRuns()
         pause(reason, discarding: ending.flatMap { $0.status == .completed ? nil : $0.status })
         return .rests
       }
@@ -118,6 +121,7 @@ final class JobRun: @unchecked Sendable {
       } catch .interrupted(.cancel) {
         ending = (.canceled, nil)
       } catch .interrupted(.stop) {
+        forgetRuns()
         tell(.info, "batch job stops, to go on at the next start")
         return .stops
       } catch .interrupted(.crash) {
@@ -165,6 +169,7 @@ final class JobRun: @unchecked Sendable {
     if try outputIsInPlace() { return try end(.completed, reason: nil) }
     if isCancelStored { throw .interrupted(.cancel) }
     try control.check()
+    try countRun()
     if job.progress.totalFiles == 0 {
       try change(.preparing, startedAt: wallClock(), workFolder: work.path)
     }

@@ -328,6 +328,42 @@ struct JobStore: Sendable {
     }
   }
 
+  /// Counts a run before it does anything. The count stands in the progress, so that each commit of
+  /// progress begins it anew.
+  ///
+  /// - Returns: How many runs have begun without any progress, with this one.
+  func beginRun(_ sequence: Int64) throws(BatchError) -> Int {
+    try write { (transaction) throws(BatchError) in
+      try Self.checkOpen(transaction, sequence)
+      try Self.execute(
+        transaction,
+        """
+        UPDATE jobs SET progress = json_set(progress, '$.runs',
+          coalesce(CAST(progress ->> '$.runs' AS INTEGER), 0) + 1)
+          WHERE sequence = ? AND json_valid(progress)
+        """, [.integer(sequence)])
+      let rows = try Self.run(
+        transaction,
+        """
+        SELECT coalesce(CAST(progress ->> '$.runs' AS INTEGER), 0) AS runs FROM jobs
+          WHERE sequence = ? AND json_valid(progress)
+        """, [.integer(sequence)])
+      return Int(clamping: rows.first?.integer("runs") ?? 0)
+    }
+  }
+
+  /// Of a run that has come to an end in this process.
+  func forgetRuns(_ sequence: Int64) throws(BatchError) {
+    try write { (transaction) throws(BatchError) in
+      try Self.execute(
+        transaction,
+        """
+        UPDATE jobs SET progress = json_remove(progress, '$.runs')
+          WHERE sequence = ? AND ended_at IS NULL AND json_valid(progress)
+        """, [.integer(sequence)])
+    }
+  }
+
   /// Writes down what the job will read; with the last of it, the job runs.
   ///
   /// - Parameter checkInterruption: Asked between two steps of many rows.
