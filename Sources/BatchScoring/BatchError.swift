@@ -16,11 +16,15 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
   case refused(String)
   /// Something is where the output shall appear.
   case outputExists(String)
+  /// The output would lie in another one, or another one in it.
+  case outputNested(String)
   case inputMissing(String)
   case unknownModel(String)
   case unknownJob(String)
   /// Another job has the name.
   case nameTaken(String)
+  /// As many jobs wait as may.
+  case tooManyJobs(limit: Int)
   /// An input is not what it was when the job began. `file` is its path below the input.
   case inputChanged(file: String, how: String)
   /// Rows failed, and none was scored.
@@ -60,10 +64,13 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
     case .refused(let reason): reason
     case .outputExists(let place):
       "the output \(place) exists already; specify a unique output location"
-    case .inputMissing(let reason): reason
+    case .outputNested(let reason), .inputMissing(let reason): reason
     case .unknownModel(let reason): reason
     case .unknownJob(let name): "there is no job '\(name)'"
     case .nameTaken(let name): "a job '\(name)' exists already"
+    case .tooManyJobs(let limit):
+      "there are \(limit) jobs that have not ended, as many as may be; ask again when some have, or "
+        + "cancel what is not needed"
     case .inputChanged(let file, let how): "InputChanged: \(file): \(how)"
     case .nothingScored(let count, let first):
       "No succeeded mini batch item returned from run(): \(count) row\(count == 1 ? "" : "s") "
@@ -85,9 +92,9 @@ package enum BatchError: Error, Sendable, Equatable, CustomStringConvertible {
   var failsJob: Bool {
     switch self {
     case .interrupted, .noSpace, .busy, .store, .outputLost: false
-    case .io, .text, .tooManyFaults, .scoring, .refused, .outputExists, .inputMissing,
-      .unknownModel, .unknownJob, .nameTaken, .inputChanged, .nothingScored, .unreadable,
-      .unavailable, .cancelNotStored:
+    case .io, .text, .tooManyFaults, .scoring, .refused, .outputExists, .outputNested,
+      .inputMissing, .unknownModel, .unknownJob, .nameTaken, .tooManyJobs, .inputChanged,
+      .nothingScored, .unreadable, .unavailable, .cancelNotStored:
       true
     }
   }

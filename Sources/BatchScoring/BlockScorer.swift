@@ -7,7 +7,7 @@ internal import Tensors
 /// A block of a file's rows, scored and written.
 struct ScoredBlock: Sendable {
   /// The line of column names as this block's values give it; empty where no row was scored.
-  var header: [UInt8] = []
+  var header: [UInt8] { forms.first?.header ?? [] }
   var text: [UInt8] { writer.bytes }
   var writer = JSONWriter()
   /// Rows that were scored.
@@ -19,22 +19,76 @@ struct ScoredBlock: Sendable {
   /// Not all of it was scored: nobody wants it any more.
   var isAbandoned = false
 
-  /// Where the text of each run begins, and its first row's place in the block.
-  fileprivate var parts: [(row: Int, offset: Int)] = []
+  /// The text of rows that were scored together.
+  fileprivate struct Part {
+    /// The rows, by their places among those that could be read.
+    var rows: Range<Int>
+    /// Where their text begins.
+    var offset: Int
+    /// Their place in `forms`.
+    var form: Int
+  }
+
+  fileprivate var parts: [Part] = []
+  /// How wide rows are, each with the header that its lines have; one as a rule.
+  fileprivate var forms: [(form: RowForm, header: [UInt8])] = []
+  /// The rows that could be read, by their places in the block, and the block's first row.
+  fileprivate var places: [Int] = []
+  fileprivate var firstRow = 0
+  /// The outputs'.
+  fileprivate var names: [String] = []
 
   fileprivate var hasEnded: Bool { failure != nil || isAbandoned }
 
   /// Brings the text into the order of the rows.
   fileprivate mutating func sortParts() {
-    guard zip(parts, parts.dropFirst()).contains(where: { $0.row > $1.row }) else { return }
+    guard zip(parts, parts.dropFirst()).contains(where: { $0.rows.lowerBound > $1.rows.lowerBound })
+    else { return }
+    keep(parts.indices.sorted { parts[$0].rows.lowerBound < parts[$1].rows.lowerBound })
+  }
+
+  /// Leaves these parts alone, in this order.
+  private mutating func keep(_ kept: [Int]) {
     let bytes = writer.bytes
     let ends = parts.dropFirst().map(\.offset) + [bytes.count]
-    var sorted = JSONWriter()
-    for index in parts.indices.sorted(by: { parts[$0].row < parts[$1].row }) {
-      bytes[parts[index].offset..<ends[index]].withUnsafeBytes { sorted.raw(bytes: $0) }
+    var text = JSONWriter()
+    var moved: [Part] = []
+    for index in kept {
+      var part = parts[index]
+      bytes[part.offset..<ends[index]].withUnsafeBytes { text.raw(bytes: $0) }
+      part.offset = text.bytes.count - (ends[index] - part.offset)
+      moved.append(part)
     }
-    writer = sorted
-    parts = []
+    writer = text
+    parts = moved
+  }
+
+  /// Leaves rows of one form alone: all lines of an output have the same columns.
+  ///
+  /// Asked of one block behind the other, in the input's order, this depends on the rows alone, and not
+  /// on where blocks begin or on which of them was scored first.
+  ///
+  /// - Parameter form: That of the rows before; nil before the first, which fixes it.
+  mutating func keepRows(of form: inout RowForm?) {
+    guard let first = parts.first else { return }
+    let wanted = form ?? forms[first.form].form
+    form = wanted
+    guard forms.contains(where: { $0.form != wanted }) else { return }
+    var kept: [Int] = []
+    for (index, part) in parts.enumerated() {
+      guard let reason = forms[part.form].form.difference(to: wanted, names) else {
+        kept.append(index)
+        continue
+      }
+      scored -= part.rows.count
+      for row in part.rows {
+        faults.append(RowFault(row: firstRow + places[row], reason: reason, value: ""))
+      }
+    }
+    faults.sort { $0.row < $1.row }
+    keep(kept)
+    forms = forms.filter { $0.form == wanted }
+    for index in parts.indices { parts[index].form = 0 }
   }
 
   struct Failure: Sendable, Equatable {
@@ -59,6 +113,8 @@ struct BlockScorer {
   /// Rows that the model is given at once: it may need much memory for each. One, where rows of a
   /// batch change each other's results.
   private let sliceRows: Int
+  /// Whether a table's rows may have any number of columns.
+  private let takesAnyWidth: Bool
 
   /// - Parameter text: nil for arrays of numbers.
   init(
@@ -74,6 +130,8 @@ struct BlockScorer {
     self.columns = columns
     self.scratch = scratch ?? model.executor.makeScratch()
     sliceRows = model.executor.batchDependentNodes.isEmpty ? 512 : 1
+    let inputs = model.signature.inputs
+    takesAnyWidth = inputs.count == 1 && inputs[0].shape.count == 2 && inputs[0].shape[1] == nil
   }
 
   func score(_ block: TextBlock) -> ScoredBlock {
@@ -102,26 +160,46 @@ struct BlockScorer {
         return scored
       }
     }
-    score(table.inputs, rows, cells, firstRow: block.firstRow, into: &scored)
+    score(table.runs, rows, cells, firstRow: block.firstRow, into: &scored)
     return scored
   }
 
   /// Scores rows of an array.
   func score(_ rows: Tensor, firstRow: Int) -> ScoredBlock {
     var scored = ScoredBlock()
-    score([rows], Array(0..<rows.rowCount), nil, firstRow: firstRow, into: &scored)
+    let run = TableBlock.Run(inputs: [rows], rowCount: rows.rowCount)
+    score([run], Array(0..<rows.rowCount), nil, firstRow: firstRow, into: &scored)
     return scored
   }
 
   private func score(
-    _ inputs: [Tensor?], _ rows: [Int], _ cells: CarriedCells?, firstRow: Int,
+    _ runs: [TableBlock.Run], _ rows: [Int], _ cells: CarriedCells?, firstRow: Int,
     into scored: inout ScoredBlock
   ) {
     let faultCount = scored.faults.count
     pace.begin()
+    var start = 0
+    for run in runs {
+      score(
+        run.inputs, rows[start..<(start + run.rowCount)], cells, firstRow: firstRow, into: &scored)
+      start += run.rowCount
+    }
+    scored.sortParts()
+    if scored.faults.count > faultCount { scored.faults.sort { $0.row < $1.row } }
+    for index in scored.faults.indices { scored.faults[index].row += firstRow }
+    scored.names = names
+    scored.places = rows
+    scored.firstRow = firstRow
+  }
+
+  /// - Parameter rows: Those of a run, by their places among all that could be read.
+  private func score(
+    _ inputs: [Tensor?], _ rows: ArraySlice<Int>, _ cells: CarriedCells?, firstRow: Int,
+    into scored: inout ScoredBlock
+  ) {
     // A part that takes too long comes again, in smaller ones, when all others have had their turn:
     // a row that takes all the time there is comes last.
-    var parts = [0..<rows.count]
+    var parts = [rows.indices]
     var next = 0
     while next < parts.count, !scored.hasEnded {
       var slice = parts[next].lowerBound..<parts[next].lowerBound
@@ -133,9 +211,6 @@ struct BlockScorer {
       }
       next += 1
     }
-    scored.sortParts()
-    if scored.faults.count > faultCount { scored.faults.sort { $0.row < $1.row } }
-    for index in scored.faults.indices { scored.faults[index].row += firstRow }
   }
 
   /// Scores a part of the table's rows; of one that fails, its halves: a row that the model
@@ -143,7 +218,7 @@ struct BlockScorer {
   ///
   /// - Parameter late: Gets the halves of one that takes too long.
   private func score(
-    _ part: Range<Int>, of inputs: [Tensor?], _ rows: [Int], _ cells: CarriedCells?,
+    _ part: Range<Int>, of inputs: [Tensor?], _ rows: ArraySlice<Int>, _ cells: CarriedCells?,
     _ firstRow: Int, late: inout [Range<Int>], into scored: inout ScoredBlock
   ) {
     guard !part.isEmpty, !scored.hasEnded else { return }
@@ -186,10 +261,11 @@ struct BlockScorer {
   }
 
   private func run(
-    _ part: Range<Int>, within time: UInt64, of inputs: [Tensor?], _ rows: [Int],
+    _ part: Range<Int>, within time: UInt64, of inputs: [Tensor?], _ rows: ArraySlice<Int>,
     _ cells: CarriedCells?, _ firstRow: Int, into scored: inout ScoredBlock
   ) throws(ExecutorError) {
-    let taken = part.count == rows.count ? inputs : inputs.map { $0.map { $0.rows(part) } }
+    let own = (part.lowerBound - rows.startIndex)..<(part.upperBound - rows.startIndex)
+    let taken = part.count == rows.count ? inputs : inputs.map { $0.map { $0.rows(own) } }
     if pace.maxNanoseconds != nil { scratch.deadline = MonotonicClock.system.now() &+ time }
     let values = try executor.predict(taken, outputs: outputs, scratch: scratch)
     if let reason = BlockScorer.misfit(values, names, rowCount: part.count) {
@@ -197,8 +273,14 @@ struct BlockScorer {
         row: firstRow + rows[part.lowerBound], reason: reason)
       return
     }
-    if scored.header.isEmpty { scored.header = columns.header(values, names: names) }
-    scored.parts.append((part.lowerBound, scored.writer.bytes.count))
+    let form = RowForm(
+      inputWidth: takesAnyWidth ? inputs[0].flatMap(PredictionColumns.width) : nil,
+      widths: columns.format == .csv ? values.map(PredictionColumns.width) : [])
+    let known = scored.forms.lastIndex { $0.form == form }
+    if known == nil { scored.forms.append((form, columns.header(values, names: names))) }
+    scored.parts.append(
+      ScoredBlock.Part(
+        rows: part, offset: scored.writer.bytes.count, form: known ?? scored.forms.count - 1))
     columns.write(
       values, names: names, rows: rows[part], firstRow: firstRow, carrying: cells,
       to: &scored.writer)

@@ -19,7 +19,8 @@ final class InputText: Sendable {
     let lines: any ByteSource =
       switch format {
       case .csv: source
-      case .jsonl: UnrolledArray(source, name: name)
+      case .jsonl:
+        UnrolledArray(source, name: name, rowDepth: TableDecoder.rowDepth(signature))
       }
     var cutter = RowCutter(
       lines, name: name,

@@ -76,8 +76,16 @@ package struct PredictionColumns: Sendable, Equatable {
     return numbers.indices.map { String(numbers[$0]) }
   }
 
+  /// Cells that a line has of an output.
+  static func width(_ value: ModelValue) -> Int {
+    switch value {
+    case .tensor(let tensor): width(tensor)
+    case .maps(_, let tensor): width(tensor)
+    }
+  }
+
   /// Values that a row has.
-  private static func width(_ tensor: Tensor) -> Int {
+  static func width(_ tensor: Tensor) -> Int {
     tensor.rowCount == 0 ? 1 : tensor.shape.elementCount / tensor.rowCount
   }
 

@@ -36,12 +36,28 @@ struct RowCutter {
 
     init() {}
 
-    /// Of blocks whose predictions take a bounded room, however wide the model's answer is.
+    /// Of blocks whose numbers take a bounded room, however wide the model's answer is, and its table:
+    /// a short line may leave out nearly all of its columns.
     init(_ signature: ModelSignature, outputs: [Int]) {
-      let widths = outputs.map { signature.outputs[$0].rowWidth }
       // Of an answer of unknown width as many rows as a wide one may have.
-      let width = widths.reduce(0) { sum, width in sum + min(width ?? 256, 1 << 20) }
-      maxRows = min(maxRows, max((1 << 20) / max(width, 1), 16))
+      let given = Limits.width(outputs.map { signature.outputs[$0].rowWidth ?? 256 })
+      // What a row of no fixed width has, stands in its line.
+      let taken = Limits.width(signature.inputs.map(Limits.rowWidth))
+      maxRows = min(maxRows, max((1 << 20) / max(given, taken, 1), 16))
+    }
+
+    private static func rowWidth(_ input: ModelInput) -> Int {
+      guard input.shape.count > 1 else { return 1 }
+      var product = 1
+      for (axis, dimension) in input.shape.enumerated().dropFirst() {
+        let size = dimension ?? (axis == 1 ? input.columns?.count : nil) ?? 1
+        product = min(product * min(max(size, 1), 1 << 20), 1 << 20)
+      }
+      return product
+    }
+
+    private static func width(_ widths: [Int]) -> Int {
+      widths.reduce(0) { sum, width in min(sum + min(width, 1 << 20), 1 << 20) }
     }
   }
 

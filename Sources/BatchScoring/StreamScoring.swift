@@ -45,7 +45,7 @@ package struct StreamScoring {
       makeWork: {
         {
           var table = decoder.decode($0.bytes.span, maxRows: $0.rowCount)
-          table.inputs = []
+          table.runs = []
           return table
         }
       },
@@ -71,6 +71,7 @@ package struct StreamScoring {
     guard let file else { return summary }
     let (model, outputs, columns) = (self.model, self.outputs, self.columns)
     var hasHeader = false
+    var form: RowForm?
     var firstFault: RowFault?
     try OrderedPipeline<TextBlock, ScoredBlock>(threads: threads).run(
       source: { () throws(BatchError) in try file.next() }, interrupt: source.interrupt,
@@ -78,7 +79,9 @@ package struct StreamScoring {
         let scorer = BlockScorer(model, outputs: outputs, text: file, columns: columns)
         return { scorer.score($0) }
       },
-      sink: { (block) throws(BatchError) in
+      sink: { (given) throws(BatchError) in
+        var block = given
+        block.keepRows(of: &form)
         summary.scored += block.scored
         summary.failed += block.faults.count
         block.faults.forEach(tell)

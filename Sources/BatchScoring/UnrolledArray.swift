@@ -5,6 +5,9 @@
 /// becomes a space, or in a string, which may hold none, a carriage return, for which the element is
 /// refused as well. So a place in the text is a place in the file, an element is one line whatever it
 /// holds, and memory is what is read at once.
+///
+/// `[]` may be an empty array, or the first of many lines: what stands behind it tells. Behind any other
+/// array nothing may stand.
 struct UnrolledArray: ByteSource, Sendable {
   private enum Form {
     case unknown, lines, array
@@ -12,6 +15,7 @@ struct UnrolledArray: ByteSource, Sendable {
 
   private var source: any ByteSource & Sendable
   private let name: String
+  private let rowDepth: Int
   private var form = Form.unknown
   /// Brackets that are open; 0 before the array, and behind it.
   private var depth = 0
@@ -21,11 +25,17 @@ struct UnrolledArray: ByteSource, Sendable {
   /// Whether anything has come since the last comma between elements, or since the array began.
   private var hasElement = false
   private var hasComma = false
+  /// Line feeds before the array's end.
+  private var lineFeeds = 0
+  private var goesOn = false
 
-  /// - Parameter name: What errors call it.
-  init(_ source: any ByteSource & Sendable, name: String) {
+  /// - Parameters:
+  ///   - name: What errors call it.
+  ///   - rowDepth: How deep the lists of a row are nested: one more is an array of rows.
+  init(_ source: any ByteSource & Sendable, name: String, rowDepth: Int = 1) {
     self.source = source
     self.name = name
+    self.rowDepth = rowDepth
   }
 
   var interrupt: @Sendable () -> Void { source.interrupt }
@@ -38,48 +48,87 @@ struct UnrolledArray: ByteSource, Sendable {
     switch form {
     case .lines: return try source.read(into: buffer)
     case .array:
+      if goesOn { throw goingOn }
       let count = try source.read(into: buffer)
       guard count > 0 || isClosed else {
         throw .text(file: name, reason: "the JSON array is not closed: the file ends too early")
       }
-      unroll(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]))
-      return count
+      return try unrolled(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]))
     case .unknown:
       var filled = 0
       while form == .unknown, filled < buffer.count {
         let count = try source.read(
           into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
-        if count == 0 { break }
         filled += count
-        form = Self.form(of: UnsafeRawBufferPointer(rebasing: buffer[..<filled]))
+        form = form(
+          of: UnsafeRawBufferPointer(rebasing: buffer[..<filled]), isWhole: count == 0)
+        if count == 0 { break }
       }
       if form == .unknown { form = .lines }
-      if form == .array { unroll(UnsafeMutableRawBufferPointer(rebasing: buffer[..<filled])) }
-      return filled
+      guard form == .array else { return filled }
+      return try unrolled(UnsafeMutableRawBufferPointer(rebasing: buffer[..<filled]))
     }
   }
 
-  /// What a text is that begins so. No row of JSON Lines is a list of records or of lists.
-  private static func form(of start: UnsafeRawBufferPointer) -> Form {
+  private var goingOn: BatchError {
+    .text(
+      file: name,
+      reason: "the JSON array ends in line \(lineFeeds + 1), and the file goes on behind it; "
+        + "expected one array alone, or lines that are a row each")
+  }
+
+  /// - Returns: How much of the text counts: what stands behind the array is told at the next read.
+  private mutating func unrolled(
+    _ text: UnsafeMutableRawBufferPointer
+  ) throws(BatchError) -> Int {
+    let end = unroll(text)
+    guard isClosed, let next = text[end...].firstIndex(where: { !Self.isSpace($0) }) else {
+      return text.count
+    }
+    goesOn = true
+    // Nothing would say that this is the file's end.
+    if next == 0 { throw goingOn }
+    return next
+  }
+
+  /// What a text is that begins so. No row of JSON Lines is a list of records, or of lists where it is a
+  /// list of numbers itself.
+  ///
+  /// - Parameter isWhole: Whether it ends there.
+  private func form(of start: UnsafeRawBufferPointer, isWhole: Bool) -> Form {
     let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
     var rest = start[...]
     if rest.starts(with: mark) { rest = rest.dropFirst(mark.count) }
-    rest = rest.drop(while: isSpace)
+    rest = rest.drop(while: Self.isSpace)
     guard let first = rest.first else { return .unknown }
     guard first == UInt8(ascii: "[") else { return .lines }
-    rest = rest.dropFirst().drop(while: isSpace)
+    rest = rest.dropFirst().drop(while: Self.isSpace)
     guard let second = rest.first else { return .unknown }
-    return "{[]".utf8.contains(second) ? .array : .lines
+    guard second == UInt8(ascii: "]") else {
+      if second == UInt8(ascii: "{") { return .array }
+      var depth = 1
+      while rest.first == UInt8(ascii: "["), depth <= rowDepth {
+        depth += 1
+        rest = rest.dropFirst().drop(while: Self.isSpace)
+      }
+      if depth > rowDepth { return .array }
+      return rest.isEmpty ? .unknown : .lines
+    }
+    if rest.dropFirst().contains(where: { !Self.isSpace($0) }) { return .lines }
+    return isWhole ? .array : .unknown
   }
 
   private static func isSpace(_ byte: UInt8) -> Bool {
     byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D
   }
 
-  private mutating func unroll(_ text: UnsafeMutableRawBufferPointer) {
+  /// - Returns: Behind the array's end; where it is open, behind the text.
+  private mutating func unroll(_ text: UnsafeMutableRawBufferPointer) -> Int {
     let (space, lineFeed) = (UInt8(ascii: " "), UInt8(ascii: "\n"))
-    for index in text.indices where !isClosed {
+    if isClosed { return 0 }
+    for index in text.indices {
       let byte = text[index]
+      if byte == lineFeed { lineFeeds += 1 }
       if isInString {
         if byte == lineFeed { text[index] = UInt8(ascii: "\r") }
         if isEscaped {
@@ -104,6 +153,7 @@ struct UnrolledArray: ByteSource, Sendable {
           // Behind a last comma it stays: a line that is no row, and told as such.
           if hasElement || !hasComma { text[index] = lineFeed }
           isClosed = true
+          return index + 1
         }
       case UInt8(ascii: ",") where depth == 1:
         // A comma with nothing before it stays, and spoils the line that it begins.
@@ -115,5 +165,6 @@ struct UnrolledArray: ByteSource, Sendable {
       default: hasElement = true
       }
     }
+    return text.count
   }
 }

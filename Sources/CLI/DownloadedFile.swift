@@ -1,4 +1,5 @@
 import Digest
+import Documents
 import Glibc
 
 /// A file of a package that is being downloaded: written piece by piece as it comes, and kept when
@@ -51,14 +52,38 @@ final class DownloadedFile {
         ? nil : "file '\(name)' has SHA-256 \(found); the registry says \(expectedHash)")
   }
 
-  /// For what has no hash at the gateway.
+  /// For what has its hash in a manifest that comes with it.
+  ///
+  /// - Returns: The SHA-256 of what came.
   func finish(
     expectedByteCount: Int64, _ transferFailure: CommandFailure?
-  ) throws(CommandFailure) {
+  ) throws(CommandFailure) -> String {
     try finish(
       transferFailure,
       byteCount == expectedByteCount
         ? nil : "file '\(name)' came with \(byteCount) bytes; expected \(expectedByteCount)")
+    return hash.take()?.hex() ?? ""
+  }
+
+  /// Compares what came with a job's manifest.
+  ///
+  /// - Parameter hashes: By the paths of the files.
+  static func check(
+    _ hashes: [String: String], against manifest: DocumentValue, of job: String
+  ) throws(CommandFailure) {
+    guard case .array(let files)? = manifest.value(at: "outputs") else { return }
+    for file in files {
+      guard case .string(let path)? = file.value(at: "path"),
+        case .string(let expected)? = file.value(at: "sha256")
+      else { continue }
+      guard let found = hashes[path] else {
+        throw CommandFailure("file '\(path)' did not come; the manifest of \(job) lists it")
+      }
+      guard found == expected else {
+        throw CommandFailure(
+          "file '\(path)' has SHA-256 \(found); the manifest of \(job) says \(expected)")
+      }
+    }
   }
 
   private func finish(

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Documents
+import Glibc
 import HTTP
+import Store
 
 struct JobCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -79,20 +81,46 @@ struct JobCommand: ParsableCommand {
       let control = try client.client()
       let files = ResourceViews.elements(
         try control.send("GET", jobPath(name) + "/outputs/\(outputName)").body)
-      let folder = LocalFile.absolute(downloadPath) + "/named-outputs/\(outputName)"
+      let all = LocalFile.absolute(downloadPath) + "/named-outputs"
+      let folder = all + "/\(outputName)"
       if LocalFile.exists(folder) { throw CommandFailure("\(folder) exists already") }
-      for file in files {
-        guard let path = ResourceViews.text(file, "path"),
-          case .integer(let byteCount) = ResourceViews.member(file, "bytes")
-        else { continue }
-        try download(path, byteCount: byteCount, into: folder, from: control)
+      // It appears whole: what breaks off leaves nothing that a repeat would meet.
+      let aside = all + "/.\(outputName)-\(name.percentEncoded).part"
+      try? FolderTree.remove(aside)
+      do {
+        try LocalFile.makeFolder(aside)
+        try download(files, into: aside, from: control)
+      } catch {
+        try? FolderTree.remove(aside)
+        throw error
+      }
+      guard rename(aside, folder) == 0 else {
+        throw CommandFailure("\(folder) cannot be made: \(String(cString: strerror(errno)))")
       }
       try output.print(["downloaded": .string(folder), "files": .integer(Int64(files.count))])
     }
 
     private func download(
+      _ files: [DocumentValue], into folder: String, from control: ControlClient
+    ) throws {
+      var hashes: [String: String] = [:]
+      for file in files {
+        guard let path = ResourceViews.text(file, "path"),
+          case .integer(let byteCount) = ResourceViews.member(file, "bytes")
+        else { continue }
+        hashes[path] = try download(path, byteCount: byteCount, into: folder, from: control)
+      }
+      let manifest = "_SUCCESS.json"
+      guard hashes[manifest] != nil else { return }
+      let value = try JSONReader.read(
+        try LocalFile.readText(folder + "/" + manifest), source: manifest)
+      try DownloadedFile.check(hashes, against: value, of: "job '\(name)'")
+    }
+
+    /// - Returns: The file's SHA-256.
+    private func download(
       _ path: String, byteCount: Int64, into folder: String, from control: ControlClient
-    ) throws(CommandFailure) {
+    ) throws(CommandFailure) -> String {
       // By bytes: a slash with a combining mark behind it is a slash to the file system.
       let parts = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
       guard !parts.isEmpty, !parts.contains("..") else {
@@ -110,7 +138,7 @@ struct JobCommand: ParsableCommand {
       } catch {
         failure = error
       }
-      try target.finish(expectedByteCount: byteCount, failure)
+      return try target.finish(expectedByteCount: byteCount, failure)
     }
   }
 }

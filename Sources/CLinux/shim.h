@@ -1,8 +1,10 @@
 // Linux system calls that Swift's Glibc module does not show: `syscall` is variadic, and the
 // wrappers glibc has are hidden behind _GNU_SOURCE. (<fcntl.h> stays out: `struct stat` would then
 // seem to Swift to be this module's.)
+#include <linux/mman.h>
 #include <linux/openat2.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -50,6 +52,20 @@ static inline int swerve_take_short_turns(int nice, unsigned long long nanosecon
     unsigned long long runtime, deadline, period;
   } attributes = {.size = sizeof attributes, .nice = nice, .runtime = nanoseconds};
   return (int)syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+/// Zeroed memory of its own pages, for `munmap`; null where there is none.
+static inline void *swerve_map_pages(size_t byte_count) {
+  void *pages = mmap(NULL, byte_count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return pages == MAP_FAILED ? NULL : pages;
+}
+
+/// The same pages and more behind them, perhaps elsewhere; null, and all as it was, where there is
+/// no room.
+static inline void *swerve_grow_pages(void *pages, size_t byte_count, size_t new_count) {
+  // The wrapper of `mremap(2)` is variadic and hidden behind _GNU_SOURCE.
+  long moved = syscall(SYS_mremap, pages, byte_count, new_count, MREMAP_MAYMOVE, 0);
+  return moved == -1 ? NULL : (void *)moved;
 }
 
 /// A small number for the calling thread, from 1 on, given when it first asks.

@@ -28,6 +28,9 @@
 // How many rows ahead; and, along weights that stand as (n, k), how many elements.
 #define SWERVE_AHEAD 8
 #define SWERVE_RUN 64
+// What a tile fetches of the weights that are next: all, or its share.
+#define SWERVE_WHOLE 1
+#define SWERVE_SHARE 2
 
 #if defined(__x86_64__)
 

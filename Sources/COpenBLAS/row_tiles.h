@@ -17,21 +17,30 @@
 /// Adds to `rows` × `vectors` vectors of `out` their products over one block of k.
 ///
 /// Vector v of k's step i lies at `b[v] + steps[i]`: in weights, in packed weights, or in the lines
-/// of an image. `ahead` is what is to be in the cache by the time it is needed.
+/// of an image. `ahead` is what is to be in the cache by the time it is needed: the whole of it, or
+/// one of `vectors` shares, since memory does not give a panel while one tile is computed.
 INLINE void NAME(tile)(const T *a, ptrdiff_t lda, const T *const *b, const ptrdiff_t *steps,
                        T *const *out, ptrdiff_t first, ptrdiff_t length, const M *masks,
                        const T *ahead, const ptrdiff_t *ahead_steps, ptrdiff_t ldo,
-                       const int rows, const int vectors, const int prefetches) {
+                       const int rows, const int vectors, const int prefetches, ptrdiff_t share) {
   V sum[rows][vectors];
   _Pragma("unroll") for (int r = 0; r < rows; r++)
     _Pragma("unroll") for (int v = 0; v < vectors; v++) sum[r][v] = ZERO();
   if (length > 64)
     _Pragma("unroll") for (int r = 0; r < rows; r++) __builtin_prefetch(out[0] + (first + r) * ldo);
+  // Rows a page apart: no line of theirs is near by chance.
+  if (vectors == PANEL && length > 64 && ldo * (ptrdiff_t)sizeof(T) >= 4096)
+    _Pragma("unroll") for (int r = 0; r < rows; r++)
+      _Pragma("unroll") for (int v = 1; v < vectors; v++)
+        __builtin_prefetch(out[v] + (first + r) * ldo);
   for (ptrdiff_t i = 0; i < length; i++) {
     ptrdiff_t step = steps[i];
-    if (prefetches) {
+    if (prefetches == SWERVE_WHOLE) {
       const T *next = ahead + ahead_steps[i];
       _Pragma("unroll") for (int v = 0; v < vectors; v++) __builtin_prefetch(next + v * LANES);
+    } else if (prefetches == SWERVE_SHARE) {
+      ptrdiff_t vector = share * length + i;
+      __builtin_prefetch(ahead + ahead_steps[vector / vectors] + vector % vectors * LANES);
     }
     V right[vectors];
     _Pragma("unroll") for (int v = 0; v < vectors; v++) right[v] = LOAD(b[v] + step, masks[v]);
@@ -52,20 +61,23 @@ INLINE void NAME(tile)(const T *a, ptrdiff_t lda, const T *const *b, const ptrdi
 #define TILE(rows, vectors)                                                                        \
   case (rows) * 16 + (vectors):                                                                    \
     return NAME(tile)(a, lda, b, steps, out, first, length, masks, ahead, ahead_steps, ldo, rows,  \
-                      vectors, PREFETCHES);
+                      vectors, PREFETCHES, share);
 #define TILES(function)                                                                            \
   OUTLINE void NAME(function)(int rows, int vectors, const T *a, ptrdiff_t lda, const T *const *b, \
                               const ptrdiff_t *steps, T *const *out, ptrdiff_t first,              \
                               ptrdiff_t length, const M *masks, const T *ahead,                    \
-                              const ptrdiff_t *ahead_steps, ptrdiff_t ldo) {                       \
+                              const ptrdiff_t *ahead_steps, ptrdiff_t ldo, ptrdiff_t share) {      \
     switch (rows * 16 + vectors) { SWERVE_TILES }                                                  \
   }
 
 #define PREFETCHES 0
 TILES(tiles)
 #undef PREFETCHES
-#define PREFETCHES 1
+#define PREFETCHES SWERVE_WHOLE
 TILES(tiles_ahead)
+#undef PREFETCHES
+#define PREFETCHES SWERVE_SHARE
+TILES(tiles_ahead_in_turn)
 #undef PREFETCHES
 
 /// The largest tile's vectors for so many rows: the fewer rows, the more.
@@ -73,22 +85,27 @@ INLINE int NAME(vectors)(ptrdiff_t rows) {
   return rows <= MOST(8) ? 8 : rows <= MOST(4) ? 4 : rows <= MOST(2) ? 2 : PANEL;
 }
 
-/// Adds to `m` rows of up to `vectors` vectors, in tiles of about as many rows each.
+/// Adds to `m` rows of up to `vectors` vectors, in tiles of about as many rows each. `ahead` may be
+/// needed by the first tile already, or, `in_turn`, behind the last.
 INLINE void NAME(group)(const T *a, ptrdiff_t lda, ptrdiff_t m, const T *const *b,
                         const ptrdiff_t *steps, T *const *out, ptrdiff_t ldo, ptrdiff_t length,
-                        const M *masks, int vectors, const T *ahead, const ptrdiff_t *ahead_steps) {
+                        const M *masks, int vectors, const T *ahead, const ptrdiff_t *ahead_steps,
+                        const int in_turn) {
   int most = vectors == 8 ? MOST(8) : vectors == 4 ? MOST(4) : MOST(2);
   ptrdiff_t tiles = (m + most - 1) / most;
   ptrdiff_t first = 0;
   for (ptrdiff_t tile = 0; tile < tiles; tile++) {
     ptrdiff_t left = tiles - tile;
     int rows = (int)((m - first + left - 1) / left);
-    if (ahead && tile == 0)
+    if (ahead && in_turn && tiles >= vectors && tile < vectors)
+      NAME(tiles_ahead_in_turn)(rows, vectors, a + first * lda, lda, b, steps, out, first, length,
+                                masks, ahead, ahead_steps, ldo, tile);
+    else if (ahead && tile == 0)
       NAME(tiles_ahead)(rows, vectors, a + first * lda, lda, b, steps, out, first, length, masks,
-                        ahead, ahead_steps, ldo);
+                        ahead, ahead_steps, ldo, 0);
     else
       NAME(tiles)(rows, vectors, a + first * lda, lda, b, steps, out, first, length, masks, b[0],
-                  steps, ldo);
+                  steps, ldo, 0);
     first += rows;
   }
 }
@@ -183,19 +200,33 @@ OUTLINE void NAME(streamed)(const T *a, const T *b, T *out, ptrdiff_t m, ptrdiff
   }
 }
 
-/// out += a · b, `b` as (k, n), packed eight vectors of columns at a time.
+/// Rows whose `a` is packed at once.
+#define PACKED_A (1024 / (ptrdiff_t)sizeof(T))
+
+/// Rows of so long a step want the same few places of the caches as they lie.
+#define CLASHES(k) ((k) > SWERVE_BLOCK && (k) * (ptrdiff_t)sizeof(T) % 1024 == 0)
+
+/// One block of k of some rows, one behind the other.
+INLINE void NAME(pack_rows)(const T *a, ptrdiff_t lda, ptrdiff_t m, ptrdiff_t length, T *packed) {
+  for (ptrdiff_t row = 0; row < m; row++)
+    memcpy(packed + row * SWERVE_BLOCK, a + row * lda, (size_t)length * sizeof(T));
+}
+
+/// out += a · b, `b` as (k, n), packed eight vectors of columns at a time; at most PACKED_A rows.
 OUTLINE void NAME(product_packed)(const T *a, const T *b, T *out, ptrdiff_t m, ptrdiff_t n,
-                                  ptrdiff_t k, int fetches) {
+                                  ptrdiff_t k, int fetches, int in_turn) {
   const ptrdiff_t width = PANEL * LANES, panels = 8 / PANEL;
-  T packed[SWERVE_BLOCK * 8 * LANES];
+  T packed[SWERVE_BLOCK * 8 * LANES], packed_a[SWERVE_BLOCK * PACKED_A];
   ptrdiff_t steps[SWERVE_BLOCK], packed_steps[SWERVE_BLOCK];
-  for (ptrdiff_t i = 0; i < SWERVE_BLOCK && i < k; i++) {
+  for (ptrdiff_t i = 0; i < SWERVE_BLOCK; i++) {
     steps[i] = i * n;
     packed_steps[i] = i * width;
   }
   for (ptrdiff_t from = 0; from < k; from += SWERVE_BLOCK) {
     ptrdiff_t length = k - from < SWERVE_BLOCK ? k - from : SWERVE_BLOCK;
     const T *right = b + from * n;
+    const T *left_a = a + from;
+    if (CLASHES(k)) NAME(pack_rows)(left_a, k, m, length, packed_a), left_a = packed_a;
     for (ptrdiff_t column = 0; column < n; column += panels * width) {
       ptrdiff_t left = n - column;
       NAME(pack)(right + column, n, left, length, packed);
@@ -211,8 +242,8 @@ OUTLINE void NAME(product_packed)(const T *a, const T *b, T *out, ptrdiff_t m, p
         const T *ahead = start + panels * width < n     ? right + start + panels * width
                          : length == SWERVE_BLOCK && from + length < k
                              ? right + SWERVE_BLOCK * n + panel * width : 0;
-        NAME(group)(a + from, k, m, from_b, packed_steps, to, n, length, masks, vectors,
-                    fetches ? ahead : 0, steps);
+        NAME(group)(left_a, CLASHES(k) ? SWERVE_BLOCK : k, m, from_b, packed_steps, to, n, length,
+                    masks, vectors, fetches ? ahead : 0, steps, in_turn);
       }
     }
   }
@@ -229,8 +260,12 @@ OUTLINE void NAME(product)(const T *a, const T *b, T *out, ptrdiff_t m, ptrdiff_
                      m - row < STREAMED_ROWS ? m - row : STREAMED_ROWS, n, k);
     return;
   }
-  if (n > 2 * LANES && (m >= PACKED_ROWS || is_large))
-    return NAME(product_packed)(a, b, out, m, n, k, fetches);
+  if (n > 2 * LANES && (m >= PACKED_ROWS || is_large)) {
+    for (ptrdiff_t row = 0; row < m; row += PACKED_A)
+      NAME(product_packed)(a + row * k, b, out + row * n, m - row < PACKED_A ? m - row : PACKED_A, n,
+                           k, fetches, is_large);
+    return;
+  }
   const int most = NAME(vectors)(m);
   ptrdiff_t steps[SWERVE_BLOCK];
   for (ptrdiff_t i = 0; i < SWERVE_BLOCK && i < k; i++) steps[i] = i * n;
@@ -244,7 +279,7 @@ OUTLINE void NAME(product)(const T *a, const T *b, T *out, ptrdiff_t m, ptrdiff_
       int vectors =
           NAME(columns)(right + column, out + column, n - column, most, from_b, to, masks);
       NAME(group)(a + from, k, m, from_b, steps, to, n, length, masks, vectors,
-                  fetches ? right + column + SWERVE_AHEAD * n : 0, steps);
+                  fetches ? right + column + SWERVE_AHEAD * n : 0, steps, 0);
       column += vectors * LANES;
     }
   }
@@ -330,14 +365,13 @@ OUTLINE void NAME(pack_transposed)(const T *b, ptrdiff_t k, ptrdiff_t count, ptr
     for (ptrdiff_t j = count; j < width; j++) packed[i * width + j] = 0;
 }
 
-/// out += a · b, `b` as (n, k).
-OUTLINE void NAME(transposed)(const T *a, const T *b, T *out, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k) {
-#if TURN_ROWS > 0
-  if (m <= TURN_ROWS) return NAME(turned)(a, b, out, m, n, k);
-#endif
+/// out += a · b, `b` as (n, k); at most PACKED_A rows.
+OUTLINE void NAME(transposed_packed)(const T *a, const T *b, T *out, ptrdiff_t m, ptrdiff_t n,
+                                     ptrdiff_t k) {
   const ptrdiff_t width = PANEL * LANES;
   const int fetches = k * n > SWERVE_FETCHED;
-  T packed[SWERVE_BLOCK * PANEL * LANES];
+  const int in_turn = k * n * (ptrdiff_t)sizeof(T) > SWERVE_LARGE;
+  T packed[SWERVE_BLOCK * PANEL * LANES], packed_a[SWERVE_BLOCK * PACKED_A];
   ptrdiff_t steps[SWERVE_BLOCK], ahead_steps[SWERVE_BLOCK];
   for (ptrdiff_t i = 0; i < SWERVE_BLOCK; i++) {
     steps[i] = i * width;
@@ -346,6 +380,8 @@ OUTLINE void NAME(transposed)(const T *a, const T *b, T *out, ptrdiff_t m, ptrdi
   }
   for (ptrdiff_t from = 0; from < k; from += SWERVE_BLOCK) {
     ptrdiff_t length = k - from < SWERVE_BLOCK ? k - from : SWERVE_BLOCK;
+    const T *left_a = a + from;
+    if (CLASHES(k)) NAME(pack_rows)(left_a, k, m, length, packed_a), left_a = packed_a;
     for (ptrdiff_t column = 0; column < n; column += width) {
       ptrdiff_t count = n - column < width ? n - column : width;
       NAME(pack_transposed)(b + column * k + from, k, count, length, width, packed);
@@ -355,10 +391,20 @@ OUTLINE void NAME(transposed)(const T *a, const T *b, T *out, ptrdiff_t m, ptrdi
       int vectors = NAME(columns)(packed, out + column, count, PANEL, from_b, to, masks);
       const T *ahead = n - column > width ? b + (column + width) * k + from
                        : length == SWERVE_BLOCK ? b + from + SWERVE_BLOCK : 0;
-      NAME(group)(a + from, k, m, from_b, steps, to, n, length, masks, vectors,
-                  fetches ? ahead : 0, ahead_steps);
+      NAME(group)(left_a, CLASHES(k) ? SWERVE_BLOCK : k, m, from_b, steps, to, n, length, masks,
+                  vectors, fetches ? ahead : 0, ahead_steps, in_turn);
     }
   }
+}
+
+/// out += a · b, `b` as (n, k).
+OUTLINE void NAME(transposed)(const T *a, const T *b, T *out, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k) {
+#if TURN_ROWS > 0
+  if (m <= TURN_ROWS) return NAME(turned)(a, b, out, m, n, k);
+#endif
+  for (ptrdiff_t row = 0; row < m; row += PACKED_A)
+    NAME(transposed_packed)(a + row * k, b, out + row * n, m - row < PACKED_A ? m - row : PACKED_A, n,
+                            k);
 }
 
 /// Windows over the lines of an image: out[row · ldo + line · width + x] += Σ a[row][i] ·
@@ -389,7 +435,7 @@ OUTLINE void NAME(windows)(const T *a, const T *image, const ptrdiff_t *steps,
     for (ptrdiff_t from = 0; from < k; from += SWERVE_BLOCK) {
       ptrdiff_t length = k - from < SWERVE_BLOCK ? k - from : SWERVE_BLOCK;
       NAME(group)(a + from, k, rows, from_b, steps + from, to, ldo, length, masks,
-                  vectors, 0, steps);
+                  vectors, 0, steps, 0);
     }
   }
 }
@@ -399,6 +445,8 @@ OUTLINE void NAME(windows)(const T *a, const T *image, const ptrdiff_t *steps,
 #undef TILE
 #undef TILES
 #undef PACKED_ROWS
+#undef PACKED_A
+#undef CLASHES
 #undef STREAMED_ROWS
 #undef MOST_STREAMED
 #undef PANEL

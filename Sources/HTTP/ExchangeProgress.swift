@@ -108,7 +108,7 @@ extension HTTPExchange {
       countedBytes = received
       if sum > connection.core.maxBodyBytesInFlight { return unsafe cutOff(Self.noRoom, handle) }
     }
-    unsafe buffer.append(bytes)
+    guard unsafe buffer.append(bytes) else { return unsafe cutOff(Self.noRoom, handle) }
     if framing == .chunked { connection.core.handler.received(self, byteCount: bytes.count) }
     let deadline = headTime + connection.core.timeouts.body(received: received)
     return connection.advance(to: .body, until: deadline) ? .YES : .NO

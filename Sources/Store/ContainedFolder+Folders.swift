@@ -75,6 +75,27 @@ extension ContainedFolder {
     try DurableFile.syncDirectory(DurableFile.parent(of: path))
   }
 
+  /// Whether this process may make something at `relativePath`, with the folders above it that are
+  /// missing.
+  ///
+  /// - Throws: Why not.
+  package func checkWritable(_ relativePath: String) throws(StoreError) {
+    var folder = try duplicate()
+    defer { close(folder) }
+    for name in try plainNames(relativePath).dropLast() {
+      let next = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+      if next < 0 {
+        guard errno == ENOENT else { throw folderError(errno, name, relativePath) }
+        break
+      }
+      close(folder)
+      folder = next
+    }
+    guard faccessat(folder, ".", W_OK | X_OK, AT_EACCESS) == 0 else {
+      throw .system(errno, path: shown(relativePath), operation: "write")
+    }
+  }
+
   /// Makes the name of what lies at `relativePath` last.
   package func syncName(of relativePath: String) throws(StoreError) {
     let folder = try openExisting(try plainNames(relativePath).dropLast(), relativePath)

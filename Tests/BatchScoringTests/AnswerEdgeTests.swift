@@ -89,6 +89,21 @@ private struct CountingExecutor: ModelExecutor {
     #expect(maxRows(1 << 40) == 16)
   }
 
+  @Test func `a wide table makes blocks of few rows, whose lines may be short`() {
+    func maxRows(_ shape: [Int?], _ columns: Int? = nil) -> Int {
+      let input = ModelInput(
+        name: "X", elementType: .float64, shape: shape,
+        columns: columns.map { (0..<$0).map { "c\($0)" } })
+      return RowCutter.Limits(
+        ModelSignature(inputs: [input], outputs: []), outputs: []
+      ).maxRows
+    }
+    #expect(maxRows([nil, 10]) == 65_536)
+    #expect(maxRows([nil, 1000]) == 1048 && maxRows([nil, nil], 1000) == 1048)
+    #expect(maxRows([nil, nil]) == 65_536 && maxRows([nil]) == 65_536)
+    #expect(maxRows([nil, 1 << 40, 1 << 40]) == 16)
+  }
+
   @Test(.timeLimit(.minutes(1))) func `a pipe that stays open keeps no error waiting`() throws {
     var ends: [Int32] = [-1, -1]
     try #require(pipe(&ends) == 0)
@@ -123,6 +138,6 @@ private struct CountingExecutor: ModelExecutor {
     let text = Array(repeating: Array("1\n".utf8), count: 65_536).flatMap { $0 }
     let table = decoder.decode(text.span, maxRows: 65_536)
     #expect(table.rowCount == 65_536 && table.faults.count == 65_536)
-    #expect(table.inputs[0]?.shape == Shape(0, names.count))
+    #expect(table.runs[0].inputs[0]?.shape == Shape(0, names.count))
   }
 }

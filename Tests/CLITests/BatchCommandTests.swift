@@ -73,12 +73,38 @@ import Testing
     ).split(separator: "\n")
     #expect(lines.count == 442)
     #expect(lines.first?.contains("\"prediction\":") == true)
+    try Self.expectDownloadOfWhole(gateway, folder)
     let listed = try gateway.swerve("job", "list", "--query", "[].name", "-o", "tsv")
     #expect(listed.output == "nightly\n")
     #expect(try gateway.swerve("job", "cancel", "-n", "nightly").status == 0)
     #expect(
       try gateway.swerve("job", "show", "-n", "nightly", "--query", "status", "-o", "tsv").output
         == "Completed\n")
+  }
+
+  /// A download that breaks off leaves nothing that the next one meets, and bytes that are others than
+  /// the job has written are no download.
+  private static func expectDownloadOfWhole(_ gateway: GatewayProcess, _ folder: String) throws {
+    let output =
+      gateway.workspace.path
+      + "/datastores/workspaceblobstore/azureml/nightly/score/p.jsonl"
+    let text = try String(contentsOfFile: output, encoding: .utf8)
+    var changed = Array(text.utf8)
+    changed[changed.count / 2] ^= 1
+    try Data(changed).write(to: URL(fileURLWithPath: output))
+    let places = folder + "/again/named-outputs"
+    let broken = try gateway.swerve("job", "download", "-n", "nightly", "-p", folder + "/again")
+    #expect(broken.status == 1 && broken.error.contains("file 'p.jsonl' has SHA-256"))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: places) == [])
+    // As one that was killed leaves it.
+    try FileManager.default.createDirectory(
+      atPath: places + "/.score-nightly.part/deep", withIntermediateDirectories: true)
+    try text.write(toFile: output, atomically: true, encoding: .utf8)
+    let whole = try gateway.swerve("job", "download", "-n", "nightly", "-p", folder + "/again")
+    #expect(whole.status == 0, "\(whole.error)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: places) == ["score"])
+    let repeated = try gateway.swerve("job", "download", "-n", "nightly", "-p", folder + "/again")
+    #expect(repeated.status == 1 && repeated.error.contains("exists already"))
   }
 
   @Test func `a job that fails says so by its exit status`() throws {

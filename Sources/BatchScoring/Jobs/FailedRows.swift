@@ -10,8 +10,11 @@ package enum FailedRows {
   /// Of the datastore: the gateway's alone.
   package static let reserved = ".swerve"
 
+  /// Of the gateway's folder: holds the lists of all jobs.
+  package static let folderName = "failed-rows"
+
   /// The folder below the datastore.
-  package static func folder(ofJob name: String) -> String { "\(reserved)/failed-rows/\(name)" }
+  package static func folder(ofJob name: String) -> String { "\(reserved)/\(folderName)/\(name)" }
 
   /// The file below the datastore.
   package static func path(ofJob name: String) -> String {

@@ -117,9 +117,9 @@ struct JobManifest {
     ]
   }
 
-  func write(to path: String) throws(BatchError) {
+  func write(_ text: [UInt8], to path: String) throws(BatchError) {
     do throws(StoreError) {
-      try DurableFile.write(text(), to: path)
+      try DurableFile.write(text, to: path)
     } catch {
       throw BatchError(error)
     }

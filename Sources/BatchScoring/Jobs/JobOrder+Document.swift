@@ -94,11 +94,4 @@ extension BatchSettings {
     isPerFile = try output.required("per_file").bool()
     hasHeader = try output.required("header").bool()
   }
-
-  /// What lines of output are written in: asked for, or by the output file's ending.
-  var outputFormat: Format {
-    if let format { return format }
-    let name = outputFileName.lowercased()
-    return name.hasSuffix(".jsonl") || name.hasSuffix(".ndjson") ? .jsonl : .csv
-  }
 }

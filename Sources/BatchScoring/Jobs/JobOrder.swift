@@ -33,6 +33,10 @@ package struct JobOrder: Sendable, Equatable {
     /// What is shown of it.
     package var address: String
 
+    /// Of the default datastore: holds the outputs of jobs that name none, each in a folder of the
+    /// job's name.
+    package static let defaultFolder = "azureml"
+
     package init(root: String, folder: String, address: String) {
       (self.root, self.folder, self.address) = (root, folder, address)
     }
@@ -40,6 +44,9 @@ package struct JobOrder: Sendable, Equatable {
 
   /// The job's name: what users see, and its folder's.
   package var name: String
+
+  /// A folder's name may have 255, and those that belong to a job begin with more than its name.
+  package static let maxNameBytes = 200
   package var endpoint: String
   package var deployment: String
   /// The model's name and exact version.
@@ -60,5 +67,12 @@ package struct JobOrder: Sendable, Equatable {
     (self.name, self.endpoint, self.deployment) = (name, endpoint, deployment)
     (self.model, self.modelVersion) = (model, modelVersion)
     (self.input, self.output, self.settings, self.actor) = (input, output, settings, actor)
+  }
+}
+
+extension JobOrder {
+  /// What is said of a name with more than `maxNameBytes`.
+  package static func tooLongName(_ name: String) -> String {
+    "the job's name '\(name.prefix(40))…' has \(name.utf8.count) bytes, and may have \(maxNameBytes)"
   }
 }

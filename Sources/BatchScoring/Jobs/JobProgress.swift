@@ -29,6 +29,8 @@ struct JobProgress: Sendable, Equatable {
   var doneBytes = 0
   /// The first row that failed, for the sentence of a job that fails.
   var firstFault: String?
+  /// That of the first row that was scored: all others have to be like it.
+  var form: RowForm?
 
   var totalFiles = 0
   var totalBytes = 0
@@ -77,6 +79,7 @@ extension JobProgress {
     for (name, path) in Self.numbers { object[name] = .integer(Int64(self[keyPath: path])) }
     for (name, path) in Self.texts { object[name] = .string(self[keyPath: path]) }
     object["first_fault"] = firstFault.map { .string($0) }
+    object["form"] = form.map { .string($0.description) }
     return .object(object)
   }
 
@@ -104,6 +107,7 @@ extension JobProgress {
       self[keyPath: path] = try document.required(name).string()
     }
     firstFault = try document.optional("first_fault")?.string()
+    if let text = try document.optional("form")?.string() { form = RowForm(text) }
   }
 
   private static var numbers: KeyValuePairs<String, WritableKeyPath<Self, Int>> {

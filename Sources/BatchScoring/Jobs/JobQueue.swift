@@ -90,6 +90,9 @@ struct JobQueue {
     return missing
   }
 
+  /// Nobody would take a job.
+  var hasNoWorker: Bool { workers == 0 }
+
   /// There was no thread for it.
   mutating func loseWorker() { workers -= 1 }
 

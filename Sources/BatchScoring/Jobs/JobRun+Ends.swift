@@ -129,7 +129,8 @@ extension JobRun {
   /// - Parameter end: Its end, where that is decided and to be stored, and it comes without an output.
   func pause(_ reason: String, discarding end: Job.Status?) {
     let reason = reason.withControlPictures
-    if job.job.status != .paused {
+    if toldPause != reason {
+      toldPause = reason
       tell(.warning, "batch job is paused", [("reason", .string(reason))])
     }
     // What it has written is of no use to anybody, and may be what the disk is full of.
@@ -167,6 +168,39 @@ extension JobRun {
     }
   }
 
+  // MARK: Runs that end with the process
+
+  private static let maxFutileRuns = 5
+
+  /// Counts this run, on the disk, before it does anything.
+  ///
+  /// - Throws: Where as many runs have begun and the process has ended with each, before any progress: what
+  ///   the job meets may be what ends it, and would end the gateway at each start.
+  func countRun() throws(BatchError) {
+    guard !isCounted else { return }
+    let runs = try store.beginRun(job.sequence)
+    isCounted = true
+    guard runs > Self.maxFutileRuns else { return }
+    var place = ""
+    if job.progress.totalFiles > 0 {
+      let files = try store.files(job.sequence)
+      if job.progress.file < files.count {
+        place = " in '\(files[job.progress.file].path)' from row \(job.progress.row) on"
+      }
+    }
+    throw .refused(
+      "the gateway has ended \(runs - 1) times while it ran this job, each time before it had made any "
+        + "progress\(place); the job is not started again")
+  }
+
+  /// A run that stops or waits has not ended with the process.
+  func forgetRuns() {
+    guard isCounted else { return }
+    isCounted = false
+    // What stays counted is one of several.
+    try? store.forgetRuns(job.sequence)
+  }
+
   // MARK: Telling
 
   func change(
@@ -190,6 +224,7 @@ extension JobRun {
   func noteCommit(_ writer: JobWriter, _ before: JobProgress) throws(BatchError) {
     let isCommit = writer.committed != before
     if isCommit {
+      toldPause = nil
       if job.job.status == .paused { try change(.running) }
       surroundings.metrics.count(order, from: before, to: writer.committed)
       if isDebugging {

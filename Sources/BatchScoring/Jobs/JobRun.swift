@@ -25,10 +25,14 @@ struct JobOptions: Sendable {
   var roomInterval: UInt64 = 5_000_000_000
   /// Between two reports of progress, where nothing was committed.
   var reportInterval: UInt64 = 20_000_000
+  /// Those that have not ended. Each is in memory, and a start takes all of them up again.
+  var maxUnfinishedJobs = 10_000
   /// False: threads of jobs are as important as those that answer requests.
   var yieldsToOthers = true
   /// Bytes of text that are scored at once; nil: as `RowCutter` has it.
   var maxBlockBytes: Int?
+  /// `errno` that stands for a system without another thread; 0: it has one.
+  var threadFailure: @Sendable () -> Int32 = { 0 }
   var steps: JobSteps = { (_) throws(BatchError) in }
 }
 
@@ -63,12 +67,16 @@ final class JobRun: @unchecked Sendable {
   var missingByteCount = 0
   /// How far the last attempt had come when it failed: behind its last commit, as a rule.
   var failedProgress: JobProgress?
+  /// Why it was last said to be paused, unless it has come on since.
+  var toldPause: String?
   /// When others were last told of progress.
   var reportedAt: UInt64 = 0
   /// Decided, and not stored yet.
   private var ending: (status: Job.Status, reason: String?)?
   /// The row may have come on without us: it has ended, or a commit that failed was one.
   private var isStale = true
+  /// This run is in the count of those that began; see `countRun`.
+  var isCounted = false
   /// While it waits: a cancel has nothing to say any more.
   private(set) var ignoresCancel = false
 
@@ -97,6 +105,7 @@ final class JobRun: @unchecked Sendable {
       func rests(_ reason: String) -> Outcome {
         ignoresCancel = ending != nil || wasCanceled
         isStale = true
+        forgetRuns()
         pause(reason, discarding: ending.flatMap { $0.status == .completed ? nil : $0.status })
         return .rests
       }
@@ -112,6 +121,7 @@ final class JobRun: @unchecked Sendable {
       } catch .interrupted(.cancel) {
         ending = (.canceled, nil)
       } catch .interrupted(.stop) {
+        forgetRuns()
         tell(.info, "batch job stops, to go on at the next start")
         return .stops
       } catch .interrupted(.crash) {
@@ -153,10 +163,13 @@ final class JobRun: @unchecked Sendable {
     missingByteCount = 0
     failedProgress = nil
     try steps(.begin)
+    // Before anything that a place which is gone could make it fail for.
+    if isCancelStored, hasOutput() == false { throw .interrupted(.cancel) }
     let work = WorkFolder(path: try workFolder())
     if try outputIsInPlace() { return try end(.completed, reason: nil) }
     if isCancelStored { throw .interrupted(.cancel) }
     try control.check()
+    try countRun()
     if job.progress.totalFiles == 0 {
       try change(.preparing, startedAt: wallClock(), workFolder: work.path)
     }
@@ -164,6 +177,7 @@ final class JobRun: @unchecked Sendable {
     let listing = try openInput()
     let files = try listedFiles(listing)
     let model = try loadModel()
+    try checkColumns(model.loaded)
     // A job that was paused runs again when something of it has found room.
     if job.job.status != .paused { try change(.running) }
     let writer = try makeWriter(files, work, model.loaded)
@@ -209,10 +223,22 @@ final class JobRun: @unchecked Sendable {
     }
   }
 
+  /// Asked before the first row: a job that has begun goes on as it was taken.
+  private func checkColumns(_ model: LoadedModel) throws(BatchError) {
+    guard job.progress.scoredRows == 0, job.progress.failedRows == 0,
+      let reason = order.settings.columnFault(
+        model.defaultOutputs.map { model.signature.outputs[$0] })
+    else { return }
+    throw .refused(reason)
+  }
+
   private func listedFiles(_ listing: InputListing) throws(BatchError) -> [JobFile] {
     if job.progress.totalFiles > 0 { return try store.files(job.sequence) }
     let files = try listing.files(checkInterruption)
-    try OutputPaths(order.settings, folder: "").check(files.lazy.map(\.path))
+    try OutputPaths(order.settings, folder: "").check(
+      files.lazy.map(\.path),
+      folderByteCount: try OutputPaths.folderByteCount(
+        of: order, workFolder: surroundings.workFolder))
     var progress = JobProgress()
     progress.totalFiles = files.count
     progress.totalBytes = files.reduce(0) { $0 &+ $1.stamp.byteCount }
@@ -352,12 +378,19 @@ final class JobRun: @unchecked Sendable {
     let manifest = JobManifest(
       job: job, model: model, files: try store.files(job.sequence), endedAt: wallClock())
     try manifest.checkOutputs(in: work.score)
-    try steps(.manifest)
-    try manifest.write(to: OutputPaths(order.settings, folder: work.score).manifest)
-    try steps(.syncFolder)
-    try work.sync()
-    try steps(.rename)
-    try work.publish(as: order.output)
+    let text = manifest.text()
+    do throws(BatchError) {
+      try steps(.manifest)
+      try manifest.write(text, to: OutputPaths(order.settings, folder: work.score).manifest)
+      try steps(.syncFolder)
+      try work.sync()
+      try steps(.rename)
+      try work.publish(as: order.output)
+    } catch {
+      // Without room for that, another attempt would come no further.
+      if case .noSpace = error { missingByteCount = text.count }
+      throw error
+    }
     try steps(.renamed)
     try end(.completed, reason: nil)
   }

@@ -4,16 +4,18 @@ internal import Serving
 /// A piece, scored: what is written for it.
 struct ScoredPiece: Sendable {
   var place: JobPiece.Place
-  var header: [UInt8] = []
-  var text: [UInt8] = []
-  var scored = 0
-  var faults: [RowFault] = []
+  /// Empty at a file's end.
+  var block = ScoredBlock()
+  var header: [UInt8] { block.header }
+  var text: [UInt8] { block.text }
+  var scored: Int { block.scored }
+  var faults: [RowFault] { block.faults }
   /// Set at a file's end.
   var end: (sha256: String, fault: String?)?
   /// The job ends or stops: the piece was left as it was.
-  var isAbandoned = false
+  var isAbandoned: Bool { block.isAbandoned }
   /// What no row is to blame for.
-  var failure: ScoredBlock.Failure?
+  var failure: ScoredBlock.Failure? { block.failure }
 }
 
 /// Scores pieces on one thread.
@@ -35,26 +37,19 @@ final class JobScorer {
   func score(_ piece: JobPiece) -> ScoredPiece {
     var result = ScoredPiece(place: piece.place)
     if pace.shouldStop() {
-      result.isAbandoned = true
+      result.block.isAbandoned = true
       return result
     }
-    let block: ScoredBlock
     switch piece.content {
     case .fileEnd(let sha256, let fault):
       result.end = (sha256, fault)
       return result
-    case .text(let rows, let decoding): block = scorer(for: decoding).score(rows)
+    case .text(let rows, let decoding): result.block = scorer(for: decoding).score(rows)
     case .numbers(let rows, let decoding):
       let input = NumberConversion.convert(
         rows.rows, to: model.signature.inputs[0].elementType)
-      block = scorer(for: decoding).score(input, firstRow: rows.firstRow)
+      result.block = scorer(for: decoding).score(input, firstRow: rows.firstRow)
     }
-    result.isAbandoned = block.isAbandoned
-    result.failure = block.failure
-    result.header = block.header
-    result.text = block.text
-    result.scored = block.scored
-    result.faults = block.faults
     return result
   }
 

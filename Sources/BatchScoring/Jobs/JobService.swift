@@ -64,9 +64,16 @@ package final class JobService: Sendable {
         tellUnreadable(problems)
         surroundings.metrics.set(try store.statusCounts())
         tellGoingOn(unfinished)
-        state.withLock { queue in
+        let hasWorker = state.withLock { queue in
           queue.begin(unfinished)
           startWorkers(&queue)
+          // One lives from here to the stop: whatever is taken has somebody to run it.
+          if queue.hasNoWorker { _ = queue.stop() }
+          return queue.isRunning
+        }
+        guard hasWorker else {
+          state.withLock { $0.clear() }
+          throw .busy("no job can be run: the system has no thread for one")
         }
       }
       // Where there is no thread for it, a later start does it.
@@ -88,7 +95,8 @@ package final class JobService: Sendable {
   private func startWorkers(_ queue: inout JobQueue) {
     for _ in 0..<queue.addWorkers() {
       // Those that are there do the work too, one job after the other; the next job asks again.
-      let code = crew.tryStart(name: "batch-job") { [self] in work() }
+      let failure = surroundings.options.threadFailure()
+      let code = failure == 0 ? crew.tryStart(name: "batch-job") { [self] in work() } : failure
       if code == 0 { continue }
       queue.loseWorker()
       surroundings.log.write(
@@ -291,7 +299,9 @@ package final class JobService: Sendable {
   private func stored(_ waiting: [JobSubmission]) -> [Result<JobSubmission.Added, BatchError>] {
     do throws(BatchError) {
       try checkIsRunning()
-      return try store.add(waiting, at: wallClock())
+      return try store.add(
+        waiting, at: wallClock(), maxUnfinished: surroundings.options.maxUnfinishedJobs,
+        check: checkPlace)
     } catch {
       switch error {
       // As the next try of each would meet it, while others wait for the lock.
@@ -323,8 +333,11 @@ package final class JobService: Sendable {
   }
 
   private func check(_ order: JobOrder) throws(BatchError) {
+    guard order.name.utf8.count <= JobOrder.maxNameBytes else {
+      throw .refused(JobOrder.tooLongName(order.name))
+    }
     guard !order.name.isEmpty, order.name != ".", order.name != "..",
-      order.name.utf8.count <= 200, !order.name.utf8.contains(UInt8(ascii: "/")),
+      !order.name.utf8.contains(UInt8(ascii: "/")),
       !order.name.utf8.contains(0), order.name.utf8.first != UInt8(ascii: ".")
     else { throw .refused("'\(order.name)' cannot be the name of a job") }
     try OutputPaths.check(order.settings)
@@ -342,31 +355,65 @@ package final class JobService: Sendable {
     guard !parts.isEmpty else {
       throw .outputExists(order.output.address)
     }
+    try checkPlace(order.output)
+    try checkWritable(order)
+  }
+
+  /// The output appears when all rows are scored: that it could not is told before.
+  private func checkWritable(_ order: JobOrder) throws(BatchError) {
+    let work = try WorkFolder.path(for: order, in: surroundings.workFolder)
     do throws(StoreError) {
-      guard try !ContainedFolder(order.output.root).exists(order.output.folder) else {
-        throw StoreError.exists(path: order.output.folder)
+      let root = try ContainedFolder(order.output.root)
+      try root.checkWritable(order.output.folder)
+      if !work.hasPrefix(surroundings.workFolder + "/") {
+        // On another file system the job works in the root itself.
+        try root.checkWritable(pathParts(work).last ?? "")
       }
-    } catch .exists {
-      throw .outputExists(order.output.address)
-    } catch .escapes(let path, let root) {
-      throw .refused("the output '\(path)' leads out of \(root)")
+    } catch .io(_, _, let reason, _) {
+      throw .refused("the output \(order.output.address) cannot be written: \(reason)")
     } catch {
       throw BatchError(error)
     }
   }
 
-  /// Tells of two files of predictions with one name before there is a job. Where an input has so many
+  /// Whether the output's name is free, and lies in no output that has appeared.
+  private func checkPlace(_ output: JobOrder.Output) throws(BatchError) {
+    do throws(StoreError) {
+      guard try !ContainedFolder(output.root).exists(output.folder) else {
+        throw StoreError.exists(path: output.folder)
+      }
+    } catch .exists {
+      throw .outputExists(output.address)
+    } catch .escapes(let path, let root) {
+      throw .refused("the output '\(path)' leads out of \(root)")
+    } catch {
+      throw BatchError(error)
+    }
+    let place = OutputPlace(output)
+    guard let finished = place.finishedOutputAbove(datastore: surroundings.datastore) else {
+      return
+    }
+    // Of a path, only what the caller has named.
+    let name = pathParts(finished).last ?? ""
+    throw .outputNested(
+      "the output \(output.address) would lie in the folder '\(name)', which is a finished output "
+        + "(it has a \(OutputPaths.manifestName)); specify a unique output location")
+  }
+
+  /// Tells of a file of predictions that cannot be, or of two with one name, before there is a job. Where an input has so many
   /// files that the caller would wait for it, the job tells, when it has listed them.
   private func checkNames(_ order: JobOrder, _ listing: InputListing) throws(BatchError) {
     let paths = OutputPaths(order.settings, folder: "")
     guard paths.isPerFile else { return }
     let entries = Atomic<Int>(0)
+    let folderByteCount = try OutputPaths.folderByteCount(
+      of: order, workFolder: surroundings.workFolder)
     do throws(BatchError) {
       try paths.check(
         try listing.paths { () throws(BatchError) in
           let count = entries.add(1, ordering: .relaxed).newValue
           if count > Self.maxNamesChecked { throw .interrupted(.stop) }
-        })
+        }, folderByteCount: folderByteCount)
     } catch .interrupted {
       return
     }
@@ -418,6 +465,13 @@ package final class JobService: Sendable {
       return live != seen ? true : nil
     }
     return try job(name)
+  }
+
+  /// The name of an unfinished job whose output lies in a folder, is it, or holds it.
+  package func unfinishedJob(
+    writingAt place: JobOrder.Output
+  ) throws(BatchError) -> String? {
+    try store.rival(of: OutputPlace(place))
   }
 
   // MARK: Ending

@@ -19,20 +19,38 @@ struct JobStore: Sendable {
 
   /// Stores orders in one transaction. One that is refused keeps none of the others out.
   ///
+  /// - Parameters:
+  ///   - maxUnfinished: Jobs that have not ended; there are no more of them.
+  ///   - check: Looks at an output's place on the disk. It is asked when no unfinished job has a claim
+  ///     to that: what a job has made that has just ended lies there then.
   /// - Returns: The job of each, and whether it was made now; or `.nameTaken`, or `.outputExists`
-  ///   where an unfinished job has the same output.
+  ///   where an unfinished job has the same output, `.outputNested` where one's lies above or below;
+  ///   or `.tooManyJobs`.
   func add(
-    _ submissions: [JobSubmission], at time: Int64
+    _ submissions: [JobSubmission], at time: Int64, maxUnfinished: Int = .max,
+    check: (JobOrder.Output) throws(BatchError) -> Void = { (_) throws(BatchError) in }
   ) throws(BatchError) -> [Result<JobSubmission.Added, BatchError>] {
     try write { (transaction) throws(BatchError) in
       var results: [Result<JobSubmission.Added, BatchError>] = []
+      let unfinished = try Self.run(
+        transaction, "SELECT count(*) AS number FROM jobs WHERE ended_at IS NULL", []
+      ).first?.integer("number")
+      var room = maxUnfinished - Int(unfinished ?? 0)
       for submission in submissions {
         do throws(BatchError) {
-          results.append(.success(try Self.add(submission, at: time, transaction)))
+          let added = try Self.add(
+            submission, at: time, room > 0 ? nil : .tooManyJobs(limit: maxUnfinished), check,
+            transaction)
+          if added.isNew { room -= 1 }
+          results.append(.success(added))
         } catch .nameTaken(let name) {
           results.append(.failure(.nameTaken(name)))
         } catch .outputExists(let place) {
           results.append(.failure(.outputExists(place)))
+        } catch .outputNested(let reason) {
+          results.append(.failure(.outputNested(reason)))
+        } catch .tooManyJobs(let limit) {
+          results.append(.failure(.tooManyJobs(limit: limit)))
         }
       }
       return results
@@ -48,8 +66,11 @@ struct JobStore: Sendable {
   }
 
   /// What it refuses, it refuses before it writes.
+  ///
+  /// - Parameter refusal: Of a job that would be a new one.
   private static func add(
-    _ submission: JobSubmission, at time: Int64, _ transaction: any SQLTransaction
+    _ submission: JobSubmission, at time: Int64, _ refusal: BatchError?,
+    _ check: (JobOrder.Output) throws(BatchError) -> Void, _ transaction: any SQLTransaction
   ) throws(BatchError) -> JobSubmission.Added {
     let order = submission.order
     if let requestIdentifier = submission.requestIdentifier,
@@ -60,12 +81,18 @@ struct JobStore: Sendable {
     {
       return (known, false)
     }
-    let output = key(order.output)
-    let rivals = try run(
-      transaction, "SELECT name FROM jobs WHERE output = ? AND ended_at IS NULL", [.text(output)])
-    if let rival = rivals.first {
-      throw .outputExists("\(order.output.address) of job '\(rival.text("name"))'")
+    if let refusal { throw refusal }
+    let output = OutputPlace(order.output)
+    if let rival = try rival(of: output, transaction) {
+      if rival.place == output.path {
+        throw .outputExists("\(order.output.address) of job '\(rival.job)'")
+      }
+      let isInside = output.above.contains(rival.place)
+      throw .outputNested(
+        "the output \(order.output.address) would \(isInside ? "lie in" : "hold") that of job "
+          + "'\(rival.job)', which has not ended; specify a unique output location")
     }
+    try check(order.output)
     guard try run(transaction, "SELECT 1 FROM jobs WHERE name = ?", [.text(order.name)]).isEmpty
     else { throw .nameTaken(order.name) }
     try execute(
@@ -76,7 +103,7 @@ struct JobStore: Sendable {
       """,
       [
         .text(order.name), .text(order.endpoint), .text(order.deployment),
-        submission.requestIdentifier.map { .text($0) } ?? .null, .text(output),
+        submission.requestIdentifier.map { .text($0) } ?? .null, .text(output.path),
         .text(Job.Status.queued.rawValue), .integer(time), .text(json(order.document)),
         .text(json(JobProgress().document)),
       ])
@@ -86,9 +113,29 @@ struct JobStore: Sendable {
     return (made, true)
   }
 
-  private static func key(_ output: JobOrder.Output) -> String {
-    let names = pathParts(output.root + "/" + output.folder).filter { !$0.isEmpty && $0 != "." }
-    return "/" + names.joined(separator: "/")
+  /// The name of the unfinished job whose output is the same, or lies above or below.
+  func rival(of place: OutputPlace) throws(BatchError) -> String? {
+    try read { (transaction) throws(BatchError) in try Self.rival(of: place, transaction)?.job }
+  }
+
+  /// The unfinished job whose output is the same, or lies above or below.
+  private static func rival(
+    of output: OutputPlace, _ transaction: any SQLTransaction
+  ) throws(BatchError) -> (job: String, place: String)? {
+    let same = [output.path] + output.above
+    let marks = same.map { _ in "?" }.joined(separator: ", ")
+    // Two questions, each of which the index on unfinished outputs answers.
+    let row = try run(
+      transaction,
+      """
+      SELECT name, output FROM jobs WHERE ended_at IS NULL AND output IN (\(marks))
+      UNION ALL
+      SELECT name, output FROM jobs WHERE ended_at IS NULL AND output >= ? AND output < ?
+      LIMIT 1
+      """,
+      same.map { .text($0) } + [.text(output.inside.first), .text(output.inside.end)]
+    ).first
+    return row.map { ($0.text("name"), $0.text("output")) }
   }
 
   // MARK: Looking
@@ -278,6 +325,42 @@ struct JobStore: Sendable {
           startedAt.map { .integer($0) } ?? .null, workFolder.map { .text($0) } ?? .null,
           .integer(sequence),
         ])
+    }
+  }
+
+  /// Counts a run before it does anything. The count stands in the progress, so that each commit of
+  /// progress begins it anew.
+  ///
+  /// - Returns: How many runs have begun without any progress, with this one.
+  func beginRun(_ sequence: Int64) throws(BatchError) -> Int {
+    try write { (transaction) throws(BatchError) in
+      try Self.checkOpen(transaction, sequence)
+      try Self.execute(
+        transaction,
+        """
+        UPDATE jobs SET progress = json_set(progress, '$.runs',
+          coalesce(CAST(progress ->> '$.runs' AS INTEGER), 0) + 1)
+          WHERE sequence = ? AND json_valid(progress)
+        """, [.integer(sequence)])
+      let rows = try Self.run(
+        transaction,
+        """
+        SELECT coalesce(CAST(progress ->> '$.runs' AS INTEGER), 0) AS runs FROM jobs
+          WHERE sequence = ? AND json_valid(progress)
+        """, [.integer(sequence)])
+      return Int(clamping: rows.first?.integer("runs") ?? 0)
+    }
+  }
+
+  /// Of a run that has come to an end in this process.
+  func forgetRuns(_ sequence: Int64) throws(BatchError) {
+    try write { (transaction) throws(BatchError) in
+      try Self.execute(
+        transaction,
+        """
+        UPDATE jobs SET progress = json_remove(progress, '$.runs')
+          WHERE sequence = ? AND ended_at IS NULL AND json_valid(progress)
+        """, [.integer(sequence)])
     }
   }
 

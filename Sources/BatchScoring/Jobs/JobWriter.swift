@@ -83,7 +83,9 @@ final class JobWriter {
 
   private var settings: BatchSettings { job.job.order.settings }
 
-  func take(_ piece: ScoredPiece) throws(BatchError) {
+  func take(_ given: ScoredPiece) throws(BatchError) {
+    var piece = given
+    piece.block.keepRows(of: &progress.form)
     let file = files[piece.place.file]
     if let failure = piece.failure {
       throw .scoring(file: file.path, row: failure.row, reason: failure.reason)

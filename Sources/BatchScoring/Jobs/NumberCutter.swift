@@ -34,6 +34,8 @@ struct NumberCutter: Sendable {
   struct Bounds: Sendable {
     /// Of a block; a row of more is one alone.
     var blockBytes = 8 << 20
+    /// A longer row is no row: what a header says must not decide how much memory is taken.
+    var maxRowBytes = 64 << 20
     /// Of a stripe; blocks of more are one each.
     var stripeBytes = 32 << 20
     /// Of what is read at once for a stripe.
@@ -83,6 +85,15 @@ struct NumberCutter: Sendable {
     // Of such rows a few bytes may claim any number.
     guard rowCount == 0 || rowBytes > 0 else {
       throw .text(file: name, reason: "holds \(shape): its rows have no values")
+    }
+    // As the model gets it, too: numbers may become wider ones.
+    let rowElements = rowBytes / max(header.elementType.byteSize, 1)
+    let elementBytes = max(header.elementType.byteSize, input.elementType.byteSize)
+    guard rowElements <= bounds.maxRowBytes / max(elementBytes, 1) else {
+      throw .text(
+        file: name,
+        reason: "holds \(shape): a row of it has \(rowElements) values; "
+          + "\(bounds.maxRowBytes / max(elementBytes, 1)) of \(elementBytes) bytes may be")
     }
     self.maxRows = max(1, min(maxRows, bounds.blockBytes / max(rowBytes, 1)))
     placed = header.isFortran ? try Self.placed(self.source, header, name) : nil

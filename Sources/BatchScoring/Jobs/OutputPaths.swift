@@ -37,13 +37,17 @@ struct OutputPaths: Sendable {
     InputKind.stem(of: path) + "." + format.rawValue
   }
 
-  /// - Parameter files: Paths of the input.
-  /// - Throws: Two of them whose predictions would go to one file, or one's into another's place.
-  func check(_ files: some Sequence<String>) throws(BatchError) {
+  /// - Parameters:
+  ///   - files: Paths of the input.
+  ///   - folderByteCount: Of the longest path that the output has while it is written or when it is.
+  /// - Throws: Two of them whose predictions would go to one file, or one's into another's place; or
+  ///   one whose file could not be made.
+  func check(_ files: some Sequence<String>, folderByteCount: Int = 0) throws(BatchError) {
     guard isPerFile else { return }
     var owners = [Self.errorsName: "the list of errors", Self.manifestName: "the manifest"]
     for path in files {
       let name = Self.name(for: path, settings.outputFormat)
+      try Self.checkLength(name, for: path, folderByteCount)
       if let other = owners.updateValue("'\(path)'", forKey: name) {
         throw .refused(
           "per_file: the predictions for '\(path)' and \(other) would both be '\(name)'; rename one, "
@@ -60,10 +64,36 @@ struct OutputPaths: Sendable {
     }
   }
 
+  /// Another ending may be longer than the input's own, and another folder's path too.
+  private static func checkLength(
+    _ name: String, for path: String, _ folderByteCount: Int
+  ) throws(BatchError) {
+    let last = pathParts(name).last?.utf8.count ?? 0
+    func tooLong(_ what: String, _ count: Int, _ limit: Int) -> BatchError {
+      .refused(
+        "per_file: the file for the predictions for '\(path)' would have a \(what) of \(count) bytes, "
+          + "and may have \(limit); rename the input, or leave out per_file")
+    }
+    guard last <= maxNameBytes else { throw tooLong("name", last, maxNameBytes) }
+    let whole = folderByteCount + 1 + name.utf8.count
+    guard whole <= maxPathBytes else { throw tooLong("path", whole, maxPathBytes) }
+  }
+
+  /// `NAME_MAX`.
+  private static let maxNameBytes = 255
+  /// `PATH_MAX`, without the NUL at the end.
+  private static let maxPathBytes = 4095
+
+  /// Bytes of the path that an order's output has in its place, or in the work folder before that.
+  static func folderByteCount(of order: JobOrder, workFolder: String) throws(BatchError) -> Int {
+    let work = WorkFolder(path: try WorkFolder.path(for: order, in: workFolder))
+    return max(work.score.utf8.count, OutputPlace(order.output).path.utf8.count)
+  }
+
   /// - Throws: A name that the output cannot have.
   static func check(_ settings: BatchSettings) throws(BatchError) {
     let name = settings.outputFileName
-    guard !name.isEmpty, name != ".", name != "..", name.utf8.count <= 255,
+    guard !name.isEmpty, name != ".", name != "..", name.utf8.count <= maxNameBytes,
       !name.utf8.contains(UInt8(ascii: "/")), !name.utf8.contains(0),
       name != errorsName, name != manifestName
     else {

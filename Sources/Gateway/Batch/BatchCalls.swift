@@ -6,11 +6,12 @@ internal import HTTP
 internal import Serving
 
 /// What callers of the scoring address ask batch endpoints for. A job is a row in the database before
-/// it is acknowledged, so that is done on a thread of its own: no scoring request waits for it.
+/// it is acknowledged, so that is done on threads of its own: no scoring request waits for it.
 final class BatchCalls: Sendable {
   let desk: JobDesk
   private let adminKeys: AdminKeys
-  private let threads = LoadThreads(count: 1, name: "swerve-calls")
+  /// One that looks through a large folder holds up none that only asks how a job is.
+  private let threads = LoadThreads(count: 4, name: "swerve-calls")
 
   init(desk: JobDesk, adminKeys: AdminKeys) {
     self.desk = desk

@@ -18,6 +18,8 @@ protocol JobRunning: Sendable {
     endpoint: String?, deployment: String?, after last: String?, limit: Int
   ) throws(BatchError) -> JobPage
   func cancel(_ name: String, by actor: String) throws(BatchError)
+  /// The name of an unfinished job whose output lies in a folder, is it, or holds it.
+  func unfinishedJob(writingAt place: JobOrder.Output) throws(BatchError) -> String?
 }
 
 extension JobService: JobRunning {}
@@ -39,6 +41,7 @@ final class JobDesk: Sendable {
   let jobs: any JobRunning
   /// The default datastore's folder.
   let datastore: String
+  private let places = DataPlaces()
 
   init(control: ControlPlane, jobs: any JobRunning, datastore: String) {
     self.control = control
@@ -58,8 +61,10 @@ final class JobDesk: Sendable {
       return known
     }
     let order = try order(document, to: endpoint, by: caller)
-    return try armBatch { () throws(BatchError) in
-      try jobs.submit(order, requestIdentifier: caller.requestIdentifier)
+    return try writing(order.output) { () throws(ARMError) in
+      try armBatch { () throws(BatchError) in
+        try jobs.submit(order, requestIdentifier: caller.requestIdentifier)
+      }
     }
   }
 
@@ -134,6 +139,10 @@ final class JobDesk: Sendable {
     guard let model = deployment.model, let colon = model.lastIndex(of: ":") else {
       throw ARMError(
         409, "ResourceNotReady", "batch deployment '\(specification.name)' has no model")
+    }
+    if let name = request.name, name.utf8.count > JobOrder.maxNameBytes {
+      throw ARMError(
+        400, "BadArgument", JobOrder.tooLongName(name), target: "$.properties.name")
     }
     if let name = request.name, !ModelReferenceText.isPathName(name) {
       throw ARMError(
@@ -212,14 +221,12 @@ final class JobDesk: Sendable {
     if status.st_mode & S_IFMT == S_IFDIR {
       return JobOrder.Input(root: path, path: "", address: path, glob: glob)
     }
-    guard let found = realpath(path, nil) else {
+    guard let file = realPath(path) else {
       throw ARMError(
         400, "BadArgument",
         "\(place.path): '\(path)' cannot be read: \(String(cString: strerror(errno)))",
         target: place.path)
     }
-    defer { free(found) }
-    let file = String(cString: found)
     let (root, name) = (DurableFile.parent(of: file), Self.lastName(of: file))
     let given = Self.lastName(of: path)
     let isNamed = given != name && JobOrder.Input.tellsForm(given)
@@ -255,7 +262,7 @@ final class JobDesk: Sendable {
     _ caller: Caller
   ) throws(ARMError) -> JobOrder.Output {
     guard let place else {
-      let folder = "azureml/\(name)/score"
+      let folder = "\(JobOrder.Output.defaultFolder)/\(name)/score"
       return JobOrder.Output(
         root: datastore, folder: folder, address: DataAddress.text(datastorePath: folder + "/"))
     }
@@ -285,7 +292,7 @@ final class JobDesk: Sendable {
         place, "'\(place.address)' names no folder of its own; the output is a new folder")
     }
     let folder = parts.joined(separator: "/")
-    try refuseDataPlaces(root + "/" + folder, place)
+    try refuseReserved(root, folder, place)
     if FolderTree.exists(root + "/" + folder) {
       throw ARMError(
         409, "OutputExists",
@@ -300,36 +307,93 @@ final class JobDesk: Sendable {
     return JobOrder.Output(root: root, folder: folder, address: shown)
   }
 
-  /// Data that has a name stays as it is: a job that wrote into it would change the next one's input.
-  private func refuseDataPlaces(
-    _ path: String, _ place: JobRequest.Place
+  /// Folders that no job has for itself.
+  private func refuseReserved(
+    _ root: String, _ folder: String, _ place: JobRequest.Place
   ) throws(ARMError) {
-    let whole = Self.names(path)
-    let store = Self.names(datastore)
-    guard whole.starts(with: store) else { return }
-    let wanted = whole.dropFirst(store.count)
+    guard let wanted = DataPlaces.names(root: root, folder: folder, below: datastore) else {
+      return
+    }
     if wanted.first == DataCopies.folder {
       throw refusal(
         place, "'\(place.address)' lies in \(DataCopies.folder)/, which has uploaded data alone")
+    }
+    if wanted == [JobOrder.Output.defaultFolder] {
+      throw refusal(
+        place, "'\(place.address)' is where jobs without an output of their own write theirs")
     }
     if wanted.first == FailedRows.reserved {
       throw refusal(
         place, "'\(place.address)' lies in \(FailedRows.reserved)/, which is the gateway's own")
     }
+  }
+
+  /// Data that has a name stays as it is: a job that wrote into it would change the next one's input.
+  ///
+  /// - Parameter body: Takes the job.
+  private func writing<Result>(
+    _ output: JobOrder.Output, _ body: () throws(ARMError) -> Result
+  ) throws(ARMError) -> Result {
+    let names = DataPlaces.names(root: output.root, folder: output.folder, below: datastore)
+    guard let names else { return try body() }
+    let result = try places.claim(names, isWritten: true) { () throws(ARMError) in
+      try refuseDataPlaces(names, output.address)
+      return try body()
+    }
+    guard let result else {
+      throw ARMError(
+        409, "Conflict",
+        "the output '\(output.address)' is being registered as data at this moment; ask again")
+    }
+    return result
+  }
+
+  private func refuseDataPlaces(_ wanted: [String], _ address: String) throws(ARMError) {
     let assets = try armControl { () throws(ControlError) in try control.dataAssetPaths() }
     for asset in assets {
-      // One whose address means nothing is no job's input either, and lies nowhere.
-      guard case .datastore(let path)? = try? DataAddress(asset) else { continue }
-      let taken = Self.names(path)
-      if wanted.starts(with: taken) || taken.starts(with: wanted) {
-        throw refusal(
-          place,
-          "'\(place.address)' lies in or above a data asset ('\(asset)'), which is never written")
+      // One whose address means nothing is no job's input either, and lies nowhere. One of before
+      // that holds every job's output keeps none of them away.
+      guard case .datastore(let path)? = try? DataAddress(asset),
+        DataPlaces.sharedFolder(path) == nil
+      else { continue }
+      if DataPlaces.overlap(wanted, DataPlaces.names(path)) {
+        throw ARMError(
+          400, "BadArgument",
+          "the output '\(address)' lies in or above a data asset ('\(asset)'), which is never written",
+          target: "$.properties.outputData")
       }
     }
   }
 
-  private static func names(_ path: String) -> [String] { pathParts(path).filter { !$0.isEmpty } }
+  /// - Parameter body: Gives the data its name.
+  /// - Throws: Where an unfinished job will yet write into it.
+  func keeping<Result>(
+    _ asset: DataAsset, _ body: () throws(ARMError) -> Result
+  ) throws(ARMError) -> Result {
+    guard case .datastore(let path)? = try? DataAddress(asset.path) else { return try body() }
+    let result = try places.claim(DataPlaces.names(path), isWritten: false) {
+      () throws(ARMError) in
+      let place = JobOrder.Output(root: datastore, folder: path, address: asset.path)
+      let writer = try armBatch { () throws(BatchError) in
+        try jobs.unfinishedJob(writingAt: place)
+      }
+      if let writer {
+        throw ARMError(
+          409, "Conflict",
+          "$.properties.dataUri: job '\(writer)' will write into '\(asset.path)' and has not ended; a "
+            + "version of a data asset never changes: register it when the job has ended",
+          target: "$.properties.dataUri")
+      }
+      return try body()
+    }
+    guard let result else {
+      throw ARMError(
+        409, "Conflict",
+        "$.properties.dataUri: '\(asset.path)' is becoming a job's output at this moment; ask again",
+        target: "$.properties.dataUri")
+    }
+    return result
+  }
 
   /// The folder that exists, and what is to come below it.
   private static func split(_ path: String) -> (root: String, parts: [String]) {
@@ -380,8 +444,9 @@ func armBatch<Result>(
 extension ARMError {
   init(_ error: BatchError) {
     switch error {
-    case .outputExists: self.init(409, "OutputExists", error.description)
+    case .outputExists, .outputNested: self.init(409, "OutputExists", error.description)
     case .nameTaken: self.init(409, "Conflict", error.description)
+    case .tooManyJobs: self.init(429, "TooManyRequests", error.description)
     case .unknownJob, .unknownModel: self.init(404, "ResourceNotFound", error.description)
     case .noSpace: self.init(507, "InsufficientStorage", error.description)
     case .store, .unreadable, .outputLost, .io:

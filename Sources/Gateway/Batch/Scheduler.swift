@@ -67,6 +67,7 @@ final class Scheduler: Sendable {
     var next: Int64?
     for record in records where !record.isPaused {
       var record = record
+      if record.doneUntil > now + Self.maxClockStep, !takeBack(&record, to: now) { continue }
       if let due = record.dueRun(at: now) {
         guard begin(record, due: due) else { continue }
         record.doneUntil = due
@@ -74,6 +75,32 @@ final class Scheduler: Sendable {
       if let time = record.nextRun { next = min(next ?? time, time) }
     }
     return next
+  }
+
+  /// Seconds that a clock goes back and is only set right: runs that it repeats are not made again.
+  private static let maxClockStep: Int64 = 300
+
+  /// What is done lies ahead: the clock stood there once. From now on there are runs again; those that
+  /// were made ahead stay.
+  private func takeBack(_ record: inout ScheduleRecord, to now: Int64) -> Bool {
+    do throws(ControlError) {
+      try control.takeBackRuns(of: record, to: now)
+    } catch {
+      log.write(
+        .error, "a schedule ahead of the clock cannot be taken back",
+        [
+          "endpoint": .string(record.endpoint), "reason": .string(error.description),
+        ])
+      return false
+    }
+    log.write(
+      .warning, "the clock stood ahead: a schedule counts from now on again",
+      [
+        "endpoint": .string(record.endpoint), "was_done_until": .integer(record.doneUntil),
+        "now": .integer(now),
+      ])
+    record.doneUntil = now
+    return true
   }
 
   /// - Returns: False when nothing can be begun now; it is tried again.

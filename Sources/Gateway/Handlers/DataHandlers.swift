@@ -108,8 +108,10 @@ extension AdminHandler {
     }
     wanted.path = try place(uri, isFile: wanted.type == "uri_file", request)
     let asset = wanted
-    return try armControl { () throws(ControlError) in
-      try control.putDataAsset(asset, by: request.actor)
+    return try desk.keeping(asset) { () throws(ARMError) in
+      try armControl { () throws(ControlError) in
+        try control.putDataAsset(asset, by: request.actor)
+      }
     }
   }
 
@@ -160,8 +162,9 @@ extension AdminHandler {
     case .asset:
       throw fault("'\(uri)' is a data asset itself; name the data")
     case .datastore(let path):
+      if let reason = DataPlaces.sharedFolder(path) { throw fault("'\(uri)' \(reason)") }
       let found = try stored { () throws(StoreError) in
-        path.isEmpty ? .folder : try ContainedFolder(datastore).kind(of: path).kind
+        try ContainedFolder(datastore).kind(of: path).kind
       }
       guard found == (isFile ? .file : .folder) else {
         throw fault(
@@ -175,6 +178,7 @@ extension AdminHandler {
           "'\(path)' is a path of the gateway's machine, which only its owner may name; over TCP "
             + "data is uploaded first, as 'swerve --url' does")
       }
+      if let reason = DataPlaces.overlap(of: path, and: datastore) { throw fault(reason) }
       return try withExtendedLifetime(lease) { () throws(ARMError) in
         try stored { () throws(StoreError) in
           DataAddress.text(

@@ -1,16 +1,17 @@
 internal import Executors
 internal import Registry
 
-/// Whether jobs of a batch deployment could score with its model: it is loaded once, and let go.
+/// Whether jobs of a batch deployment could score with its model, and write what it answers: it is
+/// loaded once, and let go.
 enum BatchModelCheck {
   static func check(in registry: ModelRegistry) -> ControlPlane.CheckBatch {
-    { (_, version, package) throws(DeploymentFailure) in
-      try run(version, package: package, registry: registry)
+    { (specification, version, package) throws(DeploymentFailure) in
+      try run(specification.settings, version, package: package, registry: registry)
     }
   }
 
   private static func run(
-    _ version: ModelVersion, package: String, registry: ModelRegistry
+    _ settings: BatchSettings, _ version: ModelVersion, package: String, registry: ModelRegistry
   ) throws(DeploymentFailure) {
     let name = "model \(version.name):\(version.version)"
     do {
@@ -26,6 +27,9 @@ enum BatchModelCheck {
         properties: version.properties)
     } catch {
       throw DeploymentFailure(code: "BadArgument", message: "\(name): \(error)")
+    }
+    if let reason = settings.columnFault(model.defaultOutputs.map { model.signature.outputs[$0] }) {
+      throw DeploymentFailure(code: "BadArgument", message: "\(name): \(reason)")
     }
     do {
       _ = try TableDecoder(jsonLines: model.signature)

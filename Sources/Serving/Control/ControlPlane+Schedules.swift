@@ -71,6 +71,22 @@ extension ControlPlane {
     }
   }
 
+  /// Takes back what a clock has noted that stood ahead: else there would be no run until it is as
+  /// late again.
+  ///
+  /// - Parameter time: Seconds since 1970.
+  package func takeBackRuns(of record: ScheduleRecord, to time: Int64) throws(ControlError) {
+    try change { (_, store) throws(ControlError) in
+      try store.execute(
+        """
+        UPDATE batch_schedules SET done_until = ?
+        WHERE endpoint = ? AND anchor = ? AND done_until = ?
+        """,
+        .integer(time), .text(record.endpoint), .integer(record.anchor),
+        .integer(record.doneUntil))
+    }
+  }
+
   /// Runs that come while it is paused are passed over.
   package func setSchedulePaused(
     _ flag: Bool, of endpoint: String, by actor: Actor

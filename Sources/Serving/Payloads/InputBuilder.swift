@@ -39,10 +39,26 @@ struct InputBuilder {
   ///   - capacity: Elements that are expected at least.
   ///   - bodyByteCount: The whole body's size, from which the memory's limit follows.
   init(_ elementType: ElementType, capacity: Int, bodyByteCount: Int) {
-    self.elementType = elementType
     let (product, overflows) = bodyByteCount.multipliedReportingOverflow(
       by: InputBuilder.amplification)
-    maxBytes = overflows ? Int.max / 2 : product + InputBuilder.baseBytes
+    self.init(
+      elementType, capacity: capacity,
+      maxBytes: overflows ? Int.max / 2 : product + InputBuilder.baseBytes)
+  }
+
+  /// For a text that is read in blocks: who cuts them has bounded what one takes.
+  ///
+  /// - Parameter maxElements: Never more than this.
+  init(_ elementType: ElementType, capacity: Int, maxElements: Int) {
+    let (product, overflows) = max(maxElements, 8).multipliedReportingOverflow(
+      by: max(elementType.byteSize, MemoryLayout<Range<Int>>.size))
+    self.init(
+      elementType, capacity: capacity, maxBytes: overflows ? Int.max / 2 : product)
+  }
+
+  private init(_ elementType: ElementType, capacity: Int, maxBytes: Int) {
+    self.elementType = elementType
+    self.maxBytes = maxBytes
     self.capacity = min(max(capacity, 8), maxBytes / 16)
     buffer = TensorBuffer(byteCount: self.capacity * elementType.byteSize)
   }
@@ -304,15 +320,36 @@ struct InputBuilder {
 
   /// A column that the body may leave out: missing, whatever the column's values must be.
   ///
-  /// - Returns: False for a type that has no missing values, or without room.
-  mutating func setMissing(at index: Int) -> Bool {
-    guard [.float16, .float32, .float64].contains(elementType), prepare(index) else { return false }
+  /// - Returns: What was expected instead; nil where it could be written.
+  mutating func setMissing(at index: Int) -> NoMissing? {
+    guard [.float16, .float32, .float64].contains(elementType) else { return .type }
+    guard prepare(index) else { return .noRoom(maxBytes: maxBytes) }
     switch elementType {
     case .float32: unsafe store(Float.nan, at: index)
     case .float64: unsafe store(Double.nan, at: index)
     default: unsafe store(Float16.nan, at: index)
     }
-    return true
+    return nil
+  }
+
+  /// Why there cannot be a missing value.
+  enum NoMissing {
+    /// The type has none.
+    case type
+    /// With it, the values would take more than they may.
+    case noRoom(maxBytes: Int)
+  }
+
+  /// The number at a place that was written, of floats of 8 bytes; nil for another type.
+  func double(at index: Int) -> Double? {
+    guard elementType == .float64, index >= 0, index < capacity else { return nil }
+    return unsafe buffer.bytes.loadUnaligned(fromByteOffset: index * 8, as: Double.self)
+  }
+
+  /// Writes another number where one was written.
+  mutating func replace(at index: Int, with number: Double) {
+    precondition(elementType == .float64 && index >= 0 && index < capacity, "place \(index)")
+    unsafe store(number, at: index)
   }
 
   mutating func setBool(_ value: Bool, at index: Int) -> String? {
@@ -347,7 +384,8 @@ struct InputBuilder {
     guard count < self.count else { return }
     self.count = count
     if stringRanges.count > count { stringRanges.removeLast(stringRanges.count - count) }
-    stringBytes.removeLast(stringBytes.count - (stringRanges.last?.upperBound ?? 0))
+    // A row's strings lie in the order in which they came, so those of the last need not be last.
+    if count == 0 { stringBytes.removeAll(keepingCapacity: true) }
   }
 
   /// The tensor; nil unless everything is written: as many elements as `shape` says.

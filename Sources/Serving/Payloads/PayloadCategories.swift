@@ -109,6 +109,35 @@ struct CategoryColumns: Sendable {
       : Tensor(coded.map { Float($0) }, shape: table.shape)
   }
 
+  /// Puts the code of each name of a row into its place, for a table whose rows are judged one by one.
+  ///
+  /// - Parameter columns: Those of which numbers may be names.
+  /// - Returns: The first cell that names no category; nil as a rule.
+  func code(_ builder: inout InputBuilder, rowAt start: Int, columns: [Int]) -> Unknown? {
+    guard numbersAreNames else { return nil }
+    for column in columns {
+      guard let value = builder.double(at: start + column), !value.isNaN,
+        let categories = input.categories[column]
+      else { continue }
+      if let code = categories.code(of: .number(value)) {
+        builder.replace(at: start + column, with: Self.text(code: code))
+      } else if categories.unknownIsMissing {
+        builder.replace(at: start + column, with: .nan)
+      } else {
+        return Unknown(
+          column: column, value: ColumnCategories.Name.number(value).description,
+          expected: expected(column))
+      }
+    }
+    return nil
+  }
+
+  struct Unknown {
+    var column: Int
+    var value: String
+    var expected: String
+  }
+
   private func expected(_ column: Int) -> String {
     if let problem = input.categories[column]?.problem {
       return "a code in a body that does not name its columns: of column '\(name(of: column))' "

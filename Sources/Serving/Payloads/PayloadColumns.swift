@@ -61,11 +61,19 @@ extension PayloadDecoder {
   func fillAbsent(_ rows: inout Rows, at position: Int) throws(PayloadFault) {
     let width = rows.width ?? columns?.count ?? 1
     for column in rows.absent {
-      guard rows.builders[0].setMissing(at: rows.count * width + column) else {
+      let name = columns?[column] ?? "\(column)"
+      switch rows.builders[0].setMissing(at: rows.count * width + column) {
+      case nil: break
+      case .type:
         throw PayloadFault(
           offset: position,
-          reason: "has no column '\(columns?[column] ?? "\(column)")', and "
-            + "\(rows.builders[0].typeName) has no missing values")
+          reason: "has no column '\(name)', and \(rows.builders[0].typeName) has no missing values"
+        )
+      case .noRoom(let maxBytes):
+        throw PayloadFault(
+          offset: position,
+          reason: "has no column '\(name)', and with missing values for what it leaves out, its "
+            + "values would take more than \(maxBytes) bytes; send fewer rows, or all columns")
       }
     }
   }

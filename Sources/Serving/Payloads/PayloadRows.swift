@@ -13,6 +13,10 @@ extension PayloadDecoder {
     var count = 0
     /// Columns that the body leaves out, as it may.
     var absent: [Int] = []
+    /// Dimensions of a row of a tensor, read off the first.
+    var dimensions: [Int?] = []
+    /// Which inputs the first row has, where rows may leave some out; else empty: all.
+    var present: [Bool] = []
   }
 
   /// - Parameter hasNames: Whether the body names its columns.
@@ -31,12 +35,25 @@ extension PayloadDecoder {
   ///   - capacity: Elements of each input that are expected.
   ///   - bodyByteCount: The text's size, from which the memory's limit follows.
   func makeRows(capacity: Int, bodyByteCount: Int, hasNames: Bool) -> Rows {
+    makeRows(hasNames: hasNames) {
+      InputBuilder($0, capacity: capacity, bodyByteCount: bodyByteCount)
+    }
+  }
+
+  /// - Parameter maxElements: No input gets more.
+  func makeRows(capacity: Int, maxElements: Int, hasNames: Bool) -> Rows {
+    makeRows(hasNames: hasNames) {
+      InputBuilder($0, capacity: capacity, maxElements: maxElements)
+    }
+  }
+
+  @inline(__always)
+  private func makeRows(hasNames: Bool, _ builder: (ElementType) -> InputBuilder) -> Rows {
     Rows(
       builders: signature.inputs.map { input in
         let categories = CategoryColumns(input, hasNames: hasNames)
-        var builder = InputBuilder(
-          categories?.numbersAreNames == true ? .float64 : input.elementType,
-          capacity: capacity, bodyByteCount: bodyByteCount)
+        var builder = builder(
+          categories?.numbersAreNames == true ? .float64 : input.elementType)
         builder.categories = categories
         builder.rules = input.columnRules
         return builder

@@ -19,6 +19,92 @@ extension PayloadDecoder {
     return tensors
   }
 
+  // MARK: Rows of a tensor, each a line
+
+  /// The input of which a line may be a row: the only one that a model must have, where it is no table and
+  /// its first dimension is the rows.
+  var tensorOfRows: Int? {
+    guard layout == .tensors else { return nil }
+    let inputs = signature.inputs
+    let required = inputs.indices.filter { inputs.count == 1 || inputs[$0].isRequired }
+    guard required.count == 1, let rows = inputs[required[0]].shape.first, rows == nil || rows == 1
+    else { return nil }
+    return required[0]
+  }
+
+  /// One row: a nested list, or a record that has it under the input's name.
+  func readTensorLine(
+    _ scanner: inout PayloadScanner, isRecord: Bool, _ input: Int, into rows: inout Rows
+  ) throws(PayloadFault) {
+    guard isRecord else { return try readTensorRow(&scanner, input, into: &rows) }
+    let start = scanner.position
+    let name = signature.inputs[input].name
+    var hasRow = false
+    if try scanner.enters(UInt8(ascii: "{"), UInt8(ascii: "}"), "a record (an object)") {
+      repeat {
+        _ = scanner.peek()
+        let keyPosition = scanner.position
+        let key = try scanner.string()
+        try scanner.expect(UInt8(ascii: ":"), "':'")
+        guard key == name else {
+          try scanner.skipValue(depth: 3)
+          continue
+        }
+        guard !hasRow else {
+          throw scanner.fault("names input '\(name)' twice", at: keyPosition)
+        }
+        hasRow = true
+        try readTensorRow(&scanner, input, into: &rows)
+      } while try scanner.continues(until: UInt8(ascii: "}"))
+    }
+    guard hasRow else {
+      throw PayloadFault(offset: start, reason: "has no member '\(name)', the model's input")
+    }
+  }
+
+  private func readTensorRow(
+    _ scanner: inout PayloadScanner, _ input: Int, into rows: inout Rows
+  ) throws(PayloadFault) {
+    _ = scanner.peek()
+    let start = scanner.position
+    // Of the first row the shape is read off; the others are to have the same.
+    var dimensions = rows.count == 0 ? [] : rows.dimensions
+    let first = rows.elementCount
+    var index = first
+    try readNested(&scanner, depth: 0, &dimensions, into: &rows.builders[input], at: &index)
+    let row = try self.shape(dimensions.map { $0 ?? 0 }, at: start)
+    let wanted = signature.inputs[input].shape.dropFirst()
+    guard row.rank == wanted.count,
+      zip(row.array, wanted).allSatisfy({ $1 == nil || $0 == $1 })
+    else {
+      throw PayloadFault(
+        offset: start,
+        reason: "has shape \(row); a row of input '\(signature.inputs[input].name)' takes "
+          + shapeText(Array(wanted)))
+    }
+    guard row.elementCount > 0 else {
+      throw PayloadFault(offset: start, reason: "has shape \(row): no values")
+    }
+    guard index - first == row.elementCount else {
+      throw PayloadFault(offset: start, reason: "has lists of different sizes")
+    }
+    if rows.count == 0 { rows.dimensions = dimensions }
+  }
+
+  func finishTensor(_ rows: Rows, _ input: Int) throws(PayloadFault) -> [Tensor?] {
+    let shape = try self.shape([rows.count] + rows.dimensions.map { $0 ?? 0 }, at: 0)
+    guard signature.inputs[input].accepts(shape), let tensor = rows.builders[input].tensor(shape)
+    else {
+      throw PayloadFault(
+        offset: 0,
+        reason: "has shape \(shape); input '\(signature.inputs[input].name)' takes "
+          + shapeText(signature.inputs[input].shape))
+    }
+    var tensors = [Tensor?](repeating: nil, count: signature.inputs.count)
+    tensors[input] = tensor
+    return tensors
+  }
+
   /// A list of lists, as deep as the tensor has dimensions; its shape is read off it.
   func readNested(
     _ scanner: inout PayloadScanner, for input: ModelInput
@@ -99,5 +185,12 @@ extension PayloadDecoder {
     } catch {
       throw PayloadFault(offset: position, reason: "\(error)")
     }
+  }
+}
+
+extension PayloadDecoder.Rows {
+  /// Elements of a tensor's rows that have been read: all fit a tensor, or reading would have failed.
+  var elementCount: Int {
+    count == 0 ? 0 : dimensions.reduce(count) { product, size in product * (size ?? 0) }
   }
 }

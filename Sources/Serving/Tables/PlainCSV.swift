@@ -39,8 +39,10 @@ struct PlainCSV: Sendable {
       var values = table.mutableValues(as: Double.self)
       rowCount = read(text, maxRows, into: &values, &faults)
     }
-    table.reuse(shape: Shape(rowCount - faults.count, width))
-    return TableBlock(inputs: [table], rowCount: rowCount, faults: faults)
+    let kept = rowCount - faults.count
+    table.reuse(shape: Shape(kept, width))
+    return TableBlock(
+      runs: [TableBlock.Run(inputs: [table], rowCount: kept)], rowCount: rowCount, faults: faults)
   }
 
   @inline(__always)

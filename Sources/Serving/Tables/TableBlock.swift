@@ -2,14 +2,28 @@ package import Tensors
 
 /// Rows of a text file, read for a model.
 package struct TableBlock: Sendable {
-  /// The model's inputs, as `ModelExecutor.predict` takes them: the rows that could be read.
-  package var inputs: [Tensor?]
+  /// Rows behind each other that the model can be given together. The rows of all runs are those that
+  /// could be read, in their order.
+  package struct Run: Sendable {
+    /// The model's inputs, as `ModelExecutor.predict` takes them.
+    package var inputs: [Tensor?]
+    package var rowCount: Int
+
+    package init(inputs: [Tensor?], rowCount: Int) {
+      self.inputs = inputs
+      self.rowCount = rowCount
+    }
+  }
+
+  /// One as a rule. Where one ends says nothing of the rows: these are of another width, or have other
+  /// inputs, than those before them.
+  package var runs: [Run]
   /// Rows that the text has, those that could not be read among them.
   package var rowCount: Int
   /// The rows that could not be read, in their order.
   package var faults: [RowFault]
 
-  /// Rows of `inputs`.
+  /// Rows of the runs.
   package var readCount: Int { rowCount - faults.count }
 
   /// The places of the rows that could be read, counted in the text.

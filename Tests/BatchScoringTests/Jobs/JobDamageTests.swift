@@ -88,6 +88,48 @@ import Testing
       PieceSource(bytes: none, pieceBytes: 64), name: "b.npy", input: input, maxRows: 10)
     #expect(try cutter.next() == nil)
   }
+
+  /// A header of a few bytes may claim any number.
+  @Test(arguments: ["False", "True"], ["<f4", "|u1"])
+  func `an array whose rows are absurdly long is refused, and takes no memory`(
+    _ isFortran: String, _ type: String
+  ) throws {
+    func file(_ shape: String) -> [UInt8] {
+      let header = "{'descr': '\(type)', 'fortran_order': \(isFortran), 'shape': \(shape), }\n"
+      return [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59, 1, 0, UInt8(header.utf8.count), 0]
+        + Array(header.utf8) + [UInt8](repeating: 0, count: 64)
+    }
+    for (shape, rank, count) in [
+      ("(1, 100000000000000)", 2, "100000000000000"), ("(3, 16777217)", 2, "16777217"),
+      ("(1, 300000, 300000)", 3, "90000000000"),
+      ("(1, 576460752303423487)", 2, "576460752303423487"),
+    ] {
+      let input = ModelInput(
+        name: "x", elementType: .float32, shape: [Int?](repeating: nil, count: rank))
+      let error = #expect(throws: BatchError.self) {
+        _ = try NumberCutter(
+          PieceSource(bytes: file(shape), pieceBytes: 64), name: "a.npy", input: input, maxRows: 10)
+      }
+      let expected = "a row of it has \(count) values; 16777216 of 4 bytes may be"
+      #expect(error?.description.hasSuffix(expected) == true, "\(error?.description ?? "")")
+    }
+  }
+
+  @Test func `a job with an absurd array scores its other files`() throws {
+    let workshop = try JobWorkshop()
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (100000000000000, 2), }\n"
+    try workshop.write(
+      "a.npy",
+      [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59, 1, 0, UInt8(header.utf8.count), 0]
+        + Array(header.utf8) + [UInt8](repeating: 0, count: 20))
+    try workshop.write("b.csv", "a,b\n1,1\n")
+    let job = try workshop.run(workshop.order())
+    #expect(job.status == .completed, "\(job.reason ?? "")")
+    #expect(
+      workshop.text() == Self.header + "0,1.5,a.npy\n1,1.5,a.npy\n0,1.5,b.csv\n")
+    #expect(
+      workshop.text("job", "errors.jsonl")?.contains("ends in row 2 of 100000000000000") == true)
+  }
 }
 
 /// A text that cannot be read on behind its bytes.

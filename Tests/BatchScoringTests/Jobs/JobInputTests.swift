@@ -148,6 +148,64 @@ import Testing
       }, "\(errors)")
   }
 
+  @Test func `an empty list is an array where nothing follows it, and else a line`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.jsonl", "[]\n[1,1]\n[]\n[1,60]\n")
+    try workshop.write("b.jsonl", " [ ] \n\n")
+    try workshop.write("c.jsonl", "[]")
+    try workshop.write("d.jsonl", "[]\n\n{\"a\":60,\"b\":1}")
+    let job = try workshop.run(workshop.order())
+    #expect(
+      workshop.text() == Self.header + "1,1.5,a.jsonl\n3,3.125,a.jsonl\n1,2.25,d.jsonl\n")
+    let errors = try #require(workshop.text("job", "errors.jsonl"))
+    #expect(
+      errors.split(separator: "\n").map { $0.prefix(27) } == [
+        #"{"file":"a.jsonl","row":0,""#, #"{"file":"a.jsonl","row":2,""#,
+        #"{"file":"d.jsonl","row":0,""#,
+      ], "\(errors)")
+    #expect(job.progress.failedRows == 3)
+  }
+
+  @Test(arguments: [1, 3, 64]) func `how a list's file comes in changes nothing`(
+    _ pieceBytes: Int
+  ) throws {
+    func rows(_ text: String) throws -> String {
+      var source = UnrolledArray(
+        PieceSource(bytes: Array(text.utf8), pieceBytes: pieceBytes), name: "t")
+      var bytes = [UInt8](repeating: 0, count: 1024)
+      var all: [UInt8] = []
+      while true {
+        let count = try bytes.withUnsafeMutableBytes { (room) throws(BatchError) in
+          try source.read(into: room)
+        }
+        if count == 0 { return String(decoding: all, as: UTF8.self) }
+        all += bytes[..<count]
+      }
+    }
+    #expect(try rows("[]\n[1]\n") == "[]\n[1]\n")
+    #expect(try rows("[ ]\n ") == "  \n\n ")
+    #expect(try rows("[[1],[2]]\n") == " [1]\n[2]\n\n")
+    #expect(throws: BatchError.self) { try rows("[[1],[2]]\n[3]") }
+  }
+
+  @Test func `a file that goes on behind an array says so`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("a.jsonl", "[[1,1]]\n[[1,60]]\n")
+    try workshop.write("b.jsonl", "[{\"a\":1,\"b\":1}]\n{\"a\":1,\"b\":60}\n")
+    try workshop.write("c.json", "[[1,1],\n[1,60]\n] x")
+    let job = try workshop.run(workshop.order())
+    #expect(
+      workshop.text()
+        == Self.header + "0,1.5,a.jsonl\n0,1.5,b.jsonl\n0,1.5,c.json\n1,3.125,c.json\n")
+    let errors = try #require(workshop.text("job", "errors.jsonl"))
+    let sentence = "and the file goes on behind it; expected one array alone, or lines that are"
+    #expect(
+      errors.split(separator: "\n").map { $0.contains(sentence) && $0.contains(#""row":null"#) }
+        == [true, true, true], "\(errors)")
+    #expect(errors.contains("ends in line 1,") && errors.contains("ends in line 3,"), "\(errors)")
+    #expect(job.progress.failedRows == 3)
+  }
+
   @Test func `an array is gone on with where a crash ended it, packed or not`() throws {
     let workshop = try JobWorkshop()
     let rows = (0..<200).map { "{\"a\": \($0 % 97),\n \"b\": \($0 % 89).5}" }
@@ -165,6 +223,43 @@ import Testing
       second.stop()
       #expect(workshop.text(name) == workshop.text("whole"), "step \(step)")
     }
+  }
+
+  // MARK: Tensors
+
+  @Test func `a model of one tensor is scored from arrays and from lines of JSON`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.register("image", ONNXText.identity([nil, 2, 2]))
+    var order = workshop.order()
+    order.model = "image"
+    let numbers = (0..<12).map { Float($0) }
+    try workshop.write("a.npy", NPYFormat.write(Tensor(numbers, shape: Shape(3, 2, 2))))
+    try workshop.write("b.jsonl", "[[1,2],[3,4]]\n[[1,2]]\n{\"x\":[[5,6],[7,8]]}\n")
+    try workshop.write("c.json", "[[[1,2],[3,4]],\n [[5,6],[7,8]]]")
+    try workshop.write("d.csv", "a,b,c,d\n1,2,3,4\n")
+    try workshop.write("e.npy", NPYFormat.write(Tensor(numbers, shape: Shape(3, 4))))
+    let job = try workshop.run(order)
+    #expect(job.status == .completed, "\(job.reason ?? "")")
+    #expect(
+      workshop.text() == """
+        row,prediction_0,prediction_1,prediction_2,prediction_3,file_name
+        0,0.0,1.0,2.0,3.0,a.npy
+        1,4.0,5.0,6.0,7.0,a.npy
+        2,8.0,9.0,10.0,11.0,a.npy
+        0,1.0,2.0,3.0,4.0,b.jsonl
+        2,5.0,6.0,7.0,8.0,b.jsonl
+        0,1.0,2.0,3.0,4.0,c.json
+        1,5.0,6.0,7.0,8.0,c.json
+
+        """)
+    let errors = try #require(workshop.text("job", "errors.jsonl"))
+    #expect(errors.contains(#""file":"b.jsonl","row":1,"#), "\(errors)")
+    #expect(
+      errors.contains(
+        #""file":"d.csv","row":null,"reason":"the model takes tensors, not rows of columns: 'x'""#),
+      "\(errors)")
+    #expect(errors.contains("holds [3, 4] of float32; the model takes [-1, 2, 2]"), "\(errors)")
+    #expect(job.progress.failedRows == 3)
   }
 
   // MARK: Arrays of NumPy

@@ -46,6 +46,56 @@ import Testing
     #expect(reason.contains("two columns '\(columns.last ?? "")'"), "\(reason)")
   }
 
+  @Test func `an output that would have too long a name fails before a row is scored`() throws {
+    let workshop = try JobWorkshop()
+    try workshop.write("deep/a.csv", "a,b\n1,2\n")
+    let long = String(repeating: "n", count: 255 - ".csv".count) + ".csv"
+    let folder = workshop.path + "/data/deep/"
+    #expect(rename(folder + "a.csv", folder + long) == 0)
+    func order(_ name: String, _ format: BatchSettings.Format) -> JobOrder {
+      workshop.order(name) {
+        $0.isPerFile = true
+        $0.format = format
+      }
+    }
+    func check(_ reason: String) {
+      #expect(reason.contains("deep/\(long)"), "\(reason)")
+      #expect(reason.contains("a name of 257 bytes, and may have 255"), "\(reason)")
+      #expect(!reason.contains(workshop.path), "\(reason)")
+    }
+    // One that is taken without a look at its files tells it when it has listed them.
+    _ = try workshop.store.add(order("listed", .jsonl), requestIdentifier: nil, at: 1)
+    let service = workshop.service()
+    try service.start()
+    defer { service.stop() }
+    let listed = try workshop.ending(of: "listed", service)
+    #expect(listed.status == .failed && listed.progress.readBytes == 0)
+    check(listed.reason ?? "")
+    let error = #expect(throws: BatchError.self) {
+      _ = try service.submit(order("asked", .jsonl), requestIdentifier: nil)
+    }
+    check("\(error.map { "\($0)" } ?? "")")
+    _ = try service.submit(order("as-long", .csv), requestIdentifier: nil)
+    #expect(try workshop.ending(of: "as-long", service).status == .completed)
+  }
+
+  @Test func `an output whose path would be too long is refused by its file's name`() throws {
+    let workshop = try JobWorkshop()
+    let part = String(repeating: "p", count: 200)
+    // A path of the input alone may be as long as the system has it.
+    let folder = Array(repeating: part, count: 18).joined(separator: "/")
+    try workshop.write(folder + "/a.csv", JobWorkshop.rows(0..<3))
+    var order = workshop.order { $0.isPerFile = true }
+    order.output.folder = Array(repeating: part, count: 4).joined(separator: "/")
+    let error = #expect(throws: BatchError.self) { try workshop.run(order) }
+    guard case .refused(let reason)? = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(reason.contains("/a.csv' would have a path of"), "\(reason)")
+    #expect(reason.contains("may have 4095") && !reason.contains(workshop.path), "\(reason)")
+  }
+
   private static let names = ["a.csv", "b.csv", "deep/c.csv", "errors.jsonl"]
 
   enum Loss: CaseIterable { case remove, empty, change, removeEmpty }

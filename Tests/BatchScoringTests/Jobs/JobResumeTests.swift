@@ -1,4 +1,5 @@
 import Serving
+import Synchronization
 import TestTimes
 import Testing
 
@@ -36,6 +37,68 @@ import Testing
     _ workshop: JobWorkshop, _ job: String, isPerFile: Bool
   ) -> [String?] {
     (isPerFile ? perFileNames : names).map { workshop.text(job, $0) }
+  }
+
+  /// Starts the gateway once and ends it, as far as jobs know, at the first of these steps.
+  private static func crash(_ workshop: JobWorkshop, at step: JobStep) throws {
+    let wasHit = Atomic<Bool>(false)
+    let service = workshop.service {
+      Self.options(&$0)
+      $0.steps = { (reached) throws(BatchError) in
+        if reached == step { wasHit.store(true, ordering: .releasing) }
+        if wasHit.load(ordering: .acquiring) { throw .interrupted(.crash) }
+      }
+    }
+    try service.start()
+    defer { service.stop() }
+    while !wasHit.load(ordering: .acquiring), try service.job("job")?.status.isFinal != true {
+      pause(milliseconds: 2)
+    }
+  }
+
+  @Test func `a job that ends the gateway at each start is not started for ever`() throws {
+    let workshop = try Self.workshop()
+    _ = try workshop.store.add(Self.order(workshop), requestIdentifier: nil, at: 0)
+    // That the first one lists the input is progress.
+    for _ in 0..<6 {
+      try Self.crash(workshop, at: .append)
+      #expect(try workshop.store.job("job")?.job.status == .running)
+    }
+    let next = workshop.service(Self.options)
+    try next.start()
+    defer { next.stop() }
+    let job = try workshop.ending(of: "job", next)
+    #expect(job.status == .failed)
+    #expect(
+      job.reason
+        == "the gateway has ended 5 times while it ran this job, each time before it had made any "
+        + "progress in 'a.csv' from row 0 on; the job is not started again")
+  }
+
+  @Test func `a job that gets on, or stops with the gateway, may be started many times`() throws {
+    let workshop = try Self.workshop()
+    try workshop.run(Self.order(workshop, "whole"), Self.options)
+    _ = try workshop.store.add(Self.order(workshop), requestIdentifier: nil, at: 0)
+    for _ in 0..<4 { try Self.crash(workshop, at: .append) }
+    // It commits, and the count begins anew.
+    try Self.crash(workshop, at: .committed)
+    for _ in 0..<4 { try Self.crash(workshop, at: .append) }
+    for _ in 0..<8 {
+      let stopped = workshop.service {
+        Self.options(&$0)
+        $0.steps = { (step) throws(BatchError) in
+          if step == .append { throw .interrupted(.stop) }
+        }
+      }
+      try stopped.start()
+      pause(milliseconds: 20)
+      stopped.stop()
+    }
+    let last = workshop.service(Self.options)
+    try last.start()
+    defer { last.stop() }
+    #expect(try workshop.ending(of: "job", last).status == .completed)
+    #expect(workshop.text() == workshop.text("whole"))
   }
 
   @Test(arguments: [false, true]) func `a crash at any step changes no byte`(

@@ -46,6 +46,41 @@ import Testing
     #expect(try next.jobs(endpoint: nil, deployment: nil, limit: 1000).count == 200)
   }
 
+  @Test func `without one thread no job is taken; with one, all are run`() throws {
+    let workshop = try Self.workshop()
+    let threads = Mutex(0)
+    let service = workshop.service {
+      $0.threadFailure = {
+        threads.withLock { left in
+          left -= 1
+          return left >= 0 ? 0 : EAGAIN
+        }
+      }
+    }
+    let error = #expect(throws: BatchError.self) { try service.start() }
+    guard case .busy(let reason)? = error, reason.contains("no thread") else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    let refused = #expect(throws: BatchError.self) {
+      _ = try service.submit(workshop.order(), requestIdentifier: nil)
+    }
+    guard case .unavailable? = refused else {
+      Issue.record("\(String(describing: refused))")
+      return
+    }
+    #expect(try workshop.number("SELECT count(*) FROM jobs") == 0)
+    threads.withLock { $0 = 1 }
+    try service.start()
+    defer { service.stop() }
+    for name in ["a", "b", "c"] {
+      _ = try service.submit(workshop.order(name), requestIdentifier: nil)
+    }
+    for name in ["a", "b", "c"] {
+      #expect(try workshop.ending(of: name, service).status == .completed)
+    }
+  }
+
   @Test func `the same request again is the same job, also after a crash`() throws {
     let workshop = try Self.workshop()
     let service = workshop.service()

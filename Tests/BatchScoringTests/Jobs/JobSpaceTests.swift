@@ -114,6 +114,32 @@ import Testing
     #expect(workshop.leftovers == [])
   }
 
+  @Test func `an output where nothing can be written is refused before any work`() throws {
+    guard let disk = Self.smallDisk("sealed") else { return }
+    defer { _ = system("umount -l '\(disk)'; rmdir '\(disk)'") }
+    mkdir(disk + "/sub", 0o755)
+    guard system("mount -o remount,ro '\(disk)' 2>/dev/null") == 0 else { return }
+    let workshop = try JobWorkshop()
+    try workshop.write("a.csv", JobWorkshop.rows(0..<10))
+    let service = workshop.service()
+    try service.start()
+    defer { service.stop() }
+    for folder in ["out", "sub/out", "new/deep/out"] {
+      var order = workshop.order()
+      (order.output.root, order.output.folder) = (disk, folder)
+      order.output.address = "the place"
+      let error = #expect(throws: BatchError.self) {
+        _ = try service.submit(order, requestIdentifier: nil)
+      }
+      guard case .refused(let reason)? = error else {
+        Issue.record("\(String(describing: error))")
+        continue
+      }
+      #expect(reason.hasPrefix("the output the place cannot be written: Read-only"), "\(reason)")
+    }
+    #expect(try workshop.number("SELECT count(*) FROM jobs") == 0)
+  }
+
   private static func fill(
     _ disk: String, _ name: String = "filler", leaving byteCount: Int
   ) throws {

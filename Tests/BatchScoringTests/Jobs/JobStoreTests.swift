@@ -184,6 +184,102 @@ import Testing
     #expect(try workshop.number("SELECT count(*) FROM audit WHERE action = 'create'") == 3)
   }
 
+  @Test func `there are only so many jobs that have not ended`() throws {
+    let workshop = try Self.workshop()
+    func add(_ names: [(String, String?)]) throws -> [String] {
+      let orders = names.map {
+        JobSubmission(workshop.order($0.0), requestIdentifier: $0.1)
+      }
+      return try workshop.store.add(orders, at: 1, maxUnfinished: 3).map { result in
+        switch result {
+        case .success(let added): added.job.job.order.name
+        case .failure(.tooManyJobs(limit: 3)): "too many"
+        case .failure(let error): "\(error)"
+        }
+      }
+    }
+    #expect(try add([("a", "one"), ("b", nil)]) == ["a", "b"])
+    #expect(
+      try add([("c", nil), ("d", nil), ("again", "one"), ("e", nil)])
+        == ["c", "too many", "a", "too many"])
+    try workshop.execute("UPDATE jobs SET ended_at = 2 WHERE name = 'b'")
+    #expect(try add([("d", nil), ("e", nil)]) == ["d", "too many"])
+    #expect("\(BatchError.tooManyJobs(limit: 3))".contains("3 jobs that have not ended"))
+  }
+
+  // MARK: Places
+
+  @Test func `no output of an unfinished job lies in another's`() throws {
+    let workshop = try Self.workshop()
+    symlink(workshop.path + "/store", workshop.path + "/way")
+    func add(_ name: String, _ folder: String, root: String = "/store") throws -> String {
+      var order = workshop.order(name)
+      order.output.root = workshop.path + root
+      order.output.folder = folder
+      order.output.address = folder
+      do {
+        _ = try workshop.store.add(order, requestIdentifier: nil, at: 1)
+        return "taken"
+      } catch {
+        switch error {
+        case .outputNested(let reason): return reason
+        case .outputExists: return "same"
+        default: return "\(error)"
+        }
+      }
+    }
+    #expect(try add("j1", "out/res") == "taken")
+    for (folder, words) in [
+      ("out/res/small", "would lie in that of job 'j1'"), ("out", "would hold that of job 'j1'"),
+      ("out/res/a/b/c", "would lie in that of job 'j1'"), ("out//res/./x", "lie in that"),
+      ("out/res", "same"), ("out/./res/", "same"),
+    ] {
+      #expect(try add("j2", folder).contains(words), "\(folder)")
+      #expect(try add("j2", folder, root: "/way").contains(words), "\(folder) by a link")
+    }
+    // Whole names are compared, by their bytes.
+    for (index, folder) in ["out/res2", "out/re", "out/res.b", "out/res-1/x", "out/res0"]
+      .enumerated()
+    {
+      #expect(try add("other-\(index)", folder) == "taken", "\(folder)")
+    }
+    for index in 0..<50 {
+      #expect(try add("usual-\(index)", "azureml/usual-\(index)/score") == "taken")
+    }
+    #expect(try add("all", "azureml").contains("would hold"))
+    // What has ended has no claim.
+    try workshop.execute("UPDATE jobs SET ended_at = 2")
+    #expect(try add("j3", "out/res/small") == "taken")
+  }
+
+  @Test func `nothing is written into an output that has appeared`() throws {
+    let workshop = try Self.workshop()
+    let service = workshop.service()
+    try service.start()
+    defer { service.stop() }
+    func submit(_ name: String, _ folder: String, root: String = "/store") throws {
+      var order = workshop.order(name)
+      (order.output.root, order.output.folder) = (workshop.path + root, folder)
+      _ = try service.submit(order, requestIdentifier: nil)
+    }
+    try submit("first", "out/res")
+    #expect(try workshop.ending(of: "first", service).status == .completed)
+    for (folder, root) in [
+      ("out/res/small", "/store"), ("out/res/a/b", "/store"), ("small", "/store/out/res"),
+      ("res/small", "/store/out"),
+    ] {
+      let error = #expect(throws: BatchError.self) { try submit("second", folder, root: root) }
+      guard case .outputNested(let reason)? = error, reason.contains("the folder 'res'") else {
+        Issue.record("\(folder): \(String(describing: error))")
+        continue
+      }
+    }
+    // Beside it, and where what lies above the datastore is nobody's choice.
+    try DurableFile.write([], to: workshop.path + "/_SUCCESS.json")
+    try submit("third", "out/more")
+    #expect(try workshop.ending(of: "third", service).status == .completed)
+  }
+
   @Test func `a model version is needed until its jobs have ended`() throws {
     let workshop = try Self.workshop()
     func jobs(_ version: String) throws -> [String] {

@@ -1,7 +1,9 @@
 import Glibc
 import Serving
+import Store
 import Synchronization
 import Telemetry
+import TestFolders
 import TestTimes
 import Testing
 
@@ -67,6 +69,50 @@ import Testing
     #expect(seen.count { $0 == .look } == 4, "\(seen)")
   }
 
+  @Test func `a job without room for its manifest waits until there is that much`() throws {
+    let folder = TemporaryFolder(for: "log")
+    defer { withExtendedLifetime(folder) {} }
+    let descriptor = open(folder.path + "/log", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    defer { close(descriptor) }
+    let log = Log(descriptor: descriptor, level: .warning)
+    let workshop = try JobWorkshop(log: log)
+    for index in 0..<300 { try workshop.write("part-\(index).csv", JobWorkshop.rows(0..<2)) }
+    let attempts = Mutex(0)
+    let surroundings = workshop.surroundings {
+      $0.steps = { (step) throws(BatchError) in
+        guard step == .manifest else { return }
+        let attempt = attempts.withLock { count in
+          count += 1
+          return count
+        }
+        if attempt < 3 { throw .noSpace("the test's disk") }
+      }
+    }
+    let service = JobService(surroundings)
+    let order = workshop.order()
+    let stored = try surroundings.store.add(order, requestIdentifier: nil, at: 1)
+    try DurableFile.makeDirectory(surroundings.workFolder)
+    let run = JobRun(stored.job, surroundings, JobControl(), report: { _ in })
+    for _ in 0..<2 {
+      guard case .rests = run.run() else {
+        Issue.record("it does not rest")
+        return
+      }
+      // Each of the 300 files has a line in it.
+      #expect(run.missingByteCount > 300 * 100)
+    }
+    guard case .ended = run.run() else {
+      Issue.record("it does not end")
+      return
+    }
+    #expect(try service.job("job")?.status == .completed)
+    #expect(workshop.text("job", "_SUCCESS.json")?.contains("part-299.csv") == true)
+    log.flush()
+    let told = try ContainedFolder(folder.path).read("log", maxBytes: 1 << 20)
+    let lines = String(decoding: told, as: UTF8.self).split(separator: "\n")
+    #expect(lines.count { $0.contains("batch job is paused") } == 1, "\(lines)")
+  }
+
   // MARK: Cancels
 
   /// Stands for a full disk: a cancel cannot be told to the audit, so nothing of it is stored.
@@ -120,6 +166,28 @@ import Testing
     service.stop()
     #expect(try Self.cancels(workshop, of: "stays") == 1)
     #expect(workshop.output("stays") == nil && workshop.leftovers == [])
+  }
+
+  @Test func `a cancel that is stored holds where the output's place is gone`() throws {
+    let workshop = try Self.workshop()
+    let place = workshop.path + "/elsewhere"
+    for (name, status) in [("fresh", Job.Status.queued), ("begun", .running)] {
+      mkdir(place, 0o755)
+      var order = workshop.order(name)
+      (order.output.root, order.output.folder) = (place, "res")
+      let stored = try workshop.store.add(order, requestIdentifier: nil, at: 1).job
+      if status == .running {
+        try workshop.store.set(
+          stored.sequence, status, startedAt: 1, workFolder: workshop.path + "/work/\(name)")
+      }
+      try workshop.store.noteCancel(stored.sequence, by: "me", at: 2)
+      #expect(rmdir(place) == 0)
+      let service = workshop.service()
+      try service.start()
+      let job = try workshop.ending(of: name, service)
+      service.stop()
+      #expect(job.status == .canceled && job.reason == nil, "\(name): \(job.reason ?? "")")
+    }
   }
 
   @Test func `a cancel that cannot be stored stops the job all the same`() throws {

@@ -79,6 +79,13 @@ final class JobWorkshop: Sendable {
       """
   }()
 
+  /// Another model than `steps`.
+  func register(_ name: String, _ onnx: [UInt8]) throws {
+    let file = path + "/source/\(name).onnx"
+    try DurableFile.write(onnx, to: file)
+    _ = try registry.register(ModelRegistration(name: name, version: "1", path: file))
+  }
+
   // MARK: Jobs
 
   func service(_ change: (inout JobOptions) -> Void = { _ in }) -> JobService {

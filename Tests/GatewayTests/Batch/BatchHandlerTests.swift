@@ -181,6 +181,22 @@ import Testing
     #expect(try bench.send("GET", "\(AdminBench.workspace)/jobs/other").status == 404)
   }
 
+  @Test func `a job's name that is too long is told with its length`() throws {
+    let bench = try Self.bench()
+    try Self.write("age\n1\n", to: "in/a.csv", in: bench)
+    for (count, status) in [(200, 201), (201, 400), (255, 400), (256, 400), (4000, 400)] {
+      let answer = try bench.send(
+        "POST", "\(Self.endpoint)/jobs",
+        Self.body(
+          "azureml://datastores/workspaceblobstore/paths/in",
+          [("name", .string(String(repeating: "n", count: count)))]))
+      #expect(answer.status == status, "\(count): \(answer.body)")
+      if status == 400 {
+        #expect("\(answer.body)".contains("has \(count) bytes, and may have 200"))
+      }
+    }
+  }
+
   @Test func `the same repeatability id is the same job`() throws {
     let bench = try Self.bench()
     try Self.write("age\n1\n", to: "in/a.csv", in: bench)
@@ -270,6 +286,7 @@ import Testing
       (paths + "in/rows/out", 400), (paths + "in/rows/deep/out", 400),
       (store + "/in/rows/out", 400), (paths + "later", coming.status == 201 ? 400 : 201),
       (paths + "LocalUpload/x/rows/out", 400), (paths + "LocalUpload", 400),
+      (paths + "azureml", 400), (store + "/azureml/", 400), (paths + "azureml/mine/score", 201),
       (paths + "in/rows2", 201), (paths + "in/more/out", 201), (store + "/in/else", 201),
     ] {
       let answer = try bench.send(
@@ -510,6 +527,104 @@ import Testing
       "POST", "\(Self.endpoint)/jobs",
       ["properties": ["inputData": ["x": ["uri": "azureml:nobody:1"]]]])
     #expect(unknown.status == 404)
+  }
+
+  private static func putAsset(
+    _ version: String, _ uri: String, _ type: String = "uri_folder", in bench: AdminBench
+  ) throws -> (status: Int, text: String) {
+    let answer = try bench.send(
+      "PUT", "\(AdminBench.workspace)/data/places/versions/\(version)",
+      ["properties": ["dataType": .string(type), "dataUri": .string(uri)]])
+    return (answer.status, String(decoding: answer.response.body, as: UTF8.self))
+  }
+
+  @Test func `what holds the datastore is not copied into it, nor what lies there`() throws {
+    let bench = try Self.bench()
+    try Self.write("age\n1\n", to: "in/a.csv", in: bench)
+    let store = bench.desk.datastore
+    let link = bench.folder + "/way"
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: store)
+    let folder = "azureml://datastores/workspaceblobstore/paths/FOLDER"
+    let inside = "azureml://datastores/workspaceblobstore/paths/in"
+    for (path, address) in [
+      (store, folder), (store + "/", folder), (bench.folder, folder), (link, folder), ("/", folder),
+      (bench.folder + "/datastores", folder), (store + "/in", inside), (link + "/in", inside),
+    ] {
+      let refused = try Self.putAsset("1", path, in: bench)
+      #expect(refused.status == 400, "\(path): \(refused.text)")
+      #expect(
+        refused.text.contains("the datastore '\(store)'") && refused.text.contains(address),
+        "\(path): \(refused.text)")
+    }
+    let file = try Self.putAsset("1", store + "/in/a.csv", "uri_file", in: bench)
+    #expect(file.status == 400 && file.text.contains(inside + "/a.csv"), "\(file.text)")
+    #expect(!FileManager.default.fileExists(atPath: store + "/LocalUpload"))
+    // A name that only begins like the datastore's is another folder.
+    let beside = store + "2"
+    try FileManager.default.createDirectory(atPath: beside, withIntermediateDirectories: true)
+    #expect(try Self.putAsset("1", beside, in: bench).status == 201)
+  }
+
+  @Test func `what the gateway writes for everybody is no data asset`() throws {
+    let bench = try Self.bench()
+    let paths = "azureml://datastores/workspaceblobstore/paths/"
+    try Self.write("age\n1\n", to: "in/a.csv", in: bench)
+    try Self.write("1\n", to: "azureml/old/score/predictions.csv", in: bench)
+    try Self.write("{}\n", to: ".swerve/failed-rows/old/errors.jsonl", in: bench)
+    try Self.write("age\n1\n", to: "LocalUpload/x/rows/a.csv", in: bench)
+    for path in [
+      "", "/", "azureml", "azureml/", "LocalUpload", ".swerve", ".swerve/failed-rows",
+    ] {
+      let refused = try Self.putAsset("1", paths + path, in: bench)
+      #expect(refused.status == 400, "'\(path)': \(refused.text)")
+    }
+    for (version, (path, type)) in [
+      ("azureml/old/score", "uri_folder"), ("azureml/old", "uri_folder"),
+      ("azureml/old/score/predictions.csv", "uri_file"), ("LocalUpload/x/rows", "uri_folder"),
+      (".swerve/failed-rows/old", "uri_folder"),
+    ].enumerated() {
+      let made = try Self.putAsset("\(version + 1)", paths + path, type, in: bench)
+      #expect(made.status == 201, "\(path): \(made.text)")
+    }
+    func submit(_ name: String) throws -> (status: Int, text: String) {
+      let answer = try bench.send(
+        "POST", "\(Self.endpoint)/jobs", Self.body(paths + "in", [("name", .string(name))]))
+      return (answer.status, String(decoding: answer.response.body, as: UTF8.self))
+    }
+    // The default output keeps out of data too.
+    let refused = try submit("old")
+    #expect(refused.status == 400 && refused.text.contains("a data asset"), "\(refused.text)")
+    #expect(try submit("new").status == 201)
+    // One of before, on all of it, holds up nobody.
+    for (version, path) in [("90", ""), ("91", "azureml/")] {
+      _ = try bench.control.putDataAsset(
+        DataAsset(name: "all", version: version, type: "uri_folder", path: paths + path),
+        by: Actor(name: "test"))
+    }
+    #expect(try submit("newer").status == 201)
+  }
+
+  @Test func `data into which a job will yet write gets no name`() throws {
+    let bench = try Self.bench()
+    let paths = "azureml://datastores/workspaceblobstore/paths/"
+    try Self.write("age\n1\n", to: "in/a.csv", in: bench)
+    try Self.write("age\n1\n", to: "out/earlier/a.csv", in: bench)
+    let job = try bench.send(
+      "POST", "\(Self.endpoint)/jobs",
+      Self.body(
+        paths + "in",
+        [
+          (
+            "OutputData",
+            ["s": ["JobOutputType": "UriFolder", "Uri": .string(paths + "out/deep/res")]]
+          )
+        ]))
+    #expect(job.status == 201, "\(job.body)")
+    let refused = try Self.putAsset("1", paths + "out", in: bench)
+    #expect(refused.status == 409 && refused.text.contains("job 'job-1'"), "\(refused.text)")
+    #expect(try Self.putAsset("1", paths + "out/earlier", in: bench).status == 201)
+    bench.jobs.change("job-1") { $0.status = .completed }
+    #expect(try Self.putAsset("2", paths + "out", in: bench).status == 201)
   }
 
   // MARK: Away

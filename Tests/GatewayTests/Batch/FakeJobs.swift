@@ -78,6 +78,19 @@ final class FakeJobs: JobRunning {
     if let failure = state.withLock({ $0.cancelFailure }) { throw failure }
   }
 
+  func unfinishedJob(writingAt place: JobOrder.Output) throws(BatchError) -> String? {
+    try check()
+    let wanted = OutputPlace(place)
+    return state.withLock { state in
+      state.jobs.first { job in
+        let own = OutputPlace(job.order.output)
+        return !job.status.isFinal
+          && (own == wanted || own.above.contains(wanted.path)
+            || wanted.above.contains(own.path))
+      }?.order.name
+    }
+  }
+
   var requestIdentifiers: [String] { state.withLock { Array($0.identifiers.keys) } }
 
   func fail(_ failure: BatchError?) { state.withLock { $0.failure = failure } }

@@ -77,6 +77,21 @@ import Testing
     #expect(try bench.send("GET", "\(AdminBench.workspace)/swerve/schedules").status == 200)
   }
 
+  @Test func `a clock that stood ahead silences no schedule`() throws {
+    let (bench, scheduler, start) = try Self.bench()
+    let years: Int64 = 4 * 365 * 86_400
+    #expect(scheduler.run(at: start + years + 10) == start + years + 3600)
+    #expect(try Self.jobs(bench) == 1)
+    // It is set right: what was due meanwhile is nobody's fault, and the next run comes.
+    #expect(scheduler.run(at: start + 3700) == start + 7200)
+    #expect(try Self.jobs(bench) == 1)
+    #expect(scheduler.run(at: start + 7201) == start + 10_800)
+    #expect(try Self.jobs(bench) == 2)
+    // A clock that goes back by seconds repeats no run.
+    #expect(scheduler.run(at: start + 7199) == start + 10_800)
+    #expect(try Self.jobs(bench) == 2)
+  }
+
   @Test func `a schedule that is changed again within its second does not run at once`() throws {
     let (bench, scheduler, _) = try Self.bench()
     for number in 0..<4 {

@@ -196,7 +196,7 @@ import Testing
     let block = try TableDecoder(csv: Self.numerals, header: ["zip", "flag", "size"])
       .decode(Array(text.utf8).span, maxRows: 9)
     #expect(block.faults.map(\.row) == [2])
-    let values = Self.values(block.inputs[0])
+    let values = Self.values(block.runs[0].inputs[0])
     #expect(values.map { $0.isNaN ? -1 : $0 } == [0, 0, 2, 2, 1, 0, 2, -1, 1, 1, 0, 0])
   }
 

@@ -81,8 +81,8 @@ import Testing
       let doubles = Self.decode(text, .float64, columns: names, header: order, vectors)
       let floats = Self.decode(text, .float32, columns: names, header: order, vectors)
       #expect(doubles.faults.isEmpty && floats.faults.isEmpty, "\(text)")
-      let double = Self.values(try #require(doubles.inputs[0]), Double.self)
-      let float = Self.values(try #require(floats.inputs[0]), Float.self)
+      let double = Self.values(try #require(doubles.runs[0].inputs[0]), Double.self)
+      let float = Self.values(try #require(floats.runs[0].inputs[0]), Float.self)
       try #require(double.count == rows.count * width && float.count == double.count)
       for (row, cells) in rows.enumerated() {
         for (column, name) in names.enumerated() {
@@ -109,7 +109,7 @@ import Testing
       text, .float64, columns: ["a", "b"], header: ["a", "b"], vectors)
     #expect(block.rowCount == 9)
     #expect(block.faults.map(\.row) == [1, 2, 3, 5])
-    let values = Self.values(try #require(block.inputs[0]), Double.self)
+    let values = Self.values(try #require(block.runs[0].inputs[0]), Double.self)
     #expect(values == [1.5, 2.5, 1.5, 2.5, 7, 8, 1, 2, 3, 4])
   }
 
@@ -128,7 +128,7 @@ import Testing
         let text = String(decoding: changed, as: UTF8.self) + behind
         func told(_ vectors: DecimalVectors) throws -> ([RowFault], [UInt64]) {
           let block = Self.decode(text, .float64, columns: names, header: names, vectors)
-          let values = Self.values(try #require(block.inputs[0]), Double.self)
+          let values = Self.values(try #require(block.runs[0].inputs[0]), Double.self)
           return (block.faults, values.map(\.bitPattern))
         }
         #expect(try told(vectors) == told(.none), "\(text.debugDescription)")
