@@ -110,9 +110,9 @@ struct BlockScorer {
   private let carried: CarriedColumns?
   private let scratch: Scratch
   private let pace: ScoringPace
-  /// Rows that the model is given at once: it may need much memory for each. One, where rows of a
-  /// batch change each other's results.
-  private let sliceRows: Int
+  /// Rows that the model is given at once, at most: one, where rows of a batch change each other's
+  /// results.
+  private let maxRunRows: Int
   /// Whether a table's rows may have any number of columns.
   private let takesAnyWidth: Bool
 
@@ -129,7 +129,8 @@ struct BlockScorer {
     names = outputs.map { model.signature.outputs[$0].name }
     self.columns = columns
     self.scratch = scratch ?? model.executor.makeScratch()
-    sliceRows = model.executor.batchDependentNodes.isEmpty ? 512 : 1
+    self.scratch.pause = ThreadPriority.giveWay
+    maxRunRows = model.executor.batchDependentNodes.isEmpty ? .max : 1
     let inputs = model.signature.inputs
     takesAnyWidth = inputs.count == 1 && inputs[0].shape.count == 2 && inputs[0].shape[1] == nil
   }
@@ -142,7 +143,8 @@ struct BlockScorer {
       return scored
     }
     guard let decoder else { preconditionFailure("text comes without its header") }
-    let table = decoder.decode(block.bytes.span, maxRows: block.rowCount)
+    let table = decoder.decode(
+      block.bytes.span, maxRows: block.rowCount, pause: ThreadPriority.giveWay)
     guard table.rowCount == block.rowCount else {
       let reason = "\(table.rowCount) rows were read where \(block.rowCount) stand"
       scored.failure = ScoredBlock.Failure(row: block.firstRow, reason: reason)
@@ -204,9 +206,12 @@ struct BlockScorer {
     while next < parts.count, !scored.hasEnded {
       var slice = parts[next].lowerBound..<parts[next].lowerBound
       while slice.upperBound < parts[next].upperBound, !scored.hasEnded {
-        let count = min(sliceRows, pace.maxRunRows, parts[next].upperBound - slice.upperBound)
+        let most = min(maxRunRows, pace.maxRunRows, pace.turnRows)
+        let count = min(most, parts[next].upperBound - slice.upperBound)
         slice = slice.upperBound..<(slice.upperBound + count)
-        score(slice, of: inputs, rows, cells, firstRow, late: &parts, into: &scored)
+        pace.turn(rows: count) {
+          score(slice, of: inputs, rows, cells, firstRow, late: &parts, into: &scored)
+        }
         ThreadPriority.giveWay()
       }
       next += 1

@@ -18,15 +18,36 @@ final class ScoringPace {
   /// waits long, and a row that takes all the time there is leaves most of it to the others.
   private(set) var maxRunRows = Int.max
 
+  /// Rows between two moments at which the thread gives way, as many as take some
+  /// `turnNanoseconds`. No fewer than 32: a network reads its weights once for all rows of a run,
+  /// and gives way within it (`Scratch.pause`).
+  private(set) var turnRows = 128
+  private static let turnNanoseconds: UInt64 = 50_000
+  private static let turnRowsRange = 32...512
+
   private var used: UInt64 = 0
   private var retries = 0
-  private let clock = MonotonicClock.system
+  private let clock: MonotonicClock
   private static let maxRunNanoseconds: UInt64 = 1_000_000_000
   /// Of a block's time, for one run of several rows: to find one row among thousands takes twelve runs
   /// that are ended.
   private static let runShare: UInt64 = 32
 
-  init() {}
+  init(clock: MonotonicClock = .system) { self.clock = clock }
+
+  /// Does what is to be done with a turn's rows, and fits later turns to the time it took.
+  func turn(rows count: Int, _ body: () -> Void) {
+    let begin = clock.now()
+    body()
+    let elapsed = clock.now() &- begin
+    // The last rows of a block say little.
+    guard count >= turnRows else { return }
+    if elapsed > 2 * Self.turnNanoseconds {
+      turnRows = max(turnRows / 2, Self.turnRowsRange.lowerBound)
+    } else if elapsed < Self.turnNanoseconds {
+      turnRows = min(turnRows * 2, Self.turnRowsRange.upperBound)
+    }
+  }
 
   /// Another block begins.
   func begin() {

@@ -126,4 +126,33 @@ private struct SlowExecutor: ModelExecutor {
     let block = Self.score(rows: 1000, pace) { _ in 20_000 }
     #expect(block.isAbandoned)
   }
+
+  /// A thread gives way between turns: at most some tenth of a millisecond, whatever a row takes.
+  @Test(arguments: [(100, 512), (700, 128), (3_000, 32), (1_000_000, 32)])
+  func `a turn has as many rows as its time allows`(nanosecondsPerRow: UInt64, rows: Int) {
+    let now = Mutex<UInt64>(0)
+    let pace = ScoringPace(clock: MonotonicClock { now.withLock { $0 } })
+    func someTurns(_ nanoseconds: UInt64) {
+      for _ in 0..<8 {
+        let count = pace.turnRows
+        pace.turn(rows: count) { now.withLock { $0 += nanoseconds * UInt64(count) } }
+      }
+    }
+    someTurns(nanosecondsPerRow)
+    #expect(pace.turnRows == rows)
+    // A block's last rows, and one halt, say nothing about the others.
+    pace.turn(rows: 1) { now.withLock { $0 += 1 } }
+    #expect(pace.turnRows == rows)
+    pace.turn(rows: rows) { now.withLock { $0 += 10_000_000 } }
+    someTurns(nanosecondsPerRow)
+    #expect(pace.turnRows == rows)
+  }
+
+  @Test func `a model that takes long pauses in the middle of its work`() {
+    let scratch = Scratch()
+    let pauses = Atomic<Int>(0)
+    scratch.pause = { pauses.add(1, ordering: .relaxed) }
+    #expect(throws: Never.self) { try scratch.checkDeadline() }
+    #expect(pauses.load(ordering: .relaxed) == 1)
+  }
 }
