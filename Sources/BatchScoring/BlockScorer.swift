@@ -129,7 +129,7 @@ struct BlockScorer {
     names = outputs.map { model.signature.outputs[$0].name }
     self.columns = columns
     self.scratch = scratch ?? model.executor.makeScratch()
-    self.scratch.pause = ThreadPriority.giveWay
+    self.scratch.pause = pace.pause
     maxRunRows = model.executor.batchDependentNodes.isEmpty ? .max : 1
     let inputs = model.signature.inputs
     takesAnyWidth = inputs.count == 1 && inputs[0].shape.count == 2 && inputs[0].shape[1] == nil
@@ -143,15 +143,16 @@ struct BlockScorer {
       return scored
     }
     guard let decoder else { preconditionFailure("text comes without its header") }
+    pace.begin()
     let table = decoder.decode(
-      block.bytes.span, maxRows: block.rowCount, pause: ThreadPriority.giveWay)
+      block.bytes.span, maxRows: block.rowCount, pause: pace.pause)
     guard table.rowCount == block.rowCount else {
       let reason = "\(table.rowCount) rows were read where \(block.rowCount) stand"
       scored.failure = ScoredBlock.Failure(row: block.firstRow, reason: reason)
       return scored
     }
     scored.faults = table.faults
-    ThreadPriority.giveWay()
+    pace.pause()
     let rows = table.readRows
     var cells: CarriedCells?
     if let carried {
@@ -168,6 +169,7 @@ struct BlockScorer {
 
   /// Scores rows of an array.
   func score(_ rows: Tensor, firstRow: Int) -> ScoredBlock {
+    pace.begin()
     var scored = ScoredBlock()
     let run = TableBlock.Run(inputs: [rows], rowCount: rows.rowCount)
     score([run], Array(0..<rows.rowCount), nil, firstRow: firstRow, into: &scored)
@@ -179,7 +181,6 @@ struct BlockScorer {
     into scored: inout ScoredBlock
   ) {
     let faultCount = scored.faults.count
-    pace.begin()
     var start = 0
     for run in runs {
       score(
@@ -212,7 +213,6 @@ struct BlockScorer {
         pace.turn(rows: count) {
           score(slice, of: inputs, rows, cells, firstRow, late: &parts, into: &scored)
         }
-        ThreadPriority.giveWay()
       }
       next += 1
     }

@@ -75,7 +75,7 @@ open class Scratch {
 
   /// Called where the clock is looked at, and oftener than without it: for threads that give way
   /// to others in the middle of their work.
-  package final var pause: (@Sendable () -> Void)?
+  package final var pause: (() -> Void)?
 
   /// What the values of one prediction may take at one time, in bytes, for executors whose models
   /// can ask for any amount.

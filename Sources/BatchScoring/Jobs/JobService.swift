@@ -30,14 +30,18 @@ package final class JobService: Sendable {
   ///   - workFolder: Where unfinished jobs keep what they have written, on the same file system as
   ///     the default datastore.
   ///   - datastore: The default datastore's folder.
+  /// - Parameter requestCount: Requests that came to this process so far: jobs give way more often
+  ///   while they come.
   package convenience init(
     database: Database, registry: ModelRegistry, workFolder: String, datastore: String,
-    metrics: MetricRegistry, log: Log
+    metrics: MetricRegistry, log: Log,
+    requestCount: @escaping @Sendable () -> UInt64 = { 0 }
   ) {
     self.init(
       JobSurroundings(
         store: JobStore(database: database), registry: registry, workFolder: workFolder,
-        datastore: datastore, metrics: JobMetrics(metrics), log: log))
+        datastore: datastore, metrics: JobMetrics(metrics), log: log,
+        requestCount: requestCount))
   }
 
   init(_ surroundings: JobSurroundings) {
