@@ -104,7 +104,9 @@ struct BlockScorer {
   private let decoder: TableDecoder?
   private let executor: any ModelExecutor
   private let outputs: [Int]
+  /// The outputs', and those of their columns.
   private let names: [String]
+  private let columnNames: [String]
   private let columns: PredictionColumns
   /// nil where nothing is carried.
   private let carried: CarriedColumns?
@@ -127,6 +129,7 @@ struct BlockScorer {
     executor = model.executor
     self.outputs = outputs
     names = outputs.map { model.signature.outputs[$0].name }
+    columnNames = BatchSettings.columnNames(of: outputs.map { model.signature.outputs[$0] })
     self.columns = columns
     self.scratch = scratch ?? model.executor.makeScratch()
     self.scratch.pause = pace.pause
@@ -282,12 +285,12 @@ struct BlockScorer {
       inputWidth: takesAnyWidth ? inputs[0].flatMap(PredictionColumns.width) : nil,
       widths: columns.format == .csv ? values.map(PredictionColumns.width) : [])
     let known = scored.forms.lastIndex { $0.form == form }
-    if known == nil { scored.forms.append((form, columns.header(values, names: names))) }
+    if known == nil { scored.forms.append((form, columns.header(values, names: columnNames))) }
     scored.parts.append(
       ScoredBlock.Part(
         rows: part, offset: scored.writer.bytes.count, form: known ?? scored.forms.count - 1))
     columns.write(
-      values, names: names, rows: rows[part], firstRow: firstRow, carrying: cells,
+      values, names: columnNames, rows: rows[part], firstRow: firstRow, carrying: cells,
       to: &scored.writer)
     scored.scored += part.count
   }
