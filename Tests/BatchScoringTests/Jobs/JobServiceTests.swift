@@ -196,7 +196,8 @@ import Testing
         try service.cancel(name)
         let job = try workshop.ending(of: name, service)
         let milliseconds = (MonotonicClock.system.now() - asked) / 1_000_000
-        bounds.expect(milliseconds < 2000, "\(name) ended \(milliseconds) ms after its cancel (2000)")
+        bounds.expect(
+          milliseconds < 2000, "\(name) ended \(milliseconds) ms after its cancel (2000)")
         ends[job.status, default: 0] += 1
         #expect(job.status == .canceled || job.status == .completed)
         #expect((workshop.output(name) != nil) == (job.status == .completed))
