@@ -104,15 +104,17 @@ struct BlockScorer {
   private let decoder: TableDecoder?
   private let executor: any ModelExecutor
   private let outputs: [Int]
+  /// The outputs', and those of their columns.
   private let names: [String]
+  private let columnNames: [String]
   private let columns: PredictionColumns
   /// nil where nothing is carried.
   private let carried: CarriedColumns?
   private let scratch: Scratch
   private let pace: ScoringPace
-  /// Rows that the model is given at once: it may need much memory for each. One, where rows of a
-  /// batch change each other's results.
-  private let sliceRows: Int
+  /// Rows that the model is given at once, at most: one, where rows of a batch change each other's
+  /// results.
+  private let maxRunRows: Int
   /// Whether a table's rows may have any number of columns.
   private let takesAnyWidth: Bool
 
@@ -127,9 +129,11 @@ struct BlockScorer {
     executor = model.executor
     self.outputs = outputs
     names = outputs.map { model.signature.outputs[$0].name }
+    columnNames = BatchSettings.columnNames(of: outputs.map { model.signature.outputs[$0] })
     self.columns = columns
     self.scratch = scratch ?? model.executor.makeScratch()
-    sliceRows = model.executor.batchDependentNodes.isEmpty ? 512 : 1
+    self.scratch.pause = pace.pause
+    maxRunRows = model.executor.batchDependentNodes.isEmpty ? .max : 1
     let inputs = model.signature.inputs
     takesAnyWidth = inputs.count == 1 && inputs[0].shape.count == 2 && inputs[0].shape[1] == nil
   }
@@ -142,14 +146,16 @@ struct BlockScorer {
       return scored
     }
     guard let decoder else { preconditionFailure("text comes without its header") }
-    let table = decoder.decode(block.bytes.span, maxRows: block.rowCount)
+    pace.begin()
+    let table = decoder.decode(
+      block.bytes.span, maxRows: block.rowCount, pause: pace.pause)
     guard table.rowCount == block.rowCount else {
       let reason = "\(table.rowCount) rows were read where \(block.rowCount) stand"
       scored.failure = ScoredBlock.Failure(row: block.firstRow, reason: reason)
       return scored
     }
     scored.faults = table.faults
-    ThreadPriority.giveWay()
+    pace.pause()
     let rows = table.readRows
     var cells: CarriedCells?
     if let carried {
@@ -166,6 +172,7 @@ struct BlockScorer {
 
   /// Scores rows of an array.
   func score(_ rows: Tensor, firstRow: Int) -> ScoredBlock {
+    pace.begin()
     var scored = ScoredBlock()
     let run = TableBlock.Run(inputs: [rows], rowCount: rows.rowCount)
     score([run], Array(0..<rows.rowCount), nil, firstRow: firstRow, into: &scored)
@@ -177,7 +184,6 @@ struct BlockScorer {
     into scored: inout ScoredBlock
   ) {
     let faultCount = scored.faults.count
-    pace.begin()
     var start = 0
     for run in runs {
       score(
@@ -204,10 +210,12 @@ struct BlockScorer {
     while next < parts.count, !scored.hasEnded {
       var slice = parts[next].lowerBound..<parts[next].lowerBound
       while slice.upperBound < parts[next].upperBound, !scored.hasEnded {
-        let count = min(sliceRows, pace.maxRunRows, parts[next].upperBound - slice.upperBound)
+        let most = min(maxRunRows, pace.maxRunRows, pace.turnRows)
+        let count = min(most, parts[next].upperBound - slice.upperBound)
         slice = slice.upperBound..<(slice.upperBound + count)
-        score(slice, of: inputs, rows, cells, firstRow, late: &parts, into: &scored)
-        ThreadPriority.giveWay()
+        pace.turn(rows: count) {
+          score(slice, of: inputs, rows, cells, firstRow, late: &parts, into: &scored)
+        }
       }
       next += 1
     }
@@ -277,12 +285,12 @@ struct BlockScorer {
       inputWidth: takesAnyWidth ? inputs[0].flatMap(PredictionColumns.width) : nil,
       widths: columns.format == .csv ? values.map(PredictionColumns.width) : [])
     let known = scored.forms.lastIndex { $0.form == form }
-    if known == nil { scored.forms.append((form, columns.header(values, names: names))) }
+    if known == nil { scored.forms.append((form, columns.header(values, names: columnNames))) }
     scored.parts.append(
       ScoredBlock.Part(
         rows: part, offset: scored.writer.bytes.count, form: known ?? scored.forms.count - 1))
     columns.write(
-      values, names: names, rows: rows[part], firstRow: firstRow, carrying: cells,
+      values, names: columnNames, rows: rows[part], firstRow: firstRow, carrying: cells,
       to: &scored.writer)
     scored.scored += part.count
   }

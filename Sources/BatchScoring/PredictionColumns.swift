@@ -27,21 +27,21 @@ package struct PredictionColumns: Sendable, Equatable {
   // MARK: The header
 
   /// The line of names; empty for JSON Lines and where none is wanted.
+  ///
+  /// - Parameter names: The values' columns, as `BatchSettings.columnNames` has them.
   func header(_ values: [ModelValue], names: [String]) -> [UInt8] {
     guard format == .csv, hasHeader else { return [] }
     return header(
-      values.enumerated().flatMap { index, value in
-        Self.columnNames(value, index == 0 ? "prediction" : names[index])
-      })
+      zip(values, names).flatMap { Self.columnNames($0, $1) })
   }
 
   /// The same where there are no values: empty too where the model does not say how many it gives.
   func header(_ outputs: [ModelOutput]) -> [UInt8] {
     guard format == .csv, hasHeader else { return [] }
     var names: [String] = []
-    for (index, output) in outputs.enumerated() {
+    for (output, name) in zip(outputs, BatchSettings.columnNames(of: outputs)) {
       guard case .tensor = output.kind, let width = output.rowWidth else { return [] }
-      names += Self.columnNames(width, index == 0 ? "prediction" : output.name)
+      names += Self.columnNames(width, name)
     }
     return header(names)
   }
@@ -94,6 +94,7 @@ package struct PredictionColumns: Sendable, Equatable {
   /// Writes a line for each row.
   ///
   /// - Parameters:
+  ///   - names: As `header` takes them.
   ///   - rows: The rows' places in their block.
   ///   - firstRow: The block's place in its file.
   ///   - cells: What is carried, by the rows' places in the array that `rows` is a part of.
@@ -148,7 +149,7 @@ package struct PredictionColumns: Sendable, Equatable {
     }
     for (place, text) in texts.enumerated() {
       if hasRow || place > 0 { writer.byte(UInt8(ascii: ",")) }
-      writer.string(place == 0 ? "prediction" : names[place])
+      writer.string(names[place])
       writer.byte(UInt8(ascii: ":"))
       text.writeJSON(row: index, to: &writer)
     }

@@ -18,20 +18,61 @@ final class ScoringPace {
   /// waits long, and a row that takes all the time there is leaves most of it to the others.
   private(set) var maxRunRows = Int.max
 
+  /// Requests that came to this process so far. Turns are short while they come, and long where
+  /// nobody is there who might wait.
+  var requestCount: @Sendable () -> UInt64 = { 0 }
+  private var knownRequests: UInt64 = 0
+  private var shortTurnsEnd: UInt64 = 0
+  private var takesShortTurns = false
+  /// Rows of a turn, behind which the thread gives way, as many as may take some `turnNanoseconds`.
+  /// No fewer than 32: a network reads its weights once for all rows of a run, and gives way within
+  /// it (`Scratch.pause`).
+  private(set) var turnRows = 128
+  private static let turnRowsRange = 32...512
+
   private var used: UInt64 = 0
   private var retries = 0
-  private let clock = MonotonicClock.system
+  private let clock: MonotonicClock
   private static let maxRunNanoseconds: UInt64 = 1_000_000_000
   /// Of a block's time, for one run of several rows: to find one row among thousands takes twelve runs
   /// that are ended.
   private static let runShare: UInt64 = 32
 
-  init() {}
+  init(clock: MonotonicClock = .system) { self.clock = clock }
 
   /// Another block begins.
   func begin() {
     used = 0
     retries = maxRetries
+    let now = clock.now()
+    let count = requestCount()
+    if count != knownRequests {
+      knownRequests = count
+      shortTurnsEnd = now &+ 1_000_000_000
+    }
+    takesShortTurns = now < shortTurnsEnd
+  }
+
+  private var turnNanoseconds: UInt64 { takesShortTurns ? 50_000 : 1_000_000 }
+
+  /// Does what is to be done with a turn's rows, gives way, and fits later turns to the time it took.
+  func turn(rows count: Int, _ body: () -> Void) {
+    let begin = clock.now()
+    body()
+    let elapsed = clock.now() &- begin
+    ThreadPriority.giveWay()
+    // The last rows of a block say little.
+    guard count >= turnRows else { return }
+    if elapsed > 2 * turnNanoseconds {
+      turnRows = max(turnRows / 2, Self.turnRowsRange.lowerBound)
+    } else if elapsed < turnNanoseconds {
+      turnRows = min(turnRows * 2, Self.turnRowsRange.upperBound)
+    }
+  }
+
+  /// Within a turn.
+  func pause() {
+    if takesShortTurns { ThreadPriority.giveWay() }
   }
 
   /// Nanoseconds that the next run may take; nil when the block has had all its tries.

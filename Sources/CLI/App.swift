@@ -1,5 +1,6 @@
 import ArgumentParser
 import Gateway
+import Tensors
 
 /// The command `swerve`: `serve` runs the gateway; everything else talks to a running one, or
 /// works on files alone (`score`).
@@ -21,6 +22,7 @@ struct App: ParsableCommand {
 
   /// Exit status 0 done, 1 failed, 2 usage.
   static func main() {
+    BLAS.useOneThread()
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -73,6 +73,10 @@ open class Scratch {
   /// who asks for it.
   package final var deadline = UInt64.max
 
+  /// Called where the clock is looked at, and oftener than without it: for threads that give way
+  /// to others in the middle of their work.
+  package final var pause: (() -> Void)?
+
   /// What the values of one prediction may take at one time, in bytes, for executors whose models
   /// can ask for any amount.
   package final var maxBytes = Scratch.usualMaxBytes
@@ -81,6 +85,7 @@ open class Scratch {
   /// Ends work that nobody waits for any more. An executor asks now and then: a look at the
   /// clock costs some 30 ns, and a few milliseconds between two of them are short enough.
   package final func checkDeadline() throws(ExecutorError) {
+    pause?()
     guard deadline != .max else { return }
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)

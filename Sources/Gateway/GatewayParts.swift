@@ -12,6 +12,7 @@ final class GatewayParts: Sendable {
   let metrics: MetricRegistry
   let readiness = Readiness()
   let service: ScoringService
+  let identifiers: RequestIdentifiers
   let database: Database
   let registry: ModelRegistry
   let control: ControlPlane
@@ -70,9 +71,11 @@ final class GatewayParts: Sendable {
       database: database, registry: registry, service: service, sealer: sealer,
       metrics: metrics, log: log, keysFolder: configuration.keysFolder,
       findJobs: JobService.unfinishedJobs)
+    identifiers = RequestIdentifiers()
     jobs = JobService(
       database: database, registry: registry, workFolder: workspace.jobsPath,
-      datastore: workspace.datastorePath, metrics: metrics, log: log)
+      datastore: workspace.datastorePath, metrics: metrics, log: log,
+      requestCount: { [identifiers] in identifiers.count })
     desk = JobDesk(control: control, jobs: jobs, datastore: workspace.datastorePath)
     batchCalls = BatchCalls(desk: desk, adminKeys: adminKeys)
     scheduler = Scheduler(control: control, desk: desk, log: log)

@@ -48,7 +48,8 @@ struct Listeners: Sendable {
       service: parts.service, readiness: parts.readiness, metrics: parts.metrics, log: parts.log,
       modelControl: configuration.allowsModelControl
         ? ModelControl(control: parts.control, adminKeys: parts.adminKeys) : nil,
-      batchCalls: parts.batchCalls, keyFailures: parts.keyFailures)
+      batchCalls: parts.batchCalls, keyFailures: parts.keyFailures,
+      identifiers: parts.identifiers)
     do {
       scoring = try HTTPServer(settings, handler: handler)
     } catch {

@@ -8,11 +8,9 @@ internal import COpenBLAS
 /// with weights run on kernels of our own (`row_products.h`). They are faster than it for a few
 /// rows and about as fast for many.
 package enum BLAS {
-  /// Keeps every call on the caller's thread: parallelism comes from our own instances.
-  /// Called once, before any other thread runs.
-  package static func pinToOneThread() {
-    openblas_set_num_threads(1)
-  }
+  /// Keeps every call on the caller's thread: parallelism comes from our own instances. Called
+  /// before any other thread runs, as early as can be: those of the library take CPU time till then.
+  package static func useOneThread() { swerve_use_one_blas_thread() }
 
   /// The kernel family OpenBLAS chose for this CPU, such as `SkylakeX`.
   package static var kernelName: String {

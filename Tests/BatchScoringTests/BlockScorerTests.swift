@@ -126,4 +126,66 @@ private struct SlowExecutor: ModelExecutor {
     let block = Self.score(rows: 1000, pace) { _ in 20_000 }
     #expect(block.isAbandoned)
   }
+
+  /// A pace, and what it sees.
+  private final class Bench: Sendable {
+    let time = Atomic<UInt64>(0)
+    let requests = Atomic<UInt64>(0)
+
+    func pass(_ nanoseconds: UInt64) { time.wrappingAdd(nanoseconds, ordering: .relaxed) }
+
+    func pace() -> ScoringPace {
+      let pace = ScoringPace(clock: MonotonicClock { self.time.load(ordering: .relaxed) })
+      pace.requestCount = { self.requests.load(ordering: .relaxed) }
+      return pace
+    }
+
+    func someTurns(_ pace: ScoringPace, nanosecondsPerRow: UInt64) {
+      for _ in 0..<8 {
+        let count = pace.turnRows
+        pace.turn(rows: count) { pass(nanosecondsPerRow * UInt64(count)) }
+      }
+    }
+  }
+
+  /// While requests come, at most some tenth of a millisecond, whatever a row takes.
+  @Test(arguments: [(100, 512), (700, 128), (3_000, 32), (1_000_000, 32)])
+  func `a turn has as many rows as its time allows`(nanosecondsPerRow: UInt64, rows: Int) {
+    let bench = Bench()
+    let pace = bench.pace()
+    bench.requests.wrappingAdd(1, ordering: .relaxed)
+    pace.begin()
+    bench.someTurns(pace, nanosecondsPerRow: nanosecondsPerRow)
+    #expect(pace.turnRows == rows)
+    // A block's last rows, and one halt, say nothing about the others.
+    pace.turn(rows: 1) { bench.pass(1) }
+    #expect(pace.turnRows == rows)
+    pace.turn(rows: rows) { bench.pass(10_000_000) }
+    bench.someTurns(pace, nanosecondsPerRow: nanosecondsPerRow)
+    #expect(pace.turnRows == rows)
+  }
+
+  @Test func `turns are short from the first request until a second after the last`() {
+    let bench = Bench()
+    let pace = bench.pace()
+    func rows(after nanoseconds: UInt64) -> Int {
+      bench.pass(nanoseconds)
+      pace.begin()
+      bench.someTurns(pace, nanosecondsPerRow: 1_500)
+      return pace.turnRows
+    }
+    #expect(rows(after: 0) == 512)
+    bench.requests.wrappingAdd(1, ordering: .relaxed)
+    #expect(rows(after: 0) == 64)
+    #expect(rows(after: 900_000_000) == 64)
+    #expect(rows(after: 100_000_000) == 512)
+  }
+
+  @Test func `a model that takes long pauses in the middle of its work`() {
+    let scratch = Scratch()
+    let pauses = Atomic<Int>(0)
+    scratch.pause = { pauses.add(1, ordering: .relaxed) }
+    #expect(throws: Never.self) { try scratch.checkDeadline() }
+    #expect(pauses.load(ordering: .relaxed) == 1)
+  }
 }

@@ -15,6 +15,8 @@ struct JobSurroundings: Sendable {
   var metrics: JobMetrics
   var log: Log
   var clock = MonotonicClock.system
+  /// Requests that came to this process so far.
+  var requestCount: @Sendable () -> UInt64 = { 0 }
   var options = JobOptions()
 }
 
@@ -299,6 +301,7 @@ final class JobRun: @unchecked Sendable {
       })
     let control = control
     let yields = surroundings.options.yieldsToOthers
+    let requestCount = surroundings.requestCount
     var failure: BatchError?
     do throws(BatchError) {
       try OrderedPipeline<JobPiece, ScoredPiece>(
@@ -314,6 +317,7 @@ final class JobRun: @unchecked Sendable {
           pace.maxNanoseconds = UInt64(max(settings.timeoutSeconds, 1)) &* 1_000_000_000
           pace.maxRetries = settings.maxRetries
           pace.shouldStop = { control.isInterrupted }
+          pace.requestCount = requestCount
           let scorer = JobScorer(model, outputs: outputs, pace: pace)
           return { scorer.score($0) }
         },

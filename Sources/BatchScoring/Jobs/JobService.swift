@@ -30,14 +30,18 @@ package final class JobService: Sendable {
   ///   - workFolder: Where unfinished jobs keep what they have written, on the same file system as
   ///     the default datastore.
   ///   - datastore: The default datastore's folder.
+  /// - Parameter requestCount: Requests that came to this process so far: jobs give way more often
+  ///   while they come.
   package convenience init(
     database: Database, registry: ModelRegistry, workFolder: String, datastore: String,
-    metrics: MetricRegistry, log: Log
+    metrics: MetricRegistry, log: Log,
+    requestCount: @escaping @Sendable () -> UInt64 = { 0 }
   ) {
     self.init(
       JobSurroundings(
         store: JobStore(database: database), registry: registry, workFolder: workFolder,
-        datastore: datastore, metrics: JobMetrics(metrics), log: log))
+        datastore: datastore, metrics: JobMetrics(metrics), log: log,
+        requestCount: requestCount))
   }
 
   init(_ surroundings: JobSurroundings) {
@@ -45,6 +49,7 @@ package final class JobService: Sendable {
   }
 
   private var store: JobStore { surroundings.store }
+  private var orderCheck: OrderCheck { OrderCheck(surroundings: surroundings) }
 
   // MARK: Start and stop
 
@@ -245,7 +250,7 @@ package final class JobService: Sendable {
     }
     try checkIsRunning()
     do throws(BatchError) {
-      try check(order)
+      try orderCheck.check(order)
     } catch {
       // The same order may have come on another line meanwhile, and be done.
       if let requestIdentifier,
@@ -301,7 +306,7 @@ package final class JobService: Sendable {
       try checkIsRunning()
       return try store.add(
         waiting, at: wallClock(), maxUnfinished: surroundings.options.maxUnfinishedJobs,
-        check: checkPlace)
+        check: orderCheck.checkPlace)
     } catch {
       switch error {
       // As the next try of each would meet it, while others wait for the lock.
@@ -331,95 +336,6 @@ package final class JobService: Sendable {
   private func current(_ stored: StoredJob) -> Job {
     state.withLock { $0.job(stored.job.order.name) } ?? stored.job
   }
-
-  private func check(_ order: JobOrder) throws(BatchError) {
-    guard order.name.utf8.count <= JobOrder.maxNameBytes else {
-      throw .refused(JobOrder.tooLongName(order.name))
-    }
-    guard !order.name.isEmpty, order.name != ".", order.name != "..",
-      !order.name.utf8.contains(UInt8(ascii: "/")),
-      !order.name.utf8.contains(0), order.name.utf8.first != UInt8(ascii: ".")
-    else { throw .refused("'\(order.name)' cannot be the name of a job") }
-    try OutputPaths.check(order.settings)
-    do {
-      _ = try surroundings.registry.find(name: order.model, version: order.modelVersion)
-    } catch RegistryError.store(let error) {
-      throw BatchError(error)
-    } catch {
-      throw .unknownModel("\(error)")
-    }
-    let listing = try InputListing(order.input)
-    try listing.check()
-    try checkNames(order, listing)
-    let parts = pathParts(order.output.folder).filter { !$0.isEmpty && $0 != "." }
-    guard !parts.isEmpty else {
-      throw .outputExists(order.output.address)
-    }
-    try checkPlace(order.output)
-    try checkWritable(order)
-  }
-
-  /// The output appears when all rows are scored: that it could not is told before.
-  private func checkWritable(_ order: JobOrder) throws(BatchError) {
-    let work = try WorkFolder.path(for: order, in: surroundings.workFolder)
-    do throws(StoreError) {
-      let root = try ContainedFolder(order.output.root)
-      try root.checkWritable(order.output.folder)
-      if !work.hasPrefix(surroundings.workFolder + "/") {
-        // On another file system the job works in the root itself.
-        try root.checkWritable(pathParts(work).last ?? "")
-      }
-    } catch .io(_, _, let reason, _) {
-      throw .refused("the output \(order.output.address) cannot be written: \(reason)")
-    } catch {
-      throw BatchError(error)
-    }
-  }
-
-  /// Whether the output's name is free, and lies in no output that has appeared.
-  private func checkPlace(_ output: JobOrder.Output) throws(BatchError) {
-    do throws(StoreError) {
-      guard try !ContainedFolder(output.root).exists(output.folder) else {
-        throw StoreError.exists(path: output.folder)
-      }
-    } catch .exists {
-      throw .outputExists(output.address)
-    } catch .escapes(let path, let root) {
-      throw .refused("the output '\(path)' leads out of \(root)")
-    } catch {
-      throw BatchError(error)
-    }
-    let place = OutputPlace(output)
-    guard let finished = place.finishedOutputAbove(datastore: surroundings.datastore) else {
-      return
-    }
-    // Of a path, only what the caller has named.
-    let name = pathParts(finished).last ?? ""
-    throw .outputNested(
-      "the output \(output.address) would lie in the folder '\(name)', which is a finished output "
-        + "(it has a \(OutputPaths.manifestName)); specify a unique output location")
-  }
-
-  /// Tells of a file of predictions that cannot be, or of two with one name, before there is a job. Where an input has so many
-  /// files that the caller would wait for it, the job tells, when it has listed them.
-  private func checkNames(_ order: JobOrder, _ listing: InputListing) throws(BatchError) {
-    let paths = OutputPaths(order.settings, folder: "")
-    guard paths.isPerFile else { return }
-    let entries = Atomic<Int>(0)
-    let folderByteCount = try OutputPaths.folderByteCount(
-      of: order, workFolder: surroundings.workFolder)
-    do throws(BatchError) {
-      try paths.check(
-        try listing.paths { () throws(BatchError) in
-          let count = entries.add(1, ordering: .relaxed).newValue
-          if count > Self.maxNamesChecked { throw .interrupted(.stop) }
-        }, folderByteCount: folderByteCount)
-    } catch .interrupted {
-      return
-    }
-  }
-
-  private static let maxNamesChecked = 20_000
 
   /// `job NAME` of each unfinished job that a model version is needed for.
   package static let unfinishedJobs:

@@ -29,7 +29,7 @@ struct UnpackedSource: ByteSource, Sendable {
     private let file: WatchedFile
     private let inflater: Inflater
     private let state = Mutex(State())
-    private static let readBytes = 256 << 10
+    private static let readBytes = 64 << 10
 
     init(_ file: WatchedFile, _ inflater: Inflater) {
       self.file = file
@@ -37,7 +37,8 @@ struct UnpackedSource: ByteSource, Sendable {
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(BatchError) -> Int {
-      try state.withLock { (state) throws(BatchError) in
+      ThreadPriority.giveWay()
+      return try state.withLock { (state) throws(BatchError) in
         // A block that is packed well unfolds to very many.
         try file.checkWhetherToGoOn()
         while true {

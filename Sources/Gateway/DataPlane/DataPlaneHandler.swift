@@ -29,13 +29,15 @@ final class DataPlaneHandler: HTTPHandler {
   let batchCalls: BatchCalls?
   private let metrics: MetricRegistry
   private let requestLog: RequestLog
-  let identifiers = RequestIdentifiers()
+  let identifiers: RequestIdentifiers
 
   init(
     _ settings: Settings, service: ScoringService, readiness: Readiness, metrics: MetricRegistry,
     log: Log, modelControl: ModelControl? = nil, batchCalls: BatchCalls? = nil,
-    keyFailures: KeyFailures = KeyFailures(limit: 0)
+    keyFailures: KeyFailures = KeyFailures(limit: 0),
+    identifiers: RequestIdentifiers = RequestIdentifiers()
   ) {
+    self.identifiers = identifiers
     self.keyFailures = keyFailures
     self.settings = settings
     self.modelControl = modelControl

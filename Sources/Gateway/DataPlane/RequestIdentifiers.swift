@@ -17,6 +17,9 @@ struct RequestIdentifiers: Sendable {
     self.processBits = processBits
   }
 
+  /// Of requests, so far.
+  var count: UInt64 { counts.sum() }
+
   func next() -> RequestIdentifier {
     // Each shard has 2⁵⁶ numbers of its own.
     let (shard, count) = counts.next()

@@ -7,7 +7,7 @@ internal import Tensors
 /// What the process asks of the system before its first thread.
 enum ProcessLimits {
   static func apply() {
-    BLAS.pinToOneThread()
+    BLAS.useOneThread()
     // Nothing that we write is for others to read unless it says so itself.
     umask(0o077)
     // A client that leaves is an error of `send`, never a signal.

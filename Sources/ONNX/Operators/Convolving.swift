@@ -187,7 +187,8 @@ struct Conv: FloatOperator {
     let groupBytes = rows * shape.inner * MemoryLayout<Element>.size
     let width = shape.axes[2].output
     // So many lines that the deadline is kept.
-    let most = max(1, (1 << 28) / max(1, rows * shape.inner * width))
+    let products = scratch.pause == nil ? 1 << 28 : 1 << 24
+    let most = max(1, products / max(1, rows * shape.inner * width))
     var padded = [Element](repeating: 0, count: lines.isCopy ? lines.count : 0)
     for block in 0..<(shape.samples * groups) {
       // A look at the clock costs as much as a small group.

@@ -89,8 +89,9 @@ extension ProductElement {
   private static func inParts(
     _ rows: Int, _ size: Int, _ scratch: ONNXScratch, _ body: (Range<Int>) -> Void
   ) throws(OperatorError) {
+    let most = scratch.pause == nil ? productsBetweenLooks : min(productsBetweenLooks, 1 << 24)
     // No fewer than the weights are worth reading again for.
-    let count = max(productsBetweenLooks / max(size, 1), 16)
+    let count = max(most / max(size, 1), 16)
     if rows <= count { return body(0..<rows) }
     for first in stride(from: 0, to: rows, by: count) {
       try scratch.stopAtDeadline()

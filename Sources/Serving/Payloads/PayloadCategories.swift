@@ -87,26 +87,30 @@ struct CategoryColumns: Sendable {
         coded.append(Double(code))
         continue
       }
-      guard let categories = input.categories[index % width], categories.takesNames, !value.isNaN
-      else {
-        coded.append(value)
-        continue
-      }
-      if let code = categories.code(of: .number(value)) {
-        coded.append(Double(code))
-      } else if categories.unknownIsMissing {
-        coded.append(.nan)
-      } else {
+      switch cell(named: value, column: index % width) {
+      case nil: coded.append(value)
+      case .value(let code): coded.append(code)
+      case .missing: coded.append(.nan)
+      case .refused(let expected):
         throw PayloadFault(
           offset: start,
           reason:
-            "has \(ColumnCategories.Name.number(value)) in row \(index / width); expected \(expected(index % width))"
+            "has \(ColumnCategories.Name.number(value)) in row \(index / width); expected \(expected)"
         )
       }
     }
     return input.elementType == .float64
       ? Tensor(coded, shape: table.shape)
       : Tensor(coded.map { Float($0) }, shape: table.shape)
+  }
+
+  /// The code of a number that is a name; nil for one that is none.
+  private func cell(named value: Double, column: Int) -> Cell? {
+    guard let categories = input.categories[column], categories.takesNames, !value.isNaN else {
+      return nil
+    }
+    if let code = categories.code(of: .number(value)) { return .value(Double(code)) }
+    return categories.unknownIsMissing ? .missing : .refused(expected: expected(column))
   }
 
   /// Puts the code of each name of a row into its place, for a table whose rows are judged one by one.
@@ -116,17 +120,16 @@ struct CategoryColumns: Sendable {
   func code(_ builder: inout InputBuilder, rowAt start: Int, columns: [Int]) -> Unknown? {
     guard numbersAreNames else { return nil }
     for column in columns {
-      guard let value = builder.double(at: start + column), !value.isNaN,
-        let categories = input.categories[column]
-      else { continue }
-      if let code = categories.code(of: .number(value)) {
-        builder.replace(at: start + column, with: Self.text(code: code))
-      } else if categories.unknownIsMissing {
-        builder.replace(at: start + column, with: .nan)
-      } else {
+      guard let value = builder.double(at: start + column) else { continue }
+      switch cell(named: value, column: column) {
+      case nil: continue
+      case .value(let code):
+        builder.replace(at: start + column, with: Self.text(code: Int(code)))
+      case .missing: builder.replace(at: start + column, with: .nan)
+      case .refused(let expected):
         return Unknown(
           column: column, value: ColumnCategories.Name.number(value).description,
-          expected: expected(column))
+          expected: expected)
       }
     }
     return nil

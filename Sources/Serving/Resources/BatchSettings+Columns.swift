@@ -9,14 +9,23 @@ extension BatchSettings {
   /// - Parameter outputs: Those that jobs write, in their order.
   package func columnFault(_ outputs: [ModelOutput]) -> String? {
     guard outputAction == .appendRow, outputFormat == .jsonl || hasHeader else { return nil }
-    for (index, output) in outputs.enumerated() {
-      let name = index == 0 ? "prediction" : output.name
+    for (output, name) in zip(outputs, Self.columnNames(of: outputs)) {
       for column in carriedColumns where isColumn(column, of: output, called: name) {
         return "swerve.output.columns: the output would have two columns '\(column)', the input's "
           + "and one of what the model answers as '\(output.name)'; expected other names"
       }
     }
     return nil
+  }
+
+  /// What the columns of outputs are called, in their order: the first is `prediction`, further ones have
+  /// their own names. Before one that every line has beside the model's stands `prediction_`.
+  package static func columnNames(of outputs: [ModelOutput]) -> [String] {
+    outputs.enumerated().map { index, output in
+      if index == 0 { return "prediction" }
+      let isTaken = ["row", "prediction", "file_name"].contains(output.name)
+      return isTaken ? "prediction_" + output.name : output.name
+    }
   }
 
   /// Whether a name is that of one of an output's columns, or may be where those are not known before

@@ -25,7 +25,7 @@ struct PlainCSV: Sendable {
     width = places.count { $0 >= 0 }
   }
 
-  func decode(_ text: Span<UInt8>, maxRows: Int) -> TableBlock {
+  func decode(_ text: Span<UInt8>, maxRows: Int, pause: () -> Void = {}) -> TableBlock {
     // A row that is kept has a byte for each of its cells, so short lines get no room for
     // values; one row more is written to before it turns out to be none.
     let room = min(maxRows, text.count / places.count + 1)
@@ -34,10 +34,10 @@ struct PlainCSV: Sendable {
     let rowCount: Int
     if elementType == .float32 {
       var values = table.mutableValues(as: Float.self)
-      rowCount = read(text, maxRows, into: &values, &faults)
+      rowCount = read(text, maxRows, pause, into: &values, &faults)
     } else {
       var values = table.mutableValues(as: Double.self)
-      rowCount = read(text, maxRows, into: &values, &faults)
+      rowCount = read(text, maxRows, pause, into: &values, &faults)
     }
     let kept = rowCount - faults.count
     table.reuse(shape: Shape(kept, width))
@@ -47,13 +47,15 @@ struct PlainCSV: Sendable {
 
   @inline(__always)
   private func read<Element: DecimalElement>(
-    _ text: Span<UInt8>, _ maxRows: Int, into values: inout MutableSpan<Element>,
-    _ faults: inout [RowFault]
+    _ text: Span<UInt8>, _ maxRows: Int, _ pause: () -> Void,
+    into values: inout MutableSpan<Element>, _ faults: inout [RowFault]
   ) -> Int {
     var reader = CSVReader(text, isInBlocks: true)
+    var pauses = DecodingPauses()
     var row = 0
     var start = 0
     while !reader.isAtEnd, row < maxRows {
+      if pauses.isDue(at: reader.position) { pause() }
       if places.count > 1, reader.skipBlankLine() { continue }
       if let end = readQuickly(text, reader.position, into: &values, at: start) {
         reader.position = end

@@ -123,12 +123,15 @@ package struct TableDecoder: Sendable {
   /// - Parameters:
   ///   - text: Whole lines; no header among them.
   ///   - maxRows: No fewer than the text has.
-  package func decode(_ text: Span<UInt8>, maxRows: Int) -> TableBlock {
-    if let plain { return plain.decode(text, maxRows: maxRows) }
+  ///   - pause: Called behind every 16 KiB or so: the thread may let others go first.
+  package func decode(
+    _ text: Span<UInt8>, maxRows: Int, pause: () -> Void = {}
+  ) -> TableBlock {
+    if let plain { return plain.decode(text, maxRows: maxRows, pause: pause) }
     var reading = Reading(rows: makeRows(text, capacity: maxRows, maxRows: maxRows))
     switch format {
-    case .csv: readCSV(text, maxRows, into: &reading)
-    case .jsonl: readJSONLines(text, maxRows, into: &reading)
+    case .csv: readCSV(text, pause, into: &reading)
+    case .jsonl: readJSONLines(text, maxRows, pause, into: &reading)
     }
     endRun(text, into: &reading)
     return TableBlock(runs: reading.runs, rowCount: reading.rowCount, faults: reading.faults)
@@ -226,9 +229,11 @@ package struct TableDecoder: Sendable {
 
   // MARK: CSV
 
-  private func readCSV(_ text: Span<UInt8>, _ maxRows: Int, into reading: inout Reading) {
+  private func readCSV(_ text: Span<UInt8>, _ pause: () -> Void, into reading: inout Reading) {
     var reader = CSVReader(text, isInBlocks: true)
+    var pauses = DecodingPauses()
     while !reader.isAtEnd {
+      if pauses.isDue(at: reader.position) { pause() }
       if map.count > 1, reader.skipBlankLine() { continue }
       let start = reader.position
       reading.rows.absent = absent
@@ -290,9 +295,13 @@ package struct TableDecoder: Sendable {
 
   // MARK: JSON Lines
 
-  private func readJSONLines(_ text: Span<UInt8>, _ maxRows: Int, into reading: inout Reading) {
+  private func readJSONLines(
+    _ text: Span<UInt8>, _ maxRows: Int, _ pause: () -> Void, into reading: inout Reading
+  ) {
+    var pauses = DecodingPauses()
     var start = 0
     while start < text.count {
+      if pauses.isDue(at: start) { pause() }
       var end = start
       while end < text.count, text[end] != 0x0A { end += 1 }
       let place = start..<end
@@ -374,6 +383,20 @@ package struct TableDecoder: Sendable {
       throw PayloadFault(
         offset: 0, reason: "has \(unknown.value); expected \(unknown.expected)")
     }
+  }
+}
+
+/// When a decoder that reads a long text stops for its thread to give way.
+struct DecodingPauses {
+  private static let step = 16 << 10
+  private var next = step
+
+  /// - Parameter position: In the text; no less than that of the call before.
+  @inline(__always)
+  mutating func isDue(at position: Int) -> Bool {
+    guard position >= next else { return false }
+    next = position + DecodingPauses.step
+    return true
   }
 }
 

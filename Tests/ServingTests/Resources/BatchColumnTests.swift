@@ -55,4 +55,15 @@ import Testing
     let fault = Self.settings(column) { $0.format = .jsonl }.columnFault(outputs)
     #expect((fault != nil) == isTwice, "\(column): \(fault ?? "")")
   }
+
+  @Test func `no output is called as what every line has`() {
+    let outputs = ["row", "row", "label", "prediction", "file_name"].map {
+      ModelOutput(name: $0, kind: .tensor(.float32, shape: [nil]))
+    }
+    #expect(
+      BatchSettings.columnNames(of: outputs) == [
+        "prediction", "prediction_row", "label", "prediction_prediction", "prediction_file_name",
+      ])
+    #expect(Self.settings("prediction_row").columnFault(outputs) != nil)
+  }
 }

@@ -47,6 +47,28 @@ import Testing
         ])
     ], outputs: [])
 
+  private static let plain = ModelSignature(
+    inputs: [
+      ModelInput(name: "X", elementType: .float32, shape: [nil, 2], columns: ["a", "b"])
+    ], outputs: [])
+
+  @Test func `who decodes a long text pauses behind every 16 KiB`() throws {
+    let lines = (0..<20_000).map { "\($0 % 2 == 0 ? 10 : 20),\($0)\n" }.joined()
+    let plainLines = (0..<20_000).map { "\($0),\($0)\n" }.joined()
+    let records = (0..<20_000).map { "[\($0),\($0)]\n" }.joined()
+    let cases = [
+      (try TableDecoder(csv: Self.named, header: ["kind", "size"]), lines),
+      (try TableDecoder(csv: Self.plain, header: ["a", "b"]), plainLines),
+      (try TableDecoder(jsonLines: Self.plain), records),
+    ]
+    for (decoder, text) in cases {
+      var pauses = 0
+      let block = decoder.decode(Array(text.utf8).span, maxRows: 20_000) { pauses += 1 }
+      #expect(block.rowCount == 20_000 && block.faults.isEmpty)
+      #expect(pauses == text.utf8.count / (16 << 10), "\(text.utf8.count)")
+    }
+  }
+
   @Test func `a category that the model does not know is the fault of its row alone`() throws {
     var (lines, records) = ("", "")
     for row in 0..<2000 {
